@@ -1,0 +1,68 @@
+"""Batch normalization.  Handout 2.4 and Appendix C."""
+
+import numpy as np
+
+from mytorch.nn import functional as F
+from mytorch.nn.linear import check_features
+from mytorch.nn.module import Module
+from mytorch.tensor import Tensor
+
+
+class BatchNorm1d(Module):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, for each feature.
+
+    In training, mean and (biased) variance are the batch's, and the running estimates move
+    towards its mean and its unbiased variance.  In evaluation, the running estimates take
+    their place and stay as they are.
+
+    Args:
+        num_features (int): the length F of a row.
+        eps (float): keeps the root away from 0.
+        momentum (float): alpha in running = (1 - alpha) running + alpha batch.
+
+    Shape: (N, F) to (N, F).
+
+    Attributes:
+        gamma, beta (Tensor): (F,), parameters; ones and zeros at first.
+        running_mean, running_var (Tensor): (F,), outside the graph; zeros and ones at first.
+
+    Raises:
+        ValueError: the input has another shape, or is a batch of one in training.
+
+    Source: handout 2.4, equations 3 to 9; torch.nn.BatchNorm1d.
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.gamma = Tensor(np.ones(num_features), requires_grad=True, is_parameter=True)
+        self.beta = Tensor(np.zeros(num_features), requires_grad=True, is_parameter=True)
+        self.running_mean = Tensor.zeros(num_features)
+        self.running_var = Tensor.ones(num_features)
+
+    def forward(self, x):
+        check_features("BatchNorm1d", x, self.num_features)
+        if self.is_train:
+            mean, var = self._batch_statistics(x.data)
+        else:
+            mean, var = self.running_mean.data, self.running_var.data
+        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, self.eps, self.is_train)
+
+    def _batch_statistics(self, x):
+        """The mean and the biased variance of a batch (N, F); updates the running estimates."""
+        n = len(x)
+        if n < 2:
+            raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of %d: "
+                             "one row has no variance" % n)
+        mean = x.sum(axis=0) / n                    # (F,)
+        centred = x - mean
+        centred *= centred
+        squares = centred.sum(axis=0)
+        self._update(self.running_mean, mean)
+        self._update(self.running_var, squares / (n - 1))
+        return mean, squares / n
+
+    def _update(self, running, batch):
+        running.data = (1 - self.momentum) * running.data + self.momentum * batch

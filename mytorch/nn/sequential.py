@@ -1,0 +1,33 @@
+"""Sequential: layers in a row.  Handout 2.1."""
+
+from mytorch.nn.module import Module
+
+
+class Sequential(Module):
+    """Passes its input through the given layers, one after the other.
+
+    Attributes:
+        layers (tuple of Module): the layers, in order.
+
+    Source: handout 2.1; torch.nn.Sequential.
+    """
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = layers
+        for index, layer in enumerate(layers):
+            self.add_module(str(index), layer)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def __getitem__(self, index):
+        return self.layers[index]
+
+    def __len__(self):
+        return len(self.layers)

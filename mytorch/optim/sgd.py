@@ -1,0 +1,48 @@
+"""Stochastic gradient descent with momentum.  Handout 2.3 and 2.6."""
+
+import numpy as np
+
+from mytorch.optim.optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """W <- W + V with V <- momentum V - lr dL/dW.
+
+    With momentum 0 this is W <- W - lr dL/dW.  Nothing is added to the graph; a parameter
+    without a gradient is left alone.
+
+    Args:
+        params (iterable of Tensor): the parameters.
+        lr (float): the learning rate, not negative.
+        momentum (float): how much of the last step is kept, not negative.
+
+    Attributes:
+        momentums (list of np.ndarray): the V of each parameter; zeros at first.
+
+    Raises:
+        ValueError: a negative lr or momentum, or unusable params.
+
+    Source: handout 2.3 and 2.6.  torch.optim.SGD scales V by lr only when it is applied,
+    which is the same as long as lr does not change.
+    """
+
+    def __init__(self, params, lr=0.001, momentum=0.0):
+        super().__init__(params)
+        if not lr >= 0 or not momentum >= 0:
+            raise ValueError("lr and momentum must not be negative, got lr=%s, momentum=%s"
+                             % (lr, momentum))
+        self.lr = lr
+        self.momentum = momentum
+        self.momentums = [np.zeros_like(param.data) for param in self.params]
+
+    def step(self):
+        lr, momentum = float(self.lr), float(self.momentum)  # a np.float64 would widen float32
+        for index, param in enumerate(self.params):
+            if param.grad is None:
+                continue
+            step = param.grad.data * -lr
+            if momentum:
+                step += momentum * self.momentums[index]
+                self.momentums[index] = step
+            # A new array: whoever holds the old one keeps the old values.
+            param.data = np.add(param.data, step, dtype=param.data.dtype)

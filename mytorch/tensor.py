@@ -1,0 +1,259 @@
+"""The Tensor: a NumPy array that remembers how it was computed.
+
+Every operator here is one call of an operation in ``mytorch/nn/functional.py``, which puts
+it into the graph.  Handout: sections 0.2.3 and 1.1, Appendix A.
+"""
+
+import numpy as np
+
+from mytorch import autograd_engine
+
+
+class Tensor:
+    """A NumPy array with a place in the computational graph.
+
+    Args:
+        data (array_like): numbers.  An ndarray is not copied.
+        requires_grad (bool): whether gradients are wanted.  Whole numbers then become
+            float64, since a gradient is no whole number.
+        is_leaf (bool): whether no gradient-enabled tensor went into it.
+        is_parameter (bool): whether it is learned by a network (Appendix A.2).
+
+    Attributes:
+        data (np.ndarray), requires_grad, is_leaf, is_parameter: as above.
+        grad_fn (node or None): its node in the graph.
+        grad (Tensor or None): the gradient that has accumulated; of the same shape and
+            dtype, on gradient-enabled leaves only.
+
+    Two tensors of different dtypes combine as two arrays do in NumPy; a number takes the
+    dtype of the (floating point) tensor it is combined with.
+
+    Raises:
+        TypeError: the data are no numbers.
+        ValueError: the flags contradict each other (Appendix A).
+
+    >>> a = Tensor([1., 2.], requires_grad=True)
+    >>> (a * a).sum().backward()
+    >>> a.grad
+    Tensor([2., 4.])
+    """
+
+    # A tenth off the time of a small operation; __dict__ still takes any other attribute.
+    __slots__ = ("data", "requires_grad", "is_leaf", "grad_fn", "grad", "is_parameter",
+                 "__dict__", "__weakref__")
+    # NumPy leaves "array + tensor" and "np.float64(2) * tensor" to the methods below.
+    __array_ufunc__ = None
+
+    def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
+        if type(data) is not np.ndarray:
+            data = np.array(data) if isinstance(data, np.floating) else _as_array(data)
+        if requires_grad:
+            if data.dtype.kind != "f":
+                data = data.astype(np.float64)
+            if is_parameter and not is_leaf:
+                raise ValueError("a parameter is a leaf: is_parameter=True needs is_leaf=True")
+        elif is_parameter or not is_leaf:
+            raise ValueError("a tensor that requires no grad is a leaf and no parameter; got "
+                             "requires_grad=False, is_leaf=%s, is_parameter=%s"
+                             % (is_leaf, is_parameter))
+        self.data = data
+        self.requires_grad = requires_grad
+        self.is_leaf = is_leaf
+        self.grad_fn = None
+        self.grad = None
+        self.is_parameter = is_parameter
+
+    # ---- making tensors
+
+    @staticmethod
+    def zeros(*shape):
+        """A float64 tensor of zeros."""
+        return Tensor(np.zeros(_as_shape(shape)))
+
+    @staticmethod
+    def ones(*shape):
+        """A float64 tensor of ones."""
+        return Tensor(np.ones(_as_shape(shape)))
+
+    @staticmethod
+    def empty(*shape):
+        """A float64 tensor whose values are not set."""
+        return Tensor(np.empty(_as_shape(shape)))
+
+    @staticmethod
+    def randn(*shape):
+        """A float64 tensor drawn from N(0, 1) by NumPy's global generator (np.random.seed)."""
+        return Tensor(np.random.standard_normal(_as_shape(shape)))
+
+    @staticmethod
+    def arange(*args):
+        """A 1-D tensor of evenly spaced values, as ``np.arange``."""
+        return Tensor(np.arange(*args))
+
+    # ---- outside the graph
+
+    @property
+    def shape(self):
+        return self.data.shape
+
+    @property
+    def dtype(self):
+        return self.data.dtype
+
+    def fill_(self, value):
+        """Set every entry to ``value``, in place; returns the tensor itself."""
+        self.data.fill(value)
+        return self
+
+    def copy(self, **flags):
+        """A new leaf with its own copy of the data; ``flags`` as for the constructor."""
+        return Tensor(self.data.copy(), **flags)
+
+    def item(self):
+        """The value of a tensor with one entry, as a Python number."""
+        return self.data.item()
+
+    def __repr__(self):
+        array = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        extra = ""
+        if self.data.dtype != np.float64:
+            extra += ", dtype=%s" % self.data.dtype
+        if not self.is_leaf and self.grad_fn is not None:
+            extra += ", grad_fn=<%s>" % self.grad_fn.function_name
+        elif self.requires_grad:
+            extra += ", requires_grad=True"
+        return "Tensor(%s%s)" % (array, extra)
+
+    def __reduce__(self):
+        """For pickle and copy.deepcopy: a leaf travels with its gradient, without its node."""
+        if not self.is_leaf:
+            raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
+                               "of an operation; tensor.copy() gives a leaf")
+        flags = (self.requires_grad, self.is_leaf, self.is_parameter)
+        return Tensor, (self.data,) + flags, {"grad": self.grad}
+
+    # ---- in the graph
+
+    def backward(self):
+        """Differentiate this tensor with respect to every leaf that it was computed from.
+
+        Starts the traversal with ones of this tensor's shape, so that for a tensor of
+        several entries it is their sum that is differentiated.  The gradients are added to
+        the leaves' ``.grad``.
+
+        Raises:
+            RuntimeError: the tensor is outside any graph.
+
+        Source: handout 0.1.5 (step 1).
+        """
+        node = autograd_engine.node_of(self) if self.requires_grad else None
+        if node is None:
+            raise RuntimeError("backward() on a tensor outside the graph (requires_grad=%s, "
+                               "grad_fn=None): nothing it was computed from requires grad"
+                               % self.requires_grad)
+        autograd_engine.backward(node, Tensor(np.ones(self.data.shape, self.data.dtype)))
+
+    def __add__(self, other):
+        return F.Add.apply(self, self._operand(other, "+"))
+
+    def __radd__(self, other):
+        return F.Add.apply(self._operand(other, "+"), self)
+
+    def __sub__(self, other):
+        return F.Sub.apply(self, self._operand(other, "-"))
+
+    def __rsub__(self, other):
+        return F.Sub.apply(self._operand(other, "-"), self)
+
+    def __mul__(self, other):
+        return F.Mul.apply(self, self._operand(other, "*"))
+
+    def __rmul__(self, other):
+        return F.Mul.apply(self._operand(other, "*"), self)
+
+    def __truediv__(self, other):
+        return F.Div.apply(self, self._operand(other, "/"))
+
+    def __rtruediv__(self, other):
+        return F.Div.apply(self._operand(other, "/"), self)
+
+    def __pow__(self, other):
+        return F.Pow.apply(self, self._operand(other, "**"))
+
+    def __rpow__(self, other):
+        return F.Pow.apply(self._operand(other, "**"), self)
+
+    def __neg__(self):
+        return F.Neg.apply(self)
+
+    def __matmul__(self, other):
+        if not isinstance(other, Tensor):
+            raise TypeError("@ takes two Tensors, got Tensor and %s" % _describe(other))
+        return F.MatMul.apply(self, other)
+
+    def __rmatmul__(self, other):
+        raise TypeError("@ takes two Tensors, got %s and Tensor" % _describe(other))
+
+    def T(self):
+        """The transpose of a 2-D tensor."""
+        return F.Transpose.apply(self)
+
+    def reshape(self, *shape):
+        """The same entries in another shape; one length may be -1."""
+        return F.Reshape.apply(self, _as_shape(shape))
+
+    def log(self):
+        """The natural logarithm of every entry."""
+        return F.Log.apply(self)
+
+    def exp(self):
+        """e to the power of every entry."""
+        return F.Exp.apply(self)
+
+    def sqrt(self):
+        """The square root of every entry."""
+        return F.Sqrt.apply(self)
+
+    def sum(self, axis=None, keepdims=False):
+        """The sum over all entries, or over an axis or a tuple of axes."""
+        return F.Sum.apply(self, axis, keepdims)
+
+    def mean(self, axis=None, keepdims=False):
+        """The mean over all entries, or over an axis or a tuple of axes."""
+        return F.Mean.apply(self, axis, keepdims)
+
+    def _operand(self, other, symbol):
+        """The other side of an operator as a Tensor: a number is a constant."""
+        if isinstance(other, Tensor):
+            return other
+        if not isinstance(other, (int, float, np.integer, np.floating, np.bool_)):
+            raise TypeError("%s takes Tensors and numbers, got Tensor and %s"
+                            % (symbol, _describe(other)))
+        return Tensor(np.array(other, self.data.dtype if self.data.dtype.kind == "f" else None))
+
+
+def _as_array(data):
+    if isinstance(data, Tensor):
+        raise TypeError("the data of a Tensor is an array, got a Tensor; copy() makes a new one")
+    try:
+        array = np.asarray(data)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError("the data of a Tensor is a regular array: %s" % error) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError("the data of a Tensor is real numbers, got %s of dtype %s"
+                        % (type(data).__name__, array.dtype))
+    return array
+
+
+def _as_shape(shape):
+    """Both ``zeros(2, 3)`` and ``zeros((2, 3))``."""
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+
+
+def _describe(value):
+    hint = "; wrap it: Tensor(...)" if isinstance(value, (np.ndarray, list, tuple)) else ""
+    return type(value).__name__ + hint
+
+
+# The operators need the operations and the operations need Tensor, which exists by now.
+from mytorch.nn import functional as F  # noqa: E402

@@ -94,8 +94,9 @@ def _visit(node, grad, paths, sums):
 
     parents = node.next_functions
     grads = node.apply(grad) if grad is not None else (None,) * len(parents)
-    if type(grads) is not tuple:
-        grads = tuple(grads) if isinstance(grads, list) else (grads,)
+    if type(grads) is not tuple:  # one Tensor is enough where only the first input needs one
+        grads = (tuple(grads) if isinstance(grads, list)
+                 else (grads,) + (None,) * parents[1:].count(None))
     if len(grads) != len(parents):
         raise _wrong_number(node, grads)
     if watcher is not None:

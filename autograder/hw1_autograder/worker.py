@@ -1,0 +1,316 @@
+"""The submission's side of the autograder: a process that carries out scenarios.
+
+The grader starts it as ``python -c <this file's text>`` with three arguments: the folder of
+the submission, a cache folder, and the grader's own folder, which is out of bounds.  It reads
+one request a line (JSON) from standard input.  For each it forks a child, which imports the
+submission, runs one scenario and writes what came of it to a file; so nothing that a
+submission does in one check can reach another.  This process itself never imports it.
+
+An answer holds arrays and plain facts and never a verdict: the grader judges.
+"""
+
+import base64
+import builtins
+import importlib.machinery
+import json
+import os
+import resource
+import signal
+import sys
+import types
+from contextlib import suppress
+
+import numpy as np
+
+# Loaded here once, so that not every check has to: what submissions are likely to import.
+import abc, collections, copy, functools, itertools, math, random, re, threading  # noqa: E401,F401
+import numpy.random  # noqa: F401
+
+ROOT, CACHE, GRADER = (os.path.realpath(path) for path in sys.argv[1:4])
+FORBIDDEN = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
+             "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
+STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
+                    "os.fork", "os.forkpty", "os.startfile", "pty.spawn")
+OUTPUT_LIMIT = 4 << 20  # bytes that a check may print or write
+MEMORY_LIMIT = 2 << 30  # bytes of address space
+
+
+# ---- the parent: one fork for each request
+
+def serve():
+    """Carry out requests until standard input ends."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            run_child(request)
+        print(json.dumps({"pid": pid}), flush=True)
+        _, status = os.waitpid(pid, 0)
+        with suppress(OSError):  # usually nothing is left
+            os.killpg(pid, signal.SIGKILL)
+        print(json.dumps({"status": status}), flush=True)
+
+
+# ---- the child: one scenario
+
+def run_child(request):
+    """Carry out one request, write the answer and end the process."""
+    write = answer_writer(request["answer"])
+    try:
+        confine(request)
+        if request["compile"]:
+            answer = compile_submission()
+        else:
+            answer = {"values": run_scenario(request, write)}
+    except BaseException as error:  # whatever it is, it is the answer
+        answer = {"error": describe(error)}
+    write(answer)
+
+
+def answer_writer(path, open_=os.open, write=os.write, dumps=json.dumps, exit_=os._exit,
+                  flags=os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
+    """A function that writes the answer and ends the process, whatever was patched by then."""
+    def finish(answer):
+        answer["imports"] = list(forbidden_imports)
+        data = memoryview(dumps(answer).encode())
+        handle = open_(path, flags, 0o600)
+        while data:
+            data = data[write(handle, data):]
+        exit_(0)
+    return finish
+
+
+def confine(request):
+    """Give the child its own session, limits, standard streams and folder."""
+    os.setsid()
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, 256)
+    sys.stdin = open(0)
+    sys.stdout = open(1, "w", buffering=1)
+    sys.stderr = open(2, "w", buffering=1)
+    limit("RLIMIT_AS", MEMORY_LIMIT)
+    limit("RLIMIT_FSIZE", OUTPUT_LIMIT)
+    limit("RLIMIT_CORE", 0)
+    limit("RLIMIT_CPU", int(request["seconds"]) + 2)
+    os.chdir(ROOT)
+    sys.path[0] = ROOT
+    sys.argv = [os.path.join(ROOT, "submission")]
+
+
+def limit(name, value):
+    with suppress(AttributeError, ValueError, OSError):  # some systems lack some limits
+        resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def compile_submission():
+    """Compile every file once, so that the checks need not; broken files are met there."""
+    import py_compile
+    for folder, _, files in os.walk(ROOT):
+        if os.path.basename(folder) in ("autograder", ".venv", ".git"):
+            continue
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                py_compile.compile(path, importlib.util.cache_from_source(path), doraise=False,
+                                   quiet=2)
+    return {}
+
+
+def run_scenario(request, write):
+    watch(write)
+    namespace = dict(HELPERS)
+    exec(compile(request["source"], "<the check>", "exec"), namespace)
+    inputs = {name: decode(value) for name, value in request["inputs"].items()}
+    values = namespace["scenario"](**inputs)
+    return {name: encode(value) for name, value in values.items()}
+
+
+# ---- rules: what a submission must not do
+
+forbidden_imports = []
+
+
+def watch(write):
+    """Stop the check as soon as the submission breaks a rule."""
+    def violation(what):
+        write({"violation": what})
+
+    sys.meta_path.insert(0, ForbiddenFinder(violation))
+    sys.addaudithook(rule_keeper(violation))
+
+
+def rule_keeper(violation, realpath=os.path.realpath, fsdecode=os.fsdecode, getpid=os.getpid,
+                isinstance=isinstance, grader=GRADER + os.sep, sep=os.sep, str=str, bytes=bytes,
+                forbidden=tuple(os.sep + "site-packages" + os.sep + name + os.sep
+                                for name in FORBIDDEN)):
+    """An audit hook (PEP 578); what it needs is bound here, out of the submission's reach."""
+    def hook(event, args):
+        if event == "open" and isinstance(args[0], (str, bytes)):
+            path = realpath(fsdecode(args[0]))
+            if (path + sep).startswith(grader):
+                violation("it opens a file of the autograder's own: " + path)
+            if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
+                violation("it looks into another process: " + path)
+            for package in forbidden:
+                if package in path:
+                    violation("it reads the code of a forbidden package: " + path)
+        elif event in STARTS_A_PROGRAM:
+            violation("it starts another program or process (%s)" % event)
+        elif event in ("os.kill", "os.killpg") and args[0] != getpid():
+            violation("it sends a signal to another process")
+        elif event == "ctypes.dlopen" and args[0] is not None:
+            violation("it loads a foreign library with ctypes")
+    return hook
+
+
+class ForbiddenFinder:
+    """Finds a stand-in for every forbidden package, installed or not.
+
+    Importing one costs nothing; using one is a violation.
+    """
+
+    def __init__(self, violation):
+        self.violation = violation
+
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in FORBIDDEN or os.path.exists(os.path.join(ROOT, top)) \
+                or os.path.exists(os.path.join(ROOT, top + ".py")):
+            return None
+        if top not in forbidden_imports:
+            forbidden_imports.append(top)
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec):
+        return StandIn(spec.name, self.violation)
+
+    def exec_module(self, module):
+        """There is nothing to run."""
+
+
+class StandIn(types.ModuleType):
+    """A module or an attribute of one; any use of it but importing is a violation."""
+
+    def __init__(self, name, violation):
+        super().__init__(name)
+        self.__dict__["_violation"] = violation
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return StandIn(self.__name__ + "." + name, self._violation)
+
+    def _use(self, *args, **kwargs):
+        self._violation("it uses " + self.__name__)
+
+    __call__ = __mro_entries__ = __getitem__ = __iter__ = __bool__ = __enter__ = _use
+    __instancecheck__ = __add__ = __radd__ = __mul__ = __rmul__ = __eq__ = __len__ = _use
+    __hash__ = None
+
+
+# ---- values and errors, as JSON
+
+def encode(value):
+    """A plain fact as it is, an array as its dtype, shape and bytes; nothing else."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        value = np.float64(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.array(np.asarray(value), order="C", subok=False)
+        if array.dtype.kind not in "biuf" or array.nbytes > OUTPUT_LIMIT // 4:
+            return {"unfit": "an array of dtype %s and shape %s" % (array.dtype, array.shape)}
+        return {"dtype": array.dtype.str, "shape": list(array.shape),
+                "data": base64.b64encode(array.tobytes()).decode()}
+    return {"unfit": "a " + type(value).__name__}
+
+
+def decode(value):
+    if not isinstance(value, dict):
+        return value
+    array = np.frombuffer(base64.b64decode(value["data"]), np.dtype(value["dtype"]))
+    return array.reshape(value["shape"]).copy()
+
+
+def describe(error):
+    """What went wrong and where in the submission: type, message, file, line, its text."""
+    place = None
+    if isinstance(error, SyntaxError) and error.filename:
+        place = error.filename, error.lineno
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if os.path.realpath(name).startswith(ROOT + os.sep) and not isinstance(error, SyntaxError):
+            place = name, trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        message = "it ends the process (%s)" % type(error).__name__
+    else:
+        try:
+            message = str(error)
+        except Exception:
+            message = "(its text cannot be shown)"
+    answer = {"type": type(error).__name__, "message": str(message)[:400]}
+    if place is not None:
+        answer["file"], answer["line"] = os.path.relpath(place[0], ROOT), place[1]
+        try:
+            with open(place[0], errors="replace") as lines:
+                answer["text"] = list(lines)[place[1] - 1].strip()[:100]
+        except (OSError, IndexError, TypeError):
+            answer["text"] = ""
+    return answer
+
+
+# ---- what every scenario may use
+
+def array_of(value):
+    """The array in a Tensor; the value itself if it is none."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value
+    return getattr(value, "data", value)
+
+
+def grad_of(tensor):
+    """The array in a tensor's ``.grad``, or None."""
+    return None if tensor.grad is None else array_of(tensor.grad)
+
+
+def linear_layer(weight, bias):
+    """The submission's Linear with given parameters."""
+    from mytorch.nn.linear import Linear
+    layer = Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data = weight.copy()
+    layer.bias.data = bias.copy()
+    return layer
+
+
+def batchnorm_layer(gamma, beta):
+    """The submission's BatchNorm1d with given parameters."""
+    from mytorch.nn.batchnorm import BatchNorm1d
+    layer = BatchNorm1d(gamma.shape[0])
+    layer.gamma.data = gamma.copy().reshape(np.shape(layer.gamma.data))
+    layer.beta.data = beta.copy().reshape(np.shape(layer.beta.data))
+    return layer
+
+
+def descend(parameters, lr):
+    """A plain step downhill, without the submission's optimizer."""
+    for parameter in parameters:
+        parameter.data = parameter.data - lr * np.reshape(grad_of(parameter),
+                                                          np.shape(parameter.data))
+        parameter.grad = None
+
+
+HELPERS = {"np": np, "array_of": array_of, "grad_of": grad_of, "linear_layer": linear_layer,
+           "batchnorm_layer": batchnorm_layer, "descend": descend,
+           "__builtins__": builtins}
+
+if __name__ == "__main__":
+    import importlib.util
+    sys.dont_write_bytecode = True
+    sys.pycache_prefix = CACHE
+    serve()

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# ./grade.sh 1     scores problems 1.1 to 2.6
+# ./grade.sh m     trains on MNIST and plots the validation accuracy
+# ./grade.sh test  runs the project's own tests
+# Works from any directory; written for bash 3.2, which macOS has.
+set -u
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)" || exit 2
+
+usage() {
+    echo "usage: ./grade.sh 1 [OPTION...]     score problems 1.1 to 2.6 (--help lists the options)" >&2
+    echo "       ./grade.sh m                 train on MNIST, plot the validation accuracy" >&2
+    echo "       ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)" >&2
+    exit 2
+}
+
+fail() {
+    echo "grade.sh: $*" >&2
+    exit 2
+}
+
+# Whether a Python has what requirements.txt asks for.
+complete() {
+    "$1" - "$here/requirements.txt" >/dev/null 2>&1 <<'PYTHON'
+import importlib.util, sys
+names = open(sys.argv[1]).read().split()
+missing = [name for name in names if importlib.util.find_spec(name) is None]
+sys.exit(bool(missing) or sys.version_info < (3, 8))
+PYTHON
+}
+
+# Sets $python: the current Python if it is complete, else that of .venv, made once.
+find_python() {
+    local candidate
+    for candidate in python3 python "$here/.venv/bin/python"; do
+        if command -v "$candidate" >/dev/null 2>&1 && complete "$candidate"; then
+            python="$candidate"
+            return
+        fi
+    done
+    command -v python3 >/dev/null 2>&1 || fail "there is no python3; install Python 3.8 or later"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' ||
+        fail "python3 is $(python3 --version 2>&1); Python 3.8 or later is needed"
+    echo "grade.sh: this Python lacks numpy, matplotlib or pytest; setting up .venv, once ..." >&2
+    rm -rf "$here/.venv"
+    python3 -m venv "$here/.venv" >/dev/null 2>&1 || {
+        rm -rf "$here/.venv"
+        fail "python3 -m venv failed; install the venv module (on Debian and Ubuntu: apt install python3-venv)"
+    }
+    "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        -r "$here/requirements.txt" >"$here/.venv/pip.log" 2>&1 ||
+        fail "pip could not install requirements.txt (no network?): $(tail -n 1 "$here/.venv/pip.log")"
+    python="$here/.venv/bin/python"
+}
+
+[ $# -ge 1 ] || usage
+task="$1"
+shift
+case "$task" in
+    1 | test) ;;
+    m) [ $# -eq 0 ] || usage ;;
+    *) usage ;;
+esac
+
+find_python
+case "$task" in
+    1) exec "$python" "$here/autograder/hw1_autograder/runner.py" "$@" ;;
+    m) exec "$python" "$here/autograder/hw1_autograder/test_mnist.py" ;;
+    test) cd "$here" && exec "$python" -m pytest -q "$@" ;;
+esac

@@ -27,6 +27,7 @@ class Check:
         inputs (function): from a NumPy Generator to the scenario's arguments, a dict.
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is off.
+        hints (tuple): names of values that are not scored but help to tell mistakes apart.
     """
 
     def __init__(self, problem, name, points, code, plan):
@@ -38,6 +39,7 @@ class Check:
         self.inputs = plan.inputs
         self.reference = plan.reference
         self.advice = getattr(plan, "advice", {})
+        self.hints = getattr(plan, "hints", ())
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):
@@ -59,6 +61,12 @@ def formula(function):
 
 
 # ---- comparing
+
+def wrong_values(check, expected, values):
+    """The names of the scored values that are not as expected."""
+    return [name for name in expected if name not in check.advice and name not in check.hints
+            and not same(values.get(name), expected[name])]
+
 
 def same(got, expected):
     """Whether a value that came back is the one expected: shape and numbers, or the fact."""

@@ -46,14 +46,15 @@ def _agrees(check, inputs, values, formulas):
 
 
 def recognise(check, inputs, values):
-    """The known mistake that leads to these values, or None."""
-    for mistake in MISTAKES:
-        if check.problem.startswith(mistake.problem) and mistake.gives(check, inputs, values):
-            return mistake
-    for mistake in MISTAKES:  # an earlier problem's mistake shows in later checks too
-        if mistake.gives(check, inputs, values):
-            return mistake
-    return None
+    """The known mistake that leads to these values; None if there is none, or more than one.
+
+    The mistakes of the check's own problem come first; those of other problems count where
+    none of these fits, because what is wrong in Linear shows in SGD too.
+    """
+    candidates = [mistake for mistake in MISTAKES if mistake.gives(check, inputs, values)]
+    own = [mistake for mistake in candidates if check.problem.startswith(mistake.problem)]
+    fitting = own or candidates
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def mistake(id, problem, message, *variants):
@@ -288,9 +289,16 @@ def _softmax(logits):
 
 
 mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.",
+        dict(cross_entropy=lambda log_p, target: FORMULAS.cross_entropy(log_p, target) * len(log_p),
+             cross_entropy_gradient=lambda logits, target:
+             FORMULAS.cross_entropy_gradient(logits, target) * len(logits)),
         dict(cross_entropy=lambda log_p, target: FORMULAS.cross_entropy(log_p, target) * len(log_p)))
 mistake("xe-divided-by-classes", "2.5",
         "The sum of the losses is divided by the number of classes C; divide by the batch size N.",
+        dict(cross_entropy=lambda log_p, target:
+             FORMULAS.cross_entropy(log_p, target) * len(log_p) / log_p.shape[1],
+             cross_entropy_gradient=lambda logits, target:
+             FORMULAS.cross_entropy_gradient(logits, target) * len(logits) / logits.shape[1]),
         dict(cross_entropy=lambda log_p, target:
              FORMULAS.cross_entropy(log_p, target) * len(log_p) / log_p.shape[1]))
 mistake("xe-gradient-not-averaged", "2.5",
@@ -307,6 +315,9 @@ mistake("xe-wrong-axis", "2.5",
 mistake("xe-sign", "2.5",
         "The sign is wrong: the loss is minus the mean log-probability of the right class, and "
         "its gradient (softmax - one_hot) / N.",
+        dict(cross_entropy=lambda log_p, target: -FORMULAS.cross_entropy(log_p, target),
+             cross_entropy_gradient=lambda logits, target:
+             -FORMULAS.cross_entropy_gradient(logits, target)),
         dict(cross_entropy=lambda log_p, target: -FORMULAS.cross_entropy(log_p, target)),
         dict(cross_entropy_gradient=lambda logits, target:
              -FORMULAS.cross_entropy_gradient(logits, target)))

@@ -16,7 +16,7 @@ import numpy as np
 
 import test_autograd  # noqa: F401 (its checks register themselves)
 import test_mlp  # noqa: F401
-from checks import CHECKS, difference, same
+from checks import CHECKS, difference, wrong_values
 from client import Worker
 from mistakes import recognise
 from submission import UnusableSubmission, opened
@@ -57,8 +57,7 @@ def judge(check, inputs, answer):
     if answer.values is None:
         return Result(check, answer.problem.split("\n"), answer=answer)
     expected = check.expected(inputs)
-    off = [name for name in expected if name not in check.advice
-           and not same(answer.values.get(name), expected[name])]
+    off = wrong_values(check, expected, answer.values)
     lines = [line for name in off[:2]
              for line in difference(name, answer.values.get(name), expected[name])]
     if len(off) > 2:

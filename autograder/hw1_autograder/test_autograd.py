@@ -281,6 +281,7 @@ def accumulate(earlier, new):
 """)
 class Accumulation:
     inputs = positive_arrays
+    hints = ("log(a).requires_grad",)
 
     def scenario(a, b):
         from mytorch.tensor import Tensor
@@ -288,12 +289,14 @@ class Accumulation:
         (a.log() + a).backward()
         first = np.array(grad_of(a))
         a.log().backward()
-        return {"a.grad after (log(a) + a).backward()": first,
+        return {"log(a).requires_grad": bool(a.log().requires_grad),
+                "a.grad after (log(a) + a).backward()": first,
                 "a.grad after log(a).backward(), too": grad_of(a)}
 
     def reference(f, a, b):
         first = f.paths(1 / a, np.ones_like(a))
-        return {"a.grad after (log(a) + a).backward()": first,
+        return {"log(a).requires_grad": f.output_requires_grad(True),
+                "a.grad after (log(a) + a).backward()": first,
                 "a.grad after log(a).backward(), too": f.accumulate(first, 1 / a)}
 
 

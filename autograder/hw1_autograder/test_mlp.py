@@ -550,16 +550,19 @@ class CrossEntropyForward:
 """)
 class CrossEntropyBackward:
     inputs = logits_and_target
+    hints = ("loss",)
 
     def scenario(logits, target):
         from mytorch.nn.loss import CrossEntropyLoss
         from mytorch.tensor import Tensor
         logits = Tensor(logits, requires_grad=True)
-        CrossEntropyLoss()(logits, Tensor(target)).backward()
-        return {"logits.grad": grad_of(logits)}
+        loss = CrossEntropyLoss()(logits, Tensor(target))
+        loss.backward()
+        return {"loss": np.ravel(array_of(loss)), "logits.grad": grad_of(logits)}
 
     def reference(f, logits, target):
-        return {"logits.grad": f.cross_entropy_gradient(logits, target)}
+        return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)]),
+                "logits.grad": f.cross_entropy_gradient(logits, target)}
 
 
 @check("2.5", "A network trained and evaluated on cross entropy", 5, """
@@ -649,13 +652,14 @@ def velocity_of(index):
 
 
 @check("2.6", "Momentum on one layer", 3, """
-    layer, x = Linear(4, 3), Tensor.randn(6, 4)
-    optimizer = SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    layer, x = Linear(1, 1), Tensor.randn(6, 1)
+    optimizer = SGD(layer.parameters(), lr=0.01, momentum=0.9)
     layer(x).backward(); optimizer.step(); optimizer.step(); print(layer.weight)
 """)
 class MomentumOneLayer:
     def inputs(rng):
-        return dict(draw(rng, x=(4, N, 4), w1=(3, 4), b1=(3,)), lr=0.1, momentum=0.9)
+        # One by one, so that a velocity shared by weight and bias leads to numbers, not an error.
+        return dict(draw(rng, x=(4, N, 1), w1=(1, 1), b1=(1,)), lr=0.01, momentum=0.9)
 
     def scenario(x, w1, b1, lr, momentum):
         from mytorch.nn.sequential import Sequential
@@ -673,7 +677,7 @@ class MomentumOneLayer:
     def reference(f, x, w1, b1, lr, momentum):
         parameters, velocities = [w1, b1], {0: 0., 1: 0.}
         for batch in x:
-            _, *gradients = f.linear_gradients(batch, parameters[0], np.ones((N, 3)))
+            _, *gradients = f.linear_gradients(batch, parameters[0], np.ones((N, 1)))
             for i in range(2):
                 v = f.velocity_of(i)
                 parameters[i], velocities[v] = f.momentum_step(

@@ -31,6 +31,8 @@ FORBIDDEN = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
                     "os.fork", "os.forkpty", "os.startfile", "pty.spawn")
+CHANGES_FILES = ("os.remove", "os.rename", "os.rmdir", "os.truncate", "os.chmod", "os.link",
+                 "shutil.rmtree")
 OUTPUT_LIMIT = 4 << 20  # bytes that a check may print or write
 MEMORY_LIMIT = 2 << 30  # bytes of address space
 
@@ -121,7 +123,7 @@ def compile_submission():
 
 
 def run_scenario(request, write):
-    watch(write)
+    watch(write, os.path.realpath(request["answer"]))
     namespace = dict(HELPERS)
     exec(compile(request["source"], "<the check>", "exec"), namespace)
     inputs = {name: decode(value) for name, value in request["inputs"].items()}
@@ -134,30 +136,40 @@ def run_scenario(request, write):
 forbidden_imports = []
 
 
-def watch(write):
+def watch(write, answer):
     """Stop the check as soon as the submission breaks a rule."""
     def violation(what):
         write({"violation": what})
 
     sys.meta_path.insert(0, ForbiddenFinder(violation))
-    sys.addaudithook(rule_keeper(violation))
+    sys.addaudithook(rule_keeper(violation, answer))
 
 
-def rule_keeper(violation, realpath=os.path.realpath, fsdecode=os.fsdecode, getpid=os.getpid,
-                isinstance=isinstance, grader=GRADER + os.sep, sep=os.sep, str=str, bytes=bytes,
-                forbidden=tuple(os.sep + "site-packages" + os.sep + name + os.sep
-                                for name in FORBIDDEN)):
+def rule_keeper(violation, answer, realpath=os.path.realpath, fsdecode=os.fsdecode, exists=os.path.exists,
+                getpid=os.getpid, isinstance=isinstance, str=str, bytes=bytes, int=int, any=any,
+                sep=os.sep, grader=GRADER + os.sep, root=ROOT + os.sep,
+                own=os.path.dirname(CACHE) + os.sep, forbidden=FORBIDDEN,
+                writing=os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
     """An audit hook (PEP 578); what it needs is bound here, out of the submission's reach."""
+    def opens(path, flags):
+        for_writing = isinstance(flags, int) and flags & writing
+        if (path + sep).startswith(grader):
+            violation("it opens a file of the autograder's own: " + path)
+        if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
+            violation("it looks into another process: " + path)
+        if for_writing and path != answer and (
+                path.startswith(own) or path.startswith(root) and exists(path)):
+            violation("it overwrites a file: " + path)
+        if any(sep + "site-packages" + sep + name + sep in path for name in forbidden):
+            violation("it reads the code of a forbidden package: " + path)
+
     def hook(event, args):
         if event == "open" and isinstance(args[0], (str, bytes)):
+            opens(realpath(fsdecode(args[0])), args[2])
+        elif event in CHANGES_FILES and isinstance(args[0], (str, bytes)):
             path = realpath(fsdecode(args[0]))
-            if (path + sep).startswith(grader):
-                violation("it opens a file of the autograder's own: " + path)
-            if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
-                violation("it looks into another process: " + path)
-            for package in forbidden:
-                if package in path:
-                    violation("it reads the code of a forbidden package: " + path)
+            if path.startswith((own, root, grader)):
+                violation("it changes or removes a file: " + path)
         elif event in STARTS_A_PROGRAM:
             violation("it starts another program or process (%s)" % event)
         elif event in ("os.kill", "os.killpg") and args[0] != getpid():

@@ -1,0 +1,69 @@
+"""For the tests of the grader: variants of the small submission in ``plain/``, graded."""
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+
+import runner
+from checks import CHECKS
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PLAIN = os.path.join(HERE, "plain")
+REPOSITORY = os.path.dirname(os.path.dirname(HERE))
+
+
+@contextmanager
+def variant(*changes):
+    """A copy of the plain submission with changes: (file, old text, new text).
+
+    An old text of None replaces the whole file; a new text of None removes it.
+    """
+    folder = tempfile.mkdtemp(prefix="variant-")
+    try:
+        shutil.copytree(os.path.join(PLAIN, "mytorch"), os.path.join(folder, "mytorch"),
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        for file, old, new in changes:
+            _change(os.path.join(folder, "mytorch", file), old, new)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _change(path, old, new):
+    if new is None:
+        os.remove(path)
+        return
+    text = new
+    if old is not None:
+        with open(path) as file:
+            before = file.read()
+        assert old in before, "%s does not hold %r" % (path, old)
+        text = before.replace(old, new)
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def results_of(*changes, checks=CHECKS, seconds=5, seed=11785):
+    """The Results of a variant of the plain submission."""
+    with variant(*changes) as folder:
+        return list(runner.grade(folder, checks, seed, seconds))
+
+
+def checks_around(problems):
+    """All checks of some problems and, of every other problem, the one that is worth most."""
+    best = {}
+    for check in CHECKS:
+        if check.points > best.get(check.problem, check).points or check.problem not in best:
+            best[check.problem] = check
+    return [check for check in CHECKS if check.problem in problems or best[check.problem] is check]
+
+
+def lost(results):
+    """The points that each problem lost, where any were lost."""
+    points = {}
+    for result in results:
+        missing = result.check.points - result.points
+        if missing:
+            points[result.check.problem] = points.get(result.check.problem, 0) + missing
+    return points

@@ -1,0 +1,196 @@
+"""Hostile and broken submissions: none gets a point it did not earn, none stops the others'.
+
+Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so that it must
+lose the 10 points of problem 2.4 and nothing else.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from client import GRADER
+from graded import checks_around, lost, results_of
+
+# A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
+WRONG = """
+from mytorch.nn.module import Module
+from mytorch.tensor import Tensor
+import numpy as np
+class BatchNorm1d(Module):
+    def __init__(self, n):
+        super().__init__()
+        self.gamma = Tensor(np.ones(n), requires_grad=True, is_parameter=True)
+        self.beta = Tensor(np.zeros(n), requires_grad=True, is_parameter=True)
+        self.running_mean, self.running_var = Tensor(np.zeros(n)), Tensor(np.zeros(n))
+    def forward(self, x):
+        return result(x)
+"""
+AS_IS = "def result(x): return x\n"
+FORGED = '{"scores": {"1.1.1": 5, "2.4": 10}}'
+
+HOSTILE = {
+    "ends the process": "import os; os._exit(0)",
+    "raises SystemExit": "import sys; sys.exit(0)",
+    "prints a forged score line and ends": "import os; print('%s', flush=True); os._exit(0)" % FORGED,
+    "never ends": "while True: pass",
+    "never ends and ignores signals": (
+        "import signal\n"
+        "for s in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGXCPU):\n"
+        "    signal.signal(s, signal.SIG_IGN)\n"
+        "while True: pass"),
+    "recurses without end": "def f(): f()\nf()",
+    "recurses without end and limit": (
+        "import sys; sys.setrecursionlimit(10 ** 9)\n"
+        "class A:\n    def __repr__(self): return repr([self]) + repr(A())\nrepr(A())"),
+    "segfaults": "import ctypes; ctypes.string_at(0)",
+    "aborts": "import os; os.abort()",
+    "kills itself": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "kills its parent": "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
+    "eats memory": "a = []\nwhile True: a.append(bytearray(100 << 20))",
+    "eats memory through numpy": "import numpy as np\na = np.ones(1 << 30)",
+    "floods its output": "while True: print('x' * 100000)",
+    "floods standard error": "import sys\nwhile True: sys.stderr.write('x' * 100000)",
+    "replaces np.allclose": AS_IS + WRONG + "np.allclose = np.array_equal = lambda *a, **k: True",
+    "replaces much of numpy": AS_IS + WRONG + (
+        "for name in ('array', 'asarray', 'ravel', 'isclose', 'allclose'):\n"
+        "    setattr(np, name, lambda *a, **k: True)"),
+    "replaces sys.modules": AS_IS + WRONG + (
+        "import sys\nfor name in ('numpy', 'json', 'os', 'base64'): sys.modules[name] = None"),
+    "replaces json and base64": AS_IS + WRONG + (
+        "import json, base64\njson.dumps = lambda *a: '%s'\n"
+        "base64.b64encode = lambda *a: b'AAAA'" % FORGED),
+    "replaces builtins": AS_IS + WRONG + (
+        "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.len = lambda *a: 1"),
+    "replaces os functions": AS_IS + WRONG + (
+        "import os\nos._exit = os.write = os.open = lambda *a, **k: 0"),
+    "closes all file descriptors": AS_IS + WRONG + "import os; os.closerange(0, 256)",
+    "writes scores to all file descriptors": AS_IS + WRONG + (
+        "import os\nfor fd in range(64):\n"
+        "    try: os.write(fd, b'%s\\n')\n"
+        "    except OSError: continue" % FORGED),
+    "hijacks standard output": AS_IS + WRONG + (
+        "import os, sys\nsys.stdout = sys.stderr = sys.stdin = None\nos.dup2(0, 1)"),
+    "leaves threads behind": AS_IS + WRONG + (
+        "import threading\n"
+        "def spin():\n    while True: pass\n"
+        "for _ in range(4): threading.Thread(target=spin).start()"),
+    "leaves a time bomb": AS_IS + WRONG + (
+        "import os, threading\nthreading.Timer(0.05, os._exit, [0]).start()"),
+    "registers atexit": AS_IS + WRONG + "import atexit; atexit.register(print, '%s')" % FORGED,
+    "installs signal handlers": AS_IS + WRONG + (
+        "import signal, os\nsignal.signal(signal.SIGALRM, lambda *a: os._exit(0))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.02)"),
+    "forks": "import os\nfor _ in range(3): os.fork()\nwhile True: pass",
+    "starts a program": "import subprocess; subprocess.run(['true'])",
+    "starts a program with os.system": "import os; os.system('true')",
+    "starts a program and hides the error": (
+        "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException: pass\n"
+        + AS_IS + WRONG),
+    "reads the grader's formulas": "open(%r).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")
+                                   + AS_IS + WRONG,
+    "imports the grader": "import sys; sys.path.insert(0, %r)\nimport test_mlp\n"
+                          % (GRADER + "/hw1_autograder") + AS_IS + WRONG,
+    "reads the grader through a link": (
+        "import os, tempfile\npath = tempfile.mkdtemp() + '/link'\nos.symlink(%r, path)\n"
+        "open(path).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")) + AS_IS + WRONG,
+    "removes the other files": (
+        "import os\nfor name in ('linear.py', 'loss.py'):\n"
+        "    os.remove(os.path.join(os.path.dirname(__file__), name))\n" + AS_IS + WRONG),
+    "overwrites the other files": (
+        "import os\nopen(os.path.join(os.path.dirname(__file__), 'linear.py'), 'w')\n"
+        + AS_IS + WRONG),
+    "uses torch": "import torch\nBatchNorm1d = torch.nn.BatchNorm1d",
+    "inherits from torch": "from torch import nn\nclass BatchNorm1d(nn.BatchNorm1d): pass",
+    "forges the answer file": AS_IS + WRONG + (
+        "import sys, json, os\nframe = sys._getframe()\n"
+        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "with open(frame.f_locals['request']['answer'], 'w') as file:\n"
+        "    json.dump({'imports': [], 'values': {'out': True}}, file)\nos._exit(0)"),
+    "answers with a lying tensor": WRONG + (
+        "class Liar:\n    dtype = np.dtype(float)\n    shape = (6, 3)\n"
+        "    data = property(lambda self: self)\n    def __eq__(self, other): return True\n"
+        "    def log(self): return self\n    def backward(self): pass\n"
+        "def result(x): return Liar()"),
+    "answers with an array that equals everything": WRONG + (
+        "class Equal(np.ndarray):\n    def __eq__(self, other): return True\n"
+        "    def __array_ufunc__(self, *a, **k): return True\n"
+        "    def __array_function__(self, *a, **k): return True\n"
+        "def result(x):\n    out = Tensor(0.); out.data = np.zeros(x.shape).view(Equal)\n"
+        "    return out"),
+    "answers with data that differs at each look": WRONG + (
+        "class Shifty(Tensor):\n    looks = 0\n    @property\n    def data(self):\n"
+        "        Shifty.looks += 1\n        return np.full((6, 3), Shifty.looks)\n"
+        "    @data.setter\n    def data(self, value): pass\n"
+        "def result(x): return Shifty(0.)"),
+    "answers with objects": WRONG + (
+        "def result(x):\n    out = Tensor(0.)\n"
+        "    out.data = np.array([[object()] * 3] * 6)\n    return out"),
+    "answers with NaN": WRONG + "def result(x): return Tensor(np.full(x.shape, np.nan))",
+    "answers with far too much": WRONG + "def result(x): return Tensor(np.zeros(10 ** 7))",
+    "answers with a text": WRONG + "def result(x):\n    o = Tensor(0.); o.data = 'ok'; return o",
+    "raises something that cannot be shown": (
+        "class E(Exception):\n    def __str__(self): raise E()\nraise E()"),
+    "raises something huge": "raise ValueError('x' * 10 ** 7)",
+    "has a syntax error": "class BatchNorm1d(:\n",
+    "is empty": "",
+    "is no text": "\\0\\xff",
+    "changes the recursion limit and traces": AS_IS + WRONG + (
+        "import sys\nsys.settrace(lambda *a: 1 / 0)\nsys.setrecursionlimit(60)"),
+}
+
+
+@pytest.fixture(scope="module")
+def graded():
+    """The results of every hostile submission, two at a time."""
+    def run(code):
+        return results_of(("nn/batchnorm.py", None, code), checks=checks_around({"2.4"}), seconds=1)
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(HOSTILE, pool.map(run, HOSTILE.values())))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
+    assert lost(graded[name]) == {"2.4": 10}
+
+
+@pytest.mark.parametrize("name, text", [
+    ("never ends", "did not end within 1 seconds"),
+    ("ends the process", "without an answer"),
+    ("segfaults", "segmentation fault"),
+    ("eats memory through numpy", "more than 2 GB"),
+    ("kills its parent", "sends a signal"),
+    ("forks", "starts another program or process"),
+    ("starts a program and hides the error", "starts another program or process"),
+    ("reads the grader's formulas", "a file of the autograder's own"),
+    ("imports the grader", "a file of the autograder's own"),
+    ("reads the grader through a link", "a file of the autograder's own"),
+    ("uses torch", "it uses torch"),
+    ("inherits from torch", "it uses torch"),
+    ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),
+    ("removes the other files", "changes or removes a file"),
+])
+def test_the_message_says_what_happened(graded, name, text):
+    message = "\n".join(line for r in graded[name] if r.check.problem == "2.4" for line in r.lines)
+    assert text in message
+
+
+def test_what_a_submission_prints_is_shown_and_not_believed(graded):
+    result = [r for r in graded["prints a forged score line and ends"]
+              if r.check.problem == "2.4"][0]
+    assert FORGED in result.answer.output
+    assert result.points == 0
+
+
+def test_an_unused_import_of_torch_is_a_warning_and_costs_nothing():
+    from runner import warnings_of
+    results = results_of(("nn/linear.py", "import numpy as np\n",
+                          "import numpy as np\nimport torch.nn as nn\nfrom torch import Tensor as T\n"))
+    assert lost(results) == {}
+    assert any("torch is imported" in text for text in warnings_of(results))
+
+
+def test_an_endless_multiplication_costs_only_what_multiplies():
+    results = results_of(("nn/functional.py", "return tensor.Tensor(a.data * b.data)",
+                          "while True: pass"), checks=checks_around({"1.2"}), seconds=1)
+    assert set(lost(results)) <= {"1.1.2", "1.2", "2.4", "2.5"}
+    assert lost(results)["1.2"] == 3  # only the worked example multiplies

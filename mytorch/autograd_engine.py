@@ -83,6 +83,8 @@ def _visit(node, grad, paths, sums):
     if type(node) is AccumulateGrad:  # a leaf need not wait: += is all it does
         if grad is not None:
             node.apply(grad)
+        if watcher is not None:
+            watcher.kept(node)
         return
 
     if node in sums:
@@ -174,7 +176,7 @@ class _Mode(threading.local):
 
 
 _mode = _Mode()
-watcher = None  # an object that is told of every visit; see mytorch/graph.py
+watcher = None  # whoever is told of every visit: see Recorder in mytorch/graph.py
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class Tensor:
             raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
                                "of an operation; tensor.copy() gives a leaf")
         flags = (self.requires_grad, self.is_leaf, self.is_parameter)
-        return Tensor, (self.data,) + flags, {"grad": self.grad}
+        return Tensor, (self.data,) + flags, (self.__dict__, {"grad": self.grad})
 
     # ---- in the graph
 

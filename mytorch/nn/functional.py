@@ -294,10 +294,12 @@ class MatMul(Function):
             g = np.expand_dims(g, -1)
         grad_a = grad_b = None
         if ctx.needs_input_grad[0]:
-            grad_a = unbroadcast(g @ np.swapaxes(columns, -1, -2), rows.shape).reshape(a.shape)
+            full = g @ np.swapaxes(columns, -1, -2)
+            grad_a = Tensor(unbroadcast(full, rows.shape).reshape(a.shape))
         if ctx.needs_input_grad[1]:
-            grad_b = unbroadcast(np.swapaxes(rows, -1, -2) @ g, columns.shape).reshape(b.shape)
-        return grad_a and Tensor(grad_a), grad_b and Tensor(grad_b)
+            full = np.swapaxes(rows, -1, -2) @ g
+            grad_b = Tensor(unbroadcast(full, columns.shape).reshape(b.shape))
+        return grad_a, grad_b
 
 
 class Linear(Function):

@@ -1,0 +1,278 @@
+"""Modules, layers, the loss and the optimizer."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import mytorch.nn as nn
+import mytorch.optim as optim
+from mytorch import Tensor
+from mytorch.nn.batchnorm import BatchNorm1d
+from mytorch.nn.linear import Linear
+from mytorch.nn.loss import CrossEntropyLoss
+from mytorch.nn.module import Module
+from mytorch.nn.sequential import Sequential
+from mytorch.optim.sgd import SGD
+
+
+def parameter(data):
+    return Tensor(data, requires_grad=True, is_parameter=True)
+
+
+# ---- Module
+
+class Pair(Module):
+    def __init__(self, one, other):
+        super().__init__()
+        self.one = one
+        self.other = other
+
+    def forward(self, x):
+        return self.other(self.one(x))
+
+
+def test_parameters_are_given_once_also_when_shared():
+    layer = Linear(3, 3)
+    net = Pair(layer, Sequential(layer, Linear(3, 3)))
+    assert len(list(net.parameters())) == 4
+    assert next(net.parameters()) is layer.weight
+
+
+def test_reassigning_replaces_a_registration():
+    net = Pair(Linear(3, 3), Linear(3, 3))
+    net.one = Linear(3, 3)
+    net.other = None
+    assert [p is q for p, q in zip(net.parameters(), (net.one.weight, net.one.bias))] == [True] * 2
+    net.one.weight = parameter(np.zeros((3, 3)))
+    assert next(net.parameters()) is net.one.weight
+    del net.one
+    assert list(net.parameters()) == []
+
+
+def test_train_and_eval_reach_every_module():
+    net = Pair(Sequential(BatchNorm1d(3)), BatchNorm1d(3))
+    assert net.eval() is net
+    assert not any(m.is_train for m in (net, net.one, net.one[0], net.other))
+    net.train()
+    assert all(m.is_train for m in (net, net.one, net.one[0], net.other))
+
+
+@pytest.mark.parametrize("value", [Linear(1, 1), parameter([1.])])
+def test_forgetting_super_init_is_an_error_that_says_so(value):
+    class Forgetful(Module):
+        def __init__(self):
+            self.thing = value
+
+    with pytest.raises(AttributeError, match=r"Forgetful.__init__ must call super\(\).__init__"):
+        Forgetful()
+
+
+def test_forgetting_super_init_without_parameters_is_noticed_too():
+    class Forgetful(Module):
+        def __init__(self):
+            self.size = 3
+
+    with pytest.raises(AttributeError, match=r"super\(\).__init__"):
+        list(Forgetful().parameters())
+
+
+def test_registering_something_else_is_an_error():
+    net = Module()
+    with pytest.raises(TypeError):
+        net.add_parameter("w", Tensor(1.))
+    with pytest.raises(TypeError):
+        net.add_module("m", "text")
+    net.add_parameter("w", parameter(1.))
+    net.add_module("m", Linear(1, 1))
+    assert len(list(net.parameters())) == 3 and net.w.item() == 1
+
+
+def test_a_missing_attribute_is_named():
+    with pytest.raises(AttributeError, match="Linear has no attribute 'wieght'"):
+        Linear(1, 1).wieght
+
+
+def test_float_and_double_convert_parameters_and_running_statistics():
+    net = Sequential(Linear(3, 2), BatchNorm1d(2)).float()
+    criterion = CrossEntropyLoss()
+    x, y = Tensor(np.ones((4, 3), np.float32)), Tensor(np.array([0, 1, 0, 1]))
+    optimizer = SGD(net.parameters(), lr=np.float64(0.1), momentum=np.float64(0.9))
+    for _ in range(3):
+        loss = criterion(net(x), y)
+        loss.backward()
+        optimizer.step()
+    tensors = list(net.parameters()) + [net[1].running_mean, net[1].running_var, loss]
+    assert {t.dtype for t in tensors} == {np.dtype(np.float32)}
+    assert {p.grad.dtype for p in net.parameters()} == {np.dtype(np.float32)}
+    assert net.eval()(x).dtype == np.float32
+    assert {t.dtype for t in net.double().parameters()} == {np.dtype(np.float64)}
+
+
+def test_networks_can_be_copied_and_pickled_after_training():
+    net = Sequential(Linear(3, 2), BatchNorm1d(2))
+    net(Tensor.randn(4, 3)).sum().backward()
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        before = net[0].bias.grad.data.copy()
+        twin(Tensor.randn(4, 3)).exp().sum().backward()
+        assert np.array_equal(net[0].bias.grad.data, before)
+        assert len(list(twin.parameters())) == 4
+
+
+def test_the_packages_offer_their_parts():
+    assert nn.Linear is Linear and nn.Sequential is Sequential and optim.SGD is SGD
+    with pytest.raises(AttributeError, match="Conv2d"):
+        nn.Conv2d
+
+
+def test_sequential_iterates_indexes_and_has_a_length():
+    layers = [Linear(1, 2), nn.ReLU(), Linear(2, 1)]
+    net = Sequential(*layers)
+    assert list(net) == layers and net[1] is layers[1] and len(net) == 3
+    assert Sequential()(5) == 5
+
+
+# ---- Linear and BatchNorm1d
+
+def test_linear_is_drawn_from_the_global_generator_within_its_bounds():
+    np.random.seed(1)
+    one = Linear(25, 400)
+    np.random.seed(1)
+    assert np.array_equal(one.weight.data, Linear(25, 400).weight.data)
+    assert one.weight.shape == (400, 25) and one.bias.shape == (400,)
+    assert 0.19 < abs(one.weight.data).max() <= 0.2
+    assert all(p.is_parameter and p.dtype == np.float64 for p in one.parameters())
+
+
+@pytest.mark.parametrize("layer", [Linear(3, 2), BatchNorm1d(3)])
+@pytest.mark.parametrize("shape", [(5, 4), (3,), (2, 5, 3)])
+def test_the_wrong_number_of_features_is_named(layer, shape):
+    with pytest.raises(ValueError, match=r"\(N, 3\), got \(%s" % shape[0]):
+        layer(Tensor.ones(*shape))
+
+
+def test_layers_take_tensors_only():
+    with pytest.raises(TypeError, match="Linear takes a Tensor, got ndarray"):
+        Linear(3, 2)(np.ones((5, 3)))
+
+
+def test_batchnorm_refuses_to_train_on_a_batch_of_one_and_loses_nothing():
+    bn = BatchNorm1d(3)
+    with pytest.raises(ValueError, match="batch of 1"):
+        bn(Tensor.ones(1, 3))
+    assert bn.running_mean.data.tolist() == [0, 0, 0]
+    assert bn.eval()(Tensor.ones(1, 3)).shape == (1, 3)
+
+
+def test_running_estimates_follow_the_handouts_equations():
+    bn, x = BatchNorm1d(2, momentum=0.3), np.array([[1., 10.], [3., 20.], [5., 60.]])
+    bn(Tensor(x, requires_grad=True))
+    assert np.allclose(bn.running_mean.data, 0.3 * x.mean(0))
+    assert np.allclose(bn.running_var.data, 0.7 + 0.3 * x.var(0, ddof=1))
+    assert not bn.running_mean.requires_grad and not bn.running_var.requires_grad
+    before = bn.running_var.data.copy()
+    bn.eval()(Tensor(x * 5))
+    assert np.array_equal(bn.running_var.data, before)
+
+
+def test_evaluation_uses_the_running_estimates():
+    bn = BatchNorm1d(2)
+    bn.running_mean.data, bn.running_var.data = np.array([1., 2.]), np.array([4., 9.])
+    out = bn.eval()(Tensor([[3., 5.]]))
+    assert np.allclose(out.data, [[2 / np.sqrt(4 + 1e-5), 3 / np.sqrt(9 + 1e-5)]])
+
+
+def test_a_constant_feature_is_normalised_to_zero():
+    assert (BatchNorm1d(1)(Tensor.ones(4, 1)).data == 0).all()
+
+
+# ---- cross entropy
+
+def labels(*values):
+    return Tensor(np.array(values))
+
+
+def test_cross_entropy_is_right_for_large_logits():
+    x = Tensor([[1e4, -1e4, 0.], [-1e4, 1e4, 0.]], requires_grad=True)
+    loss = CrossEntropyLoss()(x, labels(0, 0))
+    loss.backward()
+    assert loss.item() == 1e4 and loss.shape == ()
+    assert np.allclose(x.grad.data, [[0, 0, 0], [-0.5, 0.5, 0]])
+
+
+@pytest.mark.parametrize("target, error, text", [
+    (labels(0, 3), ValueError, "0 to 2, got 0 to 3"),
+    (labels(-1, 0), ValueError, "0 to 2, got -1 to 0"),
+    (labels(0., 1.), TypeError, "float64"),
+    (labels(0, 1, 2), ValueError, r"\(3,\)"),
+    (Tensor([[0], [1]]), ValueError, r"\(2, 1\)"),
+    (np.array([0, 1]), TypeError, "target must be a Tensor, got ndarray"),
+])
+def test_bad_labels_are_a_clear_error(target, error, text):
+    with pytest.raises(error, match=text):
+        CrossEntropyLoss()(Tensor.zeros(2, 3), target)
+
+
+def test_bad_logits_are_a_clear_error():
+    with pytest.raises(ValueError, match="N, C"):
+        CrossEntropyLoss()(Tensor.zeros(3), labels(0, 1, 2))
+    with pytest.raises(ValueError, match="at least 1"):
+        CrossEntropyLoss()(Tensor.zeros(0, 3), Tensor(np.zeros(0, int)))
+
+
+def test_unsigned_labels_are_fine():
+    target = Tensor(np.array([0, 2], np.uint8))
+    assert np.isclose(CrossEntropyLoss()(Tensor.zeros(2, 3), target).item(), np.log(3))
+
+
+def test_nan_logits_give_a_nan_loss():
+    assert np.isnan(CrossEntropyLoss()(Tensor([[np.nan, 1.]]), labels(0)).item())
+
+
+# ---- SGD
+
+def test_sgd_and_momentum_follow_the_handouts_formula():
+    w = parameter([1., 2.])
+    optimizer = SGD([w], lr=0.1, momentum=0.5)
+    expected, velocity = w.data.copy(), 0
+    for g in ([1., -1.], [2., 3.], [0., 1.]):
+        w.grad = Tensor(g)
+        optimizer.step()
+        velocity = 0.5 * velocity - 0.1 * np.array(g)
+        expected = expected + velocity
+        assert np.allclose(w.data, expected) and np.allclose(optimizer.momentums[0], velocity)
+    assert w.is_leaf and w.requires_grad
+
+
+def test_a_parameter_without_gradient_is_left_alone():
+    used, unused = parameter([1.]), parameter([2.])
+    optimizer = SGD([used, unused], lr=1.)
+    used.backward()
+    optimizer.step()
+    assert (used.item(), unused.item()) == (0, 2)
+    optimizer.zero_grad()
+    assert used.grad is None
+
+
+def test_momentum_goes_on_after_it_is_switched_on():
+    w = parameter([0.])
+    optimizer = SGD([w], lr=1.)
+    w.grad = Tensor([1.])
+    optimizer.step()
+    optimizer.momentum = 0.5
+    optimizer.step()
+    assert w.item() == -2
+
+
+@pytest.mark.parametrize("arguments, error, text", [
+    (([],), ValueError, "at least one"), ((parameter([1.]),), TypeError, "iterable"),
+    ((["text"],), TypeError, "parameter 0.*str"), (([Tensor(1.)],), ValueError, "requires grad"),
+    (([parameter([1.])] * 2,), ValueError, "twice"),
+    (([parameter([1.])], -0.1), ValueError, "lr=-0.1"),
+    (([parameter([1.])], 0.1, -1), ValueError, "momentum=-1"),
+    (([parameter([1.])], float("nan")), ValueError, "nan"),
+])
+def test_unusable_arguments_of_sgd_are_a_clear_error(arguments, error, text):
+    with pytest.raises(error, match=text):
+        SGD(*arguments)

@@ -1,0 +1,156 @@
+"""Tensors: construction, operators, dtypes, and clear errors."""
+
+import operator
+
+import numpy as np
+import pytest
+
+from mytorch import Tensor
+
+ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+
+
+def leaf(data):
+    return Tensor(data, requires_grad=True)
+
+
+@pytest.mark.parametrize("op", ARITHMETIC)
+@pytest.mark.parametrize("number", [2, 2.5, True, np.float64(1.5), np.float32(0.5), np.int64(3)])
+def test_a_number_on_either_side_is_a_constant(op, number):
+    x = leaf([1., 2.])
+    left, right = op(x, number), op(number, x)
+    assert np.allclose(left.data, op(x.data, number))
+    assert np.allclose(right.data, op(float(number), x.data))
+    assert left.requires_grad and right.requires_grad
+    (left + right).backward()
+    assert x.grad.shape == (2,)
+
+
+@pytest.mark.parametrize("op", ARITHMETIC + [operator.matmul])
+@pytest.mark.parametrize("other", ["text", None, [1, 2], np.ones(2), 1j, object()])
+def test_an_operand_that_is_neither_tensor_nor_number_is_an_error(op, other):
+    for operands in ((Tensor([1., 2.]), other), (other, Tensor([1., 2.]))):
+        with pytest.raises(TypeError, match=type(other).__name__):
+            op(*operands)
+
+
+@pytest.mark.parametrize("op", ARITHMETIC)
+def test_shapes_that_do_not_broadcast_are_named(op):
+    with pytest.raises(ValueError, match=r"\(2, 3\).*\(4,\)"):
+        op(leaf(np.ones((2, 3))), leaf(np.ones(4)))
+
+
+def test_shapes_that_do_not_multiply_are_named():
+    with pytest.raises(ValueError, match=r"MatMul.*\(3, 4\).*\(5, 6\)"):
+        Tensor.ones(3, 4) @ Tensor.ones(5, 6)
+
+
+def test_other_operations_name_the_shapes_too():
+    with pytest.raises(ValueError, match=r"Reshape.*\(2, 3\)"):
+        Tensor.ones(2, 3).reshape(4)
+    with pytest.raises(ValueError, match=r"Transpose.*\(2, 3, 4\).*2-D"):
+        Tensor.ones(2, 3, 4).T()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_dtype_is_kept_forward_and_backward(dtype):
+    x = leaf(np.array([[1., 2.], [3., 4.]], dtype))
+    results = [x + 1, 2 - x, x * np.float64(3), 1 / x, x ** 2, 2 ** x, -x, x @ x, x.T(),
+               x.reshape(4), x.log(), x.exp(), x.sqrt(), x.sum(), x.sum(axis=0), x.mean(),
+               x.mean(axis=1, keepdims=True), x * x]
+    if dtype == np.float16:
+        results.pop(7)  # a matmul of float16 is another matter
+    for result in results:
+        assert result.dtype == dtype
+        x.grad = None
+        result.backward()
+        assert x.grad.dtype == dtype and x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("data", [[1, 2], np.array([1, 2], np.uint8), [True, False], 3])
+def test_whole_numbers_that_require_grad_become_float64(data):
+    x = leaf(data)
+    assert x.dtype == np.float64
+    (x * 0.5).backward()
+    assert (x.grad.data == 0.5).all()
+
+
+def test_a_gradient_is_never_cut_to_whole_numbers():
+    x = Tensor([1, 2])
+    x.requires_grad = True
+    (x * 0.5).backward()
+    assert x.grad.data.tolist() == [0.5, 0.5]
+
+
+def test_whole_numbers_without_gradient_stay_what_they_are():
+    assert Tensor([1, 2]).dtype.kind == "i" and Tensor.arange(3).dtype.kind == "i"
+
+
+@pytest.mark.parametrize("data", ["text", None, [1, "a"], {}, 1j, [object()]])
+def test_data_that_are_no_numbers_are_an_error(data):
+    with pytest.raises(TypeError):
+        Tensor(data)
+
+
+def test_rows_of_different_lengths_and_tensors_are_an_error():
+    with pytest.raises((ValueError, TypeError)):
+        Tensor([[1, 2], [3]])
+    with pytest.raises(TypeError, match="copy"):
+        Tensor(Tensor(1.))
+
+
+def test_the_constructors_give_what_they_say():
+    assert Tensor.zeros(2, 3).data.tolist() == [[0] * 3] * 2
+    assert Tensor.ones((2,)).data.tolist() == [1, 1]
+    assert Tensor.empty(2, 0).shape == (2, 0)
+    assert Tensor.arange(1, 7, 2).data.tolist() == [1, 3, 5]
+    np.random.seed(3)
+    first = Tensor.randn(2, 2).data
+    np.random.seed(3)
+    assert np.array_equal(first, Tensor.randn(2, 2).data) and first.dtype == np.float64
+
+
+def test_fill_is_in_place_and_returns_the_tensor():
+    x = Tensor.zeros(2)
+    data = x.data
+    assert x.fill_(7) is x and data.tolist() == [7, 7]
+
+
+def test_copy_is_a_leaf_with_memory_of_its_own():
+    x = leaf([1., 2.])
+    y = (x * 2).copy()
+    assert y.is_leaf and not y.requires_grad and not np.shares_memory(x.copy().data, x.data)
+
+
+def test_attributes_are_plain_and_writable():
+    x = Tensor([1., 2.])
+    x.data, x.grad, x.requires_grad, x.is_leaf = np.zeros(3), Tensor(1.), True, True
+    x.grad_fn, x.is_parameter, x.anything = None, True, "else"
+    assert x.shape == (3,)
+
+
+def test_repr_shows_the_data_and_the_place_in_the_graph():
+    x = leaf([1., 2.])
+    assert repr(x) == "Tensor([1., 2.], requires_grad=True)"
+    assert "grad_fn=<Mul>" in repr(x * 2)
+    assert "float32" in repr(Tensor(np.float32(1)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_nan_and_inf_flow_through_without_warnings():
+    x = leaf([0., np.inf, np.nan, -1.])
+    for result in (x + 1, x * 2, x / 0, 1 / x, x.log(), x.exp(), x.sqrt(), x ** 2, x.mean(),
+                   x ** -1, (-x).log()):
+        result.backward()
+    assert np.isnan(x.grad.data[2])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sum_and_mean_agree_with_numpy(axis, keepdims):
+    x = leaf(np.arange(24.).reshape(2, 3, 4))
+    assert np.array_equal(x.sum(axis, keepdims).data, x.data.sum(axis=axis, keepdims=keepdims))
+    assert np.allclose(x.mean(axis, keepdims).data, x.data.mean(axis=axis, keepdims=keepdims))
+    x.mean(axis, keepdims).backward()
+    count = x.data.size / x.data.sum(axis=axis).size
+    assert np.allclose(x.grad.data, 1 / count)

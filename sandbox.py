@@ -1,0 +1,165 @@
+"""The sandbox: a place to try operations and autograd.  Handout 0.3.3.
+
+    python3 sandbox.py             checks the operations, then the handout's example
+    python3 sandbox.py my_file.py  runs a file of your own with the same names at hand
+
+Your own experiments go into the function ``experiment`` at the end.
+"""
+
+import os
+import sys
+
+import numpy as np
+
+from mytorch.autograd_engine import ContextManager, Function, no_grad  # noqa: F401
+from mytorch.gradcheck import GradcheckError, gradcheck, jacobians
+from mytorch.graph import animate, draw, trace  # noqa: F401
+from mytorch.nn import functional as F
+from mytorch.nn.activations import ReLU  # noqa: F401
+from mytorch.nn.batchnorm import BatchNorm1d  # noqa: F401
+from mytorch.nn.linear import Linear  # noqa: F401
+from mytorch.nn.loss import CrossEntropyLoss  # noqa: F401
+from mytorch.nn.sequential import Sequential  # noqa: F401
+from mytorch.optim.sgd import SGD  # noqa: F401
+from mytorch.tensor import Tensor
+
+PICTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sandbox_graph.png")
+NOISE = np.random.RandomState(11785)
+
+
+def leaf(*shape):
+    """A gradient-enabled tensor of numbers between 1 and 2, where every operation is smooth."""
+    return Tensor(NOISE.uniform(1, 2, shape), requires_grad=True)
+
+
+# What to call the operations with that do not simply take one or two tensors.
+ARGUMENTS = {
+    "Reshape": lambda: (leaf(2, 3), (3, 2)),
+    "Sum": lambda: (leaf(2, 3), 0, False),
+    "Mean": lambda: (leaf(2, 3), 1, True),
+    "MatMul": lambda: (leaf(2, 3), leaf(3, 4)),
+    "Linear": lambda: (leaf(4, 3), leaf(2, 3), leaf(2)),
+    "CrossEntropy": lambda: (leaf(3, 4), Tensor(np.array([0, 3, 1]))),
+}
+
+
+def arguments_of(operation):
+    """Inputs for an operation: two tensors or one, whichever it takes; None if neither works."""
+    if operation.__name__ in ARGUMENTS:
+        return ARGUMENTS[operation.__name__]()
+    for inputs in ((leaf(2, 3), leaf(2, 3)), (leaf(2, 3),)):
+        try:
+            operation.apply(*inputs)
+        except TypeError:
+            continue
+        return inputs
+    return None
+
+
+def check(name, function, inputs):
+    """Compare a function's gradients with central differences; prints one line."""
+    try:
+        gradcheck(function, *inputs)
+        errors = [np.abs(analytic - numeric).max()
+                  for _, analytic, numeric in jacobians(function, inputs)]
+        print("  ok    %-28s largest error %.1e" % (name, max(errors)))
+        return True
+    except (GradcheckError, ValueError) as error:
+        print("  FAIL  %-28s %s" % (name, error))
+        return False
+
+
+def check_operations():
+    """Check the operators, broadcasting, and every operation of functional.py."""
+    print("Gradients against central differences:")
+    passed = [check("a + b", lambda a, b: a + b, (leaf(2, 3), leaf(2, 3))),
+              check("a - b", lambda a, b: a - b, (leaf(2, 3), leaf(2, 3))),
+              check("a * b", lambda a, b: a * b, (leaf(2, 3), leaf(2, 3))),
+              check("a / b", lambda a, b: a / b, (leaf(2, 3), leaf(2, 3)))]
+    passed.append(testbroadcast())
+    for name, operation in sorted(vars(F).items()):
+        if isinstance(operation, type) and issubclass(operation, Function) \
+                and operation is not Function:
+            inputs = arguments_of(operation)
+            if inputs is None:
+                print("  --    %-28s (takes other arguments)" % ("F." + name))
+            else:
+                passed.append(check("F." + name, operation.apply, inputs))
+    bn = BatchNorm1d(3)
+    passed.append(check("BatchNorm1d in training", lambda x, gamma, beta: bn(x).log(),
+                        (leaf(4, 3), bn.gamma, shifted(bn.beta))))
+    passed.append(check("BatchNorm1d in evaluation", lambda x: bn.eval()(x), (leaf(4, 3),)))
+    return all(passed)
+
+
+def shifted(beta):
+    """Away from 0, so that the logarithm of what BatchNorm returns exists."""
+    beta.data = beta.data + 5
+    return beta
+
+
+def testbroadcast():
+    """Check the gradients of operands that NumPy broadcasts (handout 2.1)."""
+    shapes = [((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 3, 4), (3, 1)), ((3, 4), ())]
+    return all([check("broadcast %s and %s" % pair, lambda a, b: a * b + a / b,
+                      (leaf(*pair[0]), leaf(*pair[1]))) for pair in shapes])
+
+
+def worked_example():
+    """The handout's example (0.1.4 to 0.1.7): its trace, its picture, its gradients."""
+    a = Tensor(1., requires_grad=True)
+    b = Tensor(2.)
+    c = Tensor(3., requires_grad=True)
+    d = a * b + a
+    e = (d + c) + 3
+    names = {"a": a, "b": b, "c": c, "d": d, "e": e}
+    print("\nThe handout's example, d = a * b + a and e = (d + c) + 3:\n")
+    trace(e, names)
+    print("\n  a.grad = %s (should be 3), b.grad = %s (should be None), c.grad = %s (should be 1)"
+          % (a.grad and a.grad.item(), b.grad, c.grad and c.grad.item()))
+    try:
+        draw(e, PICTURE, names)
+        print("  its graph: " + PICTURE)
+    except OSError as error:
+        print("  its graph cannot be written: %s" % error)
+    return a.grad.item() == 3 and b.grad is None and c.grad.item() == 1
+
+
+def experiment():
+    """YOUR OWN EXPERIMENTS GO HERE.  For example:
+
+        x = Tensor([1., 2.], requires_grad=True)
+        y = (x * x).sum()
+        trace(y, {"x": x, "y": y})
+        draw(y, "my_graph.png", {"x": x, "y": y})
+        gradcheck(lambda x: x.log(), x)
+    """
+
+
+def run_file(path):
+    """Run a student's file with the names of this module at hand."""
+    try:
+        with open(path) as file:
+            source = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        print("sandbox.py: cannot read %s: %s" % (path, error), file=sys.stderr)
+        return 2
+    names = dict(globals(), __name__="__main__", __file__=path)
+    exec(compile(source, path, "exec"), names)
+    return 0
+
+
+def main():
+    if len(sys.argv) > 2 or sys.argv[1:2] in (["-h"], ["--help"]):
+        print("usage: python3 sandbox.py [FILE.py]", file=sys.stderr)
+        return 2
+    if len(sys.argv) == 2:
+        return run_file(sys.argv[1])
+    passed = check_operations()
+    passed = worked_example() and passed
+    experiment()
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -86,7 +86,7 @@ def validate(model, val_x, val_y):
         for start in range(0, len(val_x), VALIDATION_BATCH_SIZE):
             batch = slice(start, start + VALIDATION_BATCH_SIZE)
             predictions = model(Tensor(val_x[batch])).data.argmax(axis=1)
-            num_correct += np.count_nonzero(predictions == val_y[batch])
+            num_correct += int(np.count_nonzero(predictions == val_y[batch]))
     return num_correct / len(val_x)
 
 

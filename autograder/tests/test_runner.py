@@ -1,0 +1,248 @@
+"""The grader's command: options, exit codes, reports, archives; and its fairness."""
+
+import ast
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+
+import runner
+from checks import CHECKS
+from graded import PLAIN, REPOSITORY, checks_around, lost, results_of, variant
+
+RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, RUNNER] + list(arguments), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=120, **options)
+
+
+def scores_of(process):
+    return json.loads(process.stdout.splitlines()[-1])["scores"]
+
+
+def test_the_project_scores_a_hundred_of_a_hundred_and_ten():
+    process = run()
+    assert process.returncode == 0 and process.stderr == ""
+    assert sum(scores_of(process).values()) == 100
+    assert "Total: 100/110" in process.stdout and "\x1b" not in process.stdout
+    assert list(scores_of(process)) == ["1.1.1", "1.1.2", "1.1.3", "1.2", "2.1", "2.2", "2.3",
+                                        "2.4", "2.5", "2.6", "3"]
+
+
+def test_another_working_directory_and_another_submission(tmp_path):
+    process = run("--submission", PLAIN, cwd=str(tmp_path))
+    assert sum(scores_of(process).values()) == 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_correct_submissions_get_full_points_whatever_the_seed(seed):
+    for root in (REPOSITORY, PLAIN):
+        assert lost(runner.grade(root, CHECKS, seed, 5)) == {}
+
+
+def test_a_report_is_written_as_the_interface_says(tmp_path):
+    path = tmp_path / "report.json"
+    with variant(("optim/sgd.py", "param.data - self.lr", "param.data + self.lr")) as root:
+        process = run("--submission", root, "--json", str(path))
+    report = json.loads(path.read_text())
+    assert set(report) == {"scores", "total", "out_of", "checks", "warnings"}
+    assert (report["total"], report["out_of"]) == (90, 110)
+    assert report["scores"] == scores_of(process)
+    failed = [c for c in report["checks"] if not c["passed"]]
+    assert [c["problem"] for c in failed] == ["2.3", "2.3"]
+    assert set(failed[0]) == {"problem", "name", "points", "out_of", "passed", "message", "mistake"}
+    assert failed[0]["mistake"] == "sgd-uphill" and "with a minus" in failed[0]["message"]
+    assert "First fix: SGD steps on one layer (handout, section 2.3)" in process.stdout
+
+
+def test_a_failed_check_is_explained_in_under_twenty_lines():
+    with variant(("nn/linear.py", "return out + self.bias", "print('x\\n' * 500)\n"
+                                                            "        return out")) as root:
+        process = run("--submission", root)
+    blocks = process.stdout.split("  FAIL  ")[1:]
+    assert blocks and all(len(block.split("\n\n")[0].splitlines()) < 20 for block in blocks)
+    assert "in sandbox.py:" in blocks[0] and "            | x" in blocks[0]
+    assert "the mistake:" in blocks[0]
+
+
+def test_a_run_can_be_limited_to_problems():
+    process = run("--problem", "2.4", "--problem", "1.1")
+    assert scores_of(process) == {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "2.4": 10}
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--problem", "7"], ["--nonsense"], ["--seed", "x"], ["--seed", "-1"], ["--timeout", "0"],
+    ["--submission", "/nowhere"], ["--json", "/nowhere/report.json", "--problem", "1.1.1"]])
+def test_what_cannot_be_graded_exits_with_two_and_says_why(arguments):
+    process = run(*arguments)
+    assert process.returncode == 2
+    assert process.stderr.strip() and "Traceback" not in process.stderr
+
+
+def test_the_seed_decides_the_inputs_and_the_default_repeats():
+    check = CHECKS[1]
+    one, same, other = (next(iter(runner.grade(PLAIN, [check], seed, 5))).answer.values["a - b"]
+                        for seed in (1, 1, 2))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+# ---- partial submissions
+
+def test_a_missing_batchnorm_costs_the_ten_points_of_problem_2_4():
+    results = results_of(("nn/batchnorm.py", "", None))
+    assert lost(results) == {"2.4": 10}
+
+
+def test_a_syntax_error_costs_what_needs_the_file_and_is_located():
+    results = results_of(("nn/batchnorm.py", "m = x.shape[0]", "m = = x.shape[0]"))
+    assert lost(results) == {"2.4": 10}
+    lines = [line for r in results if not r.passed for line in r.lines]
+    assert any("mytorch/nn/batchnorm.py, line 18: m = = x.shape[0]" in line for line in lines)
+
+
+def test_the_projects_own_batchnorm_with_a_syntax_error_costs_ten_too(tmp_path):
+    import shutil
+    shutil.copytree(os.path.join(REPOSITORY, "mytorch"), str(tmp_path / "mytorch"))
+    (tmp_path / "mytorch" / "nn" / "batchnorm.py").write_text("class BatchNorm1d(:\n")
+    process = run("--submission", str(tmp_path))
+    assert sum(scores_of(process).values()) == 90
+    assert "mytorch/nn/batchnorm.py, line 1" in process.stdout
+
+
+def test_a_missing_name_costs_what_needs_it():
+    results = results_of(("nn/functional.py", "class ReLU(", "class Relu("))
+    assert lost(results) == {"2.2": 5}
+
+
+def test_missing_momentum_and_missing_sgd_cost_their_own():
+    assert lost(results_of(("optim/sgd.py", "if self.momentum == 0:", "if True:"))) == {"2.6": 10}
+    assert lost(results_of(("optim/sgd.py", "", None))) == {"2.3": 10, "2.6": 10}
+
+
+def test_one_slip_in_autograd_does_not_cost_all_of_it():
+    results = results_of(("autograd_engine.py", "Tensor(new)", "Tensor(new, requires_grad=True)"))
+    assert lost(results) == {"1.2": 4}
+
+
+# ---- fairness: what the handout does not ask costs nothing
+
+FAIR = {
+    "float32 parameters": [("nn/linear.py", "np.random.randn(*shape)",
+                            "np.random.randn(*shape).astype(np.float32)")],
+    "float32 all the way": [("tensor.py", "self.data = np.array(data)",
+                             "self.data = np.array(data)\n"
+                             "        if self.data.dtype == np.float64:\n"
+                             "            self.data = self.data.astype(np.float32)")],
+    "copies on saving": [("autograd_engine.py", "[tensor for tensor in tensors]",
+                          "[__import__('copy').copy(tensor) for tensor in tensors]")],
+    "a node on every leaf": [("tensor.py", "        self.grad_fn = None\n",
+                              "        self.grad_fn = (autograd_engine.AccumulateGrad(self) "
+                              "if requires_grad and is_leaf else None)\n")],
+    "statistics of shape (F,)": [("nn/batchnorm.py", "(1, num_features)", "num_features")],
+    "a loss of shape (1,)": [("nn/functional.py", "    return loss\n",
+                              "    return loss.reshape(1)\n")],
+    "debugging output": [("nn/linear.py", "        out = x", "        print(x.data)\n        out = x")],
+}
+
+
+@pytest.mark.parametrize("name", FAIR)
+def test_what_the_handout_does_not_ask_costs_nothing(name):
+    assert lost(results_of(*FAIR[name])) == {}
+
+
+def test_the_traversal_that_revisits_nodes_is_a_warning_for_the_plain_one_only():
+    around = checks_around({"1.2"})
+    assert any("once for each path" in w for w in runner.warnings_of(results_of(checks=around)))
+    assert runner.warnings_of(list(runner.grade(REPOSITORY, CHECKS, 1, 5))) == []
+
+
+def test_a_loop_over_the_batch_is_a_warning():
+    results = results_of(("nn/functional.py", "    mask = np.eye(classes)[target.data]\n",
+                          "    mask = np.zeros((n, classes))\n"
+                          "    for i in range(n):\n        mask[i, target.data[i]] = 1\n"))
+    assert lost(results) == {}
+    assert any("whole arrays" in w for w in runner.warnings_of(results))
+
+
+def test_running_statistics_in_the_graph_are_a_warning():
+    results = results_of(("nn/batchnorm.py", "Tensor((1 - alpha) * self.running_mean.data + "
+                                             "alpha * mean.data)",
+                          "self.running_mean * Tensor(1 - alpha) + mean * Tensor(alpha)"))
+    assert lost(results) == {}
+    assert any("part of the graph" in w for w in runner.warnings_of(results))
+
+
+def test_the_code_of_every_check_runs_in_the_sandbox():
+    import sandbox
+    for check in CHECKS:
+        assert len(check.code.split("\n")) <= 4
+        exec(check.code, dict(vars(sandbox), print=lambda *a: None))
+
+
+def test_scenarios_never_see_the_formulas():
+    for check in CHECKS:
+        names = {n.id for n in ast.walk(ast.parse(check.source)) if isinstance(n, ast.Name)}
+        assert not names & {"f", "FORMULAS", "reference", "check"}
+
+
+# ---- archives
+
+def archive(path, *members):
+    with tarfile.open(str(path), "w") as tar:
+        for name, kind, content in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.size = kind, len(content)
+            if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                member.linkname, member.size = content.decode(), 0
+            tar.addfile(member, io.BytesIO(content))
+    return str(path)
+
+
+def test_a_handin_tar_is_graded(tmp_path):
+    path = str(tmp_path / "handin.tar")
+    with tarfile.open(path, "w") as tar:
+        tar.add(os.path.join(PLAIN, "mytorch"), "mytorch")
+    assert sum(scores_of(run("--submission", path)).values()) == 100
+
+
+@pytest.mark.parametrize("members, text", [
+    ([("../outside.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("/tmp/outside.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("mytorch/a/../../../b.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("mytorch", tarfile.SYMTYPE, b"/etc")], "link or a device"),
+    ([("mytorch/x.py", tarfile.LNKTYPE, b"/etc/passwd")], "link or a device"),
+    ([("mytorch/x", tarfile.CHRTYPE, b"")], "link or a device"),
+    ([("mytorch/x", tarfile.FIFOTYPE, b"")], "link or a device"),
+    ([], "empty"),
+    ([("other/x.py", tarfile.REGTYPE, b"x")], "no folder mytorch"),
+    ([("mytorch", tarfile.REGTYPE, b"x"), ("mytorch/a.py", tarfile.REGTYPE, b"x")], "cannot"),
+])
+def test_an_unsafe_or_useless_archive_is_refused(tmp_path, members, text):
+    process = run("--submission", archive(tmp_path / "handin.tar", *members))
+    assert process.returncode == 2 and text in process.stderr
+    assert not os.path.exists("/tmp/outside.py")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all" * 100])
+def test_a_damaged_archive_is_refused(tmp_path, content):
+    path = tmp_path / "handin.tar"
+    path.write_bytes(content)
+    process = run("--submission", str(path))
+    assert process.returncode == 2 and "cannot" in process.stderr
+
+
+def test_an_archive_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "handin.tar.gz"
+    with tarfile.open(str(path), "w:gz") as tar:
+        member = tarfile.TarInfo("mytorch/large")
+        member.size = 101 << 20
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    process = run("--submission", str(path))
+    assert process.returncode == 2 and "100 MB" in process.stderr

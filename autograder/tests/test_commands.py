@@ -1,0 +1,137 @@
+"""The commands as a user calls them, in a copy of the project with a name that has a space."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from graded import REPOSITORY
+
+SCRIPTS = ("grade.sh", "create_tarball.sh", "sandbox.py", "requirements.txt")
+PYTHON_FIRST = os.path.dirname(sys.executable)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of what is handed out, without the tests and the data."""
+    folder = tmp_path_factory.mktemp("a copy") / "my torch"
+    ignore = shutil.ignore_patterns("__pycache__", "tests", "data", "*.png")
+    for name in ("mytorch", "hw1", "autograder"):
+        shutil.copytree(os.path.join(REPOSITORY, name), str(folder / name), ignore=ignore)
+    for name in SCRIPTS:
+        shutil.copy(os.path.join(REPOSITORY, name), str(folder / name))
+    return folder
+
+
+def run(*command, **options):
+    environment = dict(os.environ, PATH=PYTHON_FIRST + os.pathsep + os.environ["PATH"])
+    environment.update(options.pop("env", {}))
+    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=120,
+                          env=environment, **options)
+
+
+@pytest.mark.parametrize("arguments", [[], ["2"], ["--help"], ["m", "extra"], ["M"]])
+def test_grade_without_a_known_task_prints_the_usage_and_exits_with_two(project, arguments):
+    process = run(project / "grade.sh", *arguments)
+    assert process.returncode == 2 and "usage: ./grade.sh 1" in process.stderr
+
+
+def test_grade_1_scores_from_any_directory_and_passes_options_on(project, tmp_path):
+    process = run(project / "grade.sh", "1", "--problem", "2.2", cwd=str(tmp_path))
+    assert process.returncode == 0
+    assert process.stdout.splitlines()[-1] == '{"scores": {"2.2": 5}}'
+
+
+def test_grade_m_without_data_is_one_clear_message(project):
+    process = run(project / "grade.sh", "m")
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1 and "mnist.npz" in process.stderr
+
+
+def test_a_python_without_packages_and_without_network_is_one_clear_message(project, tmp_path):
+    """python3 here has no packages, and its venv's pip has no index to ask."""
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    for name in ("python3", "python"):
+        (fake / name).write_text(
+            '#!/bin/sh\n[ "$1" = - ] && exit 1\n'
+            '[ "$1" = -m ] && [ "$2" = venv ] && { mkdir -p "$3/bin"; '
+            'printf "#!/bin/sh\\n[ \\"\\$1\\" = - ] && exit 1\\n'
+            'echo no route to host >&2; exit 1\\n" > "$3/bin/python"; '
+            'chmod +x "$3/bin/python"; exit 0; }\nexit 0\n')
+        (fake / name).chmod(0o755)
+    process = run(project / "grade.sh", "1",
+                  env={"PATH": "%s:/usr/bin:/bin" % fake})
+    shutil.rmtree(str(project / ".venv"), ignore_errors=True)
+    assert process.returncode == 2
+    assert "setting up .venv" in process.stderr
+    assert process.stderr.count("grade.sh:") == 2 and "no route to host" in process.stderr
+
+
+def test_the_tarball_holds_the_right_files_and_warns_without_the_plot(project, tmp_path):
+    (project / "mytorch" / "__pycache__").mkdir(exist_ok=True)
+    (project / "mytorch" / "__pycache__" / "x.pyc").write_text("")
+    (project / "mytorch" / ".hidden").write_text("")
+    process = run(project / "create_tarball.sh", cwd=str(tmp_path))
+    assert process.returncode == 0 and "warning" in process.stderr
+    with tarfile.open(str(project / "handin.tar")) as tar:
+        names = tar.getnames()
+    assert "mytorch/nn/functional.py" in names and "hw1/mnist.py" in names
+    assert not [n for n in names if "__pycache__" in n or "/." in n]
+    assert all(n.split("/")[0] in ("mytorch", "hw1") for n in names)
+    for name in names:
+        assert not name.endswith(".py") or "  " + name in process.stdout.splitlines()
+
+    (project / "hw1" / "validation_accuracy.png").write_text("")
+    process = run(project / "create_tarball.sh")
+    (project / "hw1" / "validation_accuracy.png").unlink()
+    assert "warning" not in process.stderr and "validation_accuracy.png" in process.stdout
+    scored = run(project / "grade.sh", "1", "--submission", project / "handin.tar",
+                 "--problem", "2.1")
+    assert '{"scores": {"2.1": 10}}' in scored.stdout
+
+
+def test_the_sandbox_checks_every_operation_and_shows_the_eight_steps(project, tmp_path):
+    process = run(sys.executable, project / "sandbox.py", cwd=str(tmp_path))
+    assert process.returncode == 0 and "FAIL" not in process.stdout
+    for text in ("a + b", "F.MatMul", "broadcast (3, 1) and (1, 4)", "BatchNorm1d in training",
+                 "Step 8 ", "a.grad = 3.0 (should be 3)"):
+        assert text in process.stdout
+    assert (project / "sandbox_graph.png").stat().st_size > 5000
+
+
+def test_the_sandbox_names_a_wrong_operation_and_its_entry(project, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(str(project), str(broken))
+    path = broken / "mytorch" / "nn" / "functional.py"
+    text = path.read_text()
+    assert "Tensor(unbroadcast(-g, shape_b))" in text
+    path.write_text(text.replace("Tensor(unbroadcast(-g, shape_b))",
+                                 "Tensor(unbroadcast(g, shape_b))"))
+    process = run(sys.executable, broken / "sandbox.py")
+    assert process.returncode == 1
+    assert "FAIL  a - b" in process.stdout and "input 1 at index" in process.stdout
+
+
+def test_the_sandbox_runs_a_students_file_with_the_names_at_hand(project, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("x = Tensor([2.], requires_grad=True)\n(x * x).backward()\n"
+                    "print(x.grad, gradcheck(lambda x: F.Log.apply(x), x))\n")
+    process = run(sys.executable, project / "sandbox.py", mine)
+    assert process.stdout == "Tensor([4.]) True\n"
+    assert run(sys.executable, project / "sandbox.py", tmp_path / "no.py").returncode == 2
+    assert run(sys.executable, project / "sandbox.py", "a", "b").returncode == 2
+
+
+def test_the_scripts_are_written_for_bash_3_and_have_lf_endings():
+    for name in ("grade.sh", "create_tarball.sh", os.path.join(".ci", "run")):
+        with open(os.path.join(REPOSITORY, name), "rb") as file:
+            text = file.read()
+        assert b"\r" not in text
+        for newer in (b"mapfile", b"readarray", b"declare -A", b"${@,", b"|&", b"&>>"):
+            assert newer not in text
+        assert os.access(os.path.join(REPOSITORY, name), os.X_OK)

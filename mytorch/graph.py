@@ -121,7 +121,8 @@ def describe(data, digits=4):
     if data is None:
         return "None"
     if data.size <= 3:
-        return np.array2string(data, precision=digits, separator=", ", floatmode="maxprec")
+        return np.array2string(data, separator=", ", formatter={
+            "float_kind": lambda number: "%.*g" % (digits, number)})
     with np.errstate(all="ignore"):
         return "%s mean %.3g norm %.3g" % (_shape(data), data.mean(), np.linalg.norm(data))
 
@@ -247,25 +248,25 @@ def trace(output, names=None):
     >>> a, b, c = Tensor(1., requires_grad=True), Tensor(2.), Tensor(3., requires_grad=True)
     >>> e = (a * b + a + c) + 3
     >>> steps = trace(e, {"a": a, "b": b, "c": c, "e": e})
-    Step 1  backward() starts with the gradient of the output itself: 1.
-    Step 2  e = Add received 1.
-            hands Add 1.
-            drops 1. (constant: a constant requires no gradient)
-    Step 3    Add received 1.
-              hands Add 1.
-              hands c 1.
-    Step 4      c (leaf) received 1.
-                keeps it: .grad was None, is 1.
-    Step 5      Add received 1.
-                hands Mul 1.
-                hands a 1.
-    Step 6        a (leaf) received 1.
-                  keeps it: .grad was None, is 1.
-    Step 7        Mul received 1.
-                  hands a 2.
+    Step 1  backward() starts with the gradient of the output itself: 1
+    Step 2  e = Add received 1
+            hands Add 1
+            drops 1 (constant: a constant requires no gradient)
+    Step 3    Add received 1
+              hands Add 1
+              hands c 1
+    Step 4      c (leaf) received 1
+                keeps it: .grad was None, is 1
+    Step 5      Add received 1
+                hands Mul 1
+                hands a 1
+    Step 6        a (leaf) received 1
+                  keeps it: .grad was None, is 1
+    Step 7        Mul received 1
+                  hands a 2
                   drops its gradient (b: a constant requires no gradient)
-    Step 8          a (leaf) received 2.
-                    keeps it: .grad was 1., is 3.
+    Step 8          a (leaf) received 2
+                    keeps it: .grad was 1, is 3
     """
     steps = record(output, names)
     for step in steps:

@@ -68,25 +68,25 @@ GRAPHS = {
 }
 
 EXPECTED = """\
-Step 1  backward() starts with the gradient of the output itself: 1.
-Step 2  e = Add received 1.
-        hands Add 1.
-        drops 1. (constant: a constant requires no gradient)
-Step 3    Add received 1.
-          hands d = Add 1.
-          hands c 1.
-Step 4      c (leaf) received 1.
-            keeps it: .grad was None, is 1.
-Step 5      d = Add received 1.
-            hands Mul 1.
-            hands a 1.
-Step 6        a (leaf) received 1.
-              keeps it: .grad was None, is 1.
-Step 7        Mul received 1.
-              hands a 2.
+Step 1  backward() starts with the gradient of the output itself: 1
+Step 2  e = Add received 1
+        hands Add 1
+        drops 1 (constant: a constant requires no gradient)
+Step 3    Add received 1
+          hands d = Add 1
+          hands c 1
+Step 4      c (leaf) received 1
+            keeps it: .grad was None, is 1
+Step 5      d = Add received 1
+            hands Mul 1
+            hands a 1
+Step 6        a (leaf) received 1
+              keeps it: .grad was None, is 1
+Step 7        Mul received 1
+              hands a 2
               drops its gradient (b: a constant requires no gradient)
-Step 8          a (leaf) received 2.
-                keeps it: .grad was 1., is 3.
+Step 8          a (leaf) received 2
+                keeps it: .grad was 1, is 3
 """
 
 
@@ -184,7 +184,7 @@ def test_the_picture_holds_names_operations_values_and_gradients():
     e, names = worked_example()
     e.backward()
     texts = [text for text, _ in boxes_of_texts(draw(e, names=names))]
-    for text in ("a", "b", "c", "d = Add", "e = Add", "Mul", "constant", "9.", "grad 3.",
+    for text in ("a", "b", "c", "d = Add", "e = Add", "Mul", "constant", "9", "grad 3",
                  "leaf: keeps its gradient"):
         assert text in texts
 

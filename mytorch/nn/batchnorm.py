@@ -56,10 +56,10 @@ class BatchNorm1d(Module):
         if n < 2:
             raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of %d: "
                              "one row has no variance" % n)
-        mean = x.sum(axis=0) / n                    # (F,)
+        mean = F.sum_over_rows(x) / n                # (F,)
         centred = x - mean
         centred *= centred
-        squares = centred.sum(axis=0)
+        squares = F.sum_over_rows(centred)
         self._update(self.running_mean, mean)
         self._update(self.running_var, squares / (n - 1))
         return mean, squares / n

@@ -6,6 +6,8 @@ for the gradient that arrives, dL/dz.  Handout: 0.2.1 and problems 1.1, 2.1, 2.2
 Below, N is the batch size, F a number of features, C the number of classes.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from mytorch.autograd_engine import Function
@@ -44,6 +46,34 @@ def unbroadcast(grad, shape):
     if new_axes < 0 or summed.shape[new_axes:] != shape:
         raise ValueError("unbroadcast: shape %s does not broadcast to %s" % (shape, grad.shape))
     return summed.reshape(shape)
+
+
+# ---- what backward needs of what forward saw
+
+def as_seen(array):
+    """An array that stays as it is now: a copy, unless nobody can write to this one."""
+    if array.base is None and not array.flags.writeable:
+        return array
+    return array.copy()
+
+
+# ---- sums of matrices, as products with ones: half the time of array.sum(axis)
+
+@lru_cache(maxsize=64)
+def _ones(length, dtype):
+    ones = np.ones(length, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def sum_over_rows(matrix):
+    """(N, F) -> (F,)"""
+    return _ones(len(matrix), matrix.dtype) @ matrix
+
+
+def sum_over_columns(matrix):
+    """(N, C) -> (N,)"""
+    return matrix @ _ones(matrix.shape[1], matrix.dtype)
 
 
 # ---- element-wise operations of two tensors, with broadcasting
@@ -311,8 +341,8 @@ class Linear(Function):
     @staticmethod
     def forward(ctx, x, weight, bias):
         # (N, in), (out, in), (out,) -> (N, out)
-        ctx.x = x.copy() if ctx.needs_input_grad[1] else None
-        ctx.weight = weight.copy() if ctx.needs_input_grad[0] else None
+        ctx.x = as_seen(x.data) if ctx.needs_input_grad[1] else None
+        ctx.weight = as_seen(weight.data) if ctx.needs_input_grad[0] else None
         z = x.data @ weight.data.T
         z += bias.data
         return Tensor(z)
@@ -320,9 +350,9 @@ class Linear(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        return (Tensor(g @ ctx.weight.data) if ctx.weight is not None else None,
-                Tensor(g.T @ ctx.x.data) if ctx.x is not None else None,
-                Tensor(g.sum(axis=0)))
+        return (Tensor(g @ ctx.weight) if ctx.weight is not None else None,
+                Tensor(g.T @ ctx.x) if ctx.x is not None else None,
+                Tensor(sum_over_rows(g)))
 
 
 class BatchNorm(Function):
@@ -342,7 +372,7 @@ class BatchNorm(Function):
         ctx.inverse_std = 1 / np.sqrt(var + eps)
         ctx.x_hat = x.data - mean
         ctx.x_hat *= ctx.inverse_std
-        ctx.gamma = gamma.copy()
+        ctx.gamma = gamma.data.copy()
         y = ctx.x_hat * gamma.data
         y += beta.data
         return Tensor(y)
@@ -350,13 +380,15 @@ class BatchNorm(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        grad_gamma = (g * ctx.x_hat).sum(axis=0)
-        grad_beta = g.sum(axis=0)
+        grad_gamma = sum_over_rows(g * ctx.x_hat)
+        grad_beta = sum_over_rows(g)
         grad_x = g
         if ctx.of_this_batch:
-            grad_x = g - (grad_beta + ctx.x_hat * grad_gamma) / len(g)
-        return (Tensor(grad_x * (ctx.gamma.data * ctx.inverse_std)),
-                Tensor(grad_gamma), Tensor(grad_beta)) + (None,) * 4
+            n = len(g)
+            grad_x = g - ctx.x_hat * (grad_gamma / n)
+            grad_x -= grad_beta / n
+        return (Tensor(grad_x * (ctx.gamma * ctx.inverse_std)),
+                Tensor(grad_gamma), Tensor(grad_beta), None, None, None, None)
 
 
 # ---- loss
@@ -371,13 +403,13 @@ class CrossEntropy(Function):
     @staticmethod
     def forward(ctx, logits, labels):
         # (N, C) floats and (N,) ints -> ()
-        rows = np.arange(len(labels.data))
-        shifted = logits.data - logits.data.max(axis=1, keepdims=True)
-        exponentials = np.exp(shifted)
-        totals = exponentials.sum(axis=1)  # (N,)
+        x, rows = logits.data, np.arange(len(logits.data))
         ctx.rows, ctx.labels = rows, labels.data.copy()
-        ctx.softmax = exponentials
-        ctx.softmax /= totals[:, None]
+        shifted = x - x[rows, x.argmax(axis=1), None]  # half the time of max(axis=1)
+        softmax = np.exp(shifted)
+        totals = sum_over_columns(softmax)  # (N,)
+        softmax /= totals[:, None]
+        ctx.softmax = softmax
         losses = np.log(totals) - shifted[rows, ctx.labels]
         return Tensor(losses.sum() / len(rows))
 

@@ -40,9 +40,9 @@ class SGD(Optimizer):
         for index, param in enumerate(self.params):
             if param.grad is None:
                 continue
-            step = param.grad.data * -lr
+            velocity = param.grad.data * -lr
             if momentum:
-                step += momentum * self.momentums[index]
-                self.momentums[index] = step
+                velocity += momentum * self.momentums[index]
+                self.momentums[index] = velocity
             # A new array: whoever holds the old one keeps the old values.
-            param.data = np.add(param.data, step, dtype=param.data.dtype)
+            param.data = np.add(param.data, velocity, dtype=param.data.dtype)

@@ -1,0 +1,55 @@
+"""Makes the README's pictures, in .pictures/, with mytorch/graph.py.
+
+    python3 autograder/tests/make_pictures.py
+"""
+
+import os
+import sys
+
+import numpy as np
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, REPOSITORY)
+
+from mytorch import Tensor  # noqa: E402
+from mytorch.graph import animate, draw  # noqa: E402
+from mytorch.nn.activations import ReLU  # noqa: E402
+from mytorch.nn.batchnorm import BatchNorm1d  # noqa: E402
+from mytorch.nn.linear import Linear  # noqa: E402
+from mytorch.nn.loss import CrossEntropyLoss  # noqa: E402
+from mytorch.nn.sequential import Sequential  # noqa: E402
+
+FOLDER = os.path.join(REPOSITORY, ".pictures")
+
+
+def worked_example():
+    """The handout's example, and names for its tensors."""
+    a, b, c = Tensor(1., requires_grad=True), Tensor(2.), Tensor(3., requires_grad=True)
+    d = a * b + a
+    e = (d + c) + 3
+    return e, {"a": a, "b": b, "c": c, "d": d, "e": e}
+
+
+def mnist_network():
+    """The loss of the handout's network on a batch, and names for its tensors."""
+    np.random.seed(11785)
+    net = Sequential(Linear(784, 20), BatchNorm1d(20), ReLU(), Linear(20, 10))
+    images, labels = Tensor(np.random.uniform(0, 1, (100, 784))), Tensor(np.arange(100) % 10)
+    loss = CrossEntropyLoss()(net(images), labels)
+    loss.backward()
+    return loss, {"images": images, "labels": labels, "loss": loss, "weight 1": net[0].weight,
+                  "bias 1": net[0].bias, "gamma": net[1].gamma, "beta": net[1].beta,
+                  "weight 2": net[3].weight, "bias 2": net[3].bias}
+
+
+def main():
+    os.makedirs(FOLDER, exist_ok=True)
+    output, names = worked_example()
+    animate(output, os.path.join(FOLDER, "worked_example.gif"), names)
+    draw(output, os.path.join(FOLDER, "worked_example.png"), names)
+    loss, names = mnist_network()
+    draw(loss, os.path.join(FOLDER, "mnist_network.png"), names)
+
+
+if __name__ == "__main__":
+    main()

@@ -207,7 +207,7 @@ def test_cross_entropy_is_right_for_large_logits():
     (labels(0., 1.), TypeError, "float64"),
     (labels(0, 1, 2), ValueError, r"\(3,\)"),
     (Tensor([[0], [1]]), ValueError, r"\(2, 1\)"),
-    (np.array([0, 1]), TypeError, "target must be a Tensor, got ndarray"),
+    (np.array([0, 1]), TypeError, "two Tensors, got Tensor and ndarray"),
 ])
 def test_bad_labels_are_a_clear_error(target, error, text):
     with pytest.raises(error, match=text):

@@ -45,24 +45,25 @@ class BatchNorm1d(Module):
     def forward(self, x):
         check_features("BatchNorm1d", x, self.num_features)
         if self.is_train:
-            mean, var = self._batch_statistics(x.data)
+            centred, var = self._batch_statistics(x.data)
         else:
-            mean, var = self.running_mean.data, self.running_var.data
-        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, self.eps, self.is_train)
+            centred, var = x.data - self.running_mean.data, self.running_var.data
+        inverse_std = 1 / np.sqrt(var + float(self.eps))  # a np.float64 would widen float32
+        return F.BatchNorm.apply(x, self.gamma, self.beta, centred, inverse_std, self.is_train)
 
     def _batch_statistics(self, x):
-        """The mean and the biased variance of a batch (N, F); updates the running estimates."""
+        """A batch less its mean, and its biased variance; updates the running estimates."""
         n = len(x)
         if n < 2:
             raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of %d: "
                              "one row has no variance" % n)
-        mean = F.sum_over_rows(x) / n                # (F,)
-        centred = x - mean
-        centred *= centred
-        squares = F.sum_over_rows(centred)
+        mean = F.sum_over_rows(x) / n                      # (F,)
+        centred = x - mean                                 # (N, F)
+        squares = F.sum_over_rows(centred * centred)       # (F,)
         self._update(self.running_mean, mean)
         self._update(self.running_var, squares / (n - 1))
-        return mean, squares / n
+        return centred, squares / n
 
     def _update(self, running, batch):
-        running.data = (1 - self.momentum) * running.data + self.momentum * batch
+        alpha = float(self.momentum)
+        running.data = (1 - alpha) * running.data + alpha * batch

@@ -225,7 +225,7 @@ class Sqrt(Function):
     @staticmethod
     def backward(ctx, grad_output):
         z, = ctx.saved_tensors
-        return Tensor(grad_output.data / (2 * z.data))
+        return Tensor(grad_output.data / (z.data + z.data))
 
 
 class ReLU(Function):
@@ -288,15 +288,20 @@ class Mean(Function):
     """z = the mean of a over ``axis``; every entry gets its share of the mean's gradient."""
 
     @staticmethod
-    @np.errstate(invalid="ignore")
     def forward(ctx, a, axis, keepdims):
-        total = Sum.forward(ctx, a, axis, keepdims)
-        ctx.count = a.data.size // max(total.data.size, 1)
-        return Tensor(total.data / ctx.count) if ctx.count else Tensor(total.data * np.nan)
+        z = Sum.forward(ctx, a, axis, keepdims)
+        ctx.count = a.data.size / max(z.data.size, 1)
+        return Tensor(_divide(z.data, ctx.count))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(Sum.backward(ctx, grad_output).data / ctx.count)
+        return Tensor(_divide(Sum.backward(ctx, grad_output).data, ctx.count))
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _divide(array, number):
+    """array / number in the array's dtype, which NumPy 1 does not keep for a single entry."""
+    return array / (array.dtype.type(number) if array.dtype.kind == "f" else number)
 
 
 # ---- layers
@@ -358,7 +363,7 @@ class Linear(Function):
 class BatchNorm(Function):
     """y = gamma x^ + beta with x^ = (x - mean) / sqrt(var + eps), feature by feature.
 
-    Where ``mean`` and ``var`` are the batch's own (in training), they depend on x too, and
+    Where mean and variance are the batch's own (in training), they depend on x too, and
     dL/dx = gamma / sqrt(var + eps) (g - mean(g) - x^ mean(g x^)), means over the batch.
     With given ones (in evaluation), only the first factor and g are left of it.
 
@@ -366,12 +371,12 @@ class BatchNorm(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, gamma, beta, mean, var, eps, of_this_batch):
-        # x (N, F); gamma, beta, mean and var (F,), the latter two ndarrays
+    def forward(ctx, x, gamma, beta, centred, inverse_std, of_this_batch):
+        # x (N, F), gamma and beta (F,) are Tensors; centred is x - mean, (N, F), inverse_std
+        # 1 / sqrt(var + eps), (F,), both ndarrays that nobody else holds.
         ctx.of_this_batch = of_this_batch
-        ctx.inverse_std = 1 / np.sqrt(var + eps)
-        ctx.x_hat = x.data - mean
-        ctx.x_hat *= ctx.inverse_std
+        ctx.inverse_std = inverse_std
+        ctx.x_hat = centred * inverse_std
         ctx.gamma = gamma.data.copy()
         y = ctx.x_hat * gamma.data
         y += beta.data
@@ -388,7 +393,7 @@ class BatchNorm(Function):
             grad_x = g - ctx.x_hat * (grad_gamma / n)
             grad_x -= grad_beta / n
         return (Tensor(grad_x * (ctx.gamma * ctx.inverse_std)),
-                Tensor(grad_gamma), Tensor(grad_beta), None, None, None, None)
+                Tensor(grad_gamma), Tensor(grad_beta), None, None, None)
 
 
 # ---- loss
@@ -411,7 +416,7 @@ class CrossEntropy(Function):
         softmax /= totals[:, None]
         ctx.softmax = softmax
         losses = np.log(totals) - shifted[rows, ctx.labels]
-        return Tensor(losses.sum() / len(rows))
+        return Tensor(losses.sum() / losses.dtype.type(len(rows)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -437,10 +442,9 @@ def cross_entropy(predicted, target):
 
     Source: handout 2.5 and Appendix B; torch.nn.functional.cross_entropy.
     """
-    for name, value in (("predicted", predicted), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError("cross_entropy: %s must be a Tensor, got %s"
-                            % (name, type(value).__name__))
+    if not isinstance(predicted, Tensor) or not isinstance(target, Tensor):
+        raise TypeError("cross_entropy takes two Tensors, got %s and %s"
+                        % (type(predicted).__name__, type(target).__name__))
     logits, labels = predicted.data, target.data
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
         raise ValueError("cross_entropy takes logits (N, C) and labels (N,), N and C at least 1; "
@@ -448,7 +452,8 @@ def cross_entropy(predicted, target):
     if labels.dtype.kind not in "iu":
         raise TypeError("cross_entropy: labels are class indices, whole numbers; got dtype %s"
                         % labels.dtype)
-    if labels.min() < 0 or labels.max() >= logits.shape[1]:
+    lowest, highest = labels.min(), labels.max()
+    if lowest < 0 or highest >= logits.shape[1]:
         raise ValueError("cross_entropy: labels for %d classes are 0 to %d, got %d to %d"
-                         % (logits.shape[1], logits.shape[1] - 1, labels.min(), labels.max()))
+                         % (logits.shape[1], logits.shape[1] - 1, lowest, highest))
     return CrossEntropy.apply(predicted, target)

@@ -7,6 +7,8 @@ set -u
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)" || exit 2
 
+mark="made-by-grade.sh"  # in .venv: that it may be made anew, and what pip said
+
 usage() {
     echo "usage: ./grade.sh 1 [OPTION...]     score problems 1.1 to 2.6 (--help lists the options)" >&2
     echo "       ./grade.sh m                 train on MNIST, plot the validation accuracy" >&2
@@ -42,14 +44,18 @@ find_python() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' ||
         fail "python3 is $(python3 --version 2>&1); Python 3.8 or later is needed"
     echo "grade.sh: this Python lacks numpy, matplotlib or pytest; setting up .venv, once ..." >&2
+    if [ -e "$here/.venv" ] && [ ! -f "$here/.venv/$mark" ]; then
+        fail "$here/.venv lacks some of requirements.txt and was not made here; complete or remove it"
+    fi
     rm -rf "$here/.venv"
+    mkdir "$here/.venv" && : >"$here/.venv/$mark" || fail "cannot write to $here"
     python3 -m venv "$here/.venv" >/dev/null 2>&1 || {
         rm -rf "$here/.venv"
         fail "python3 -m venv failed; install the venv module (on Debian and Ubuntu: apt install python3-venv)"
     }
     "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        -r "$here/requirements.txt" >"$here/.venv/pip.log" 2>&1 ||
-        fail "pip could not install requirements.txt (no network?): $(tail -n 1 "$here/.venv/pip.log")"
+        -r "$here/requirements.txt" >"$here/.venv/$mark" 2>&1 ||
+        fail "pip could not install requirements.txt (no network?): $(tail -n 1 "$here/.venv/$mark")"
     python="$here/.venv/bin/python"
 }
 

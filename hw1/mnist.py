@@ -51,6 +51,7 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
     Returns:
         list of float: the validation accuracies, in [0, 1].
     """
+    train_x, train_y = as_data(train_x, train_y)
     accuracies = []
     progress = Progress(num_epochs, len(split(np.arange(len(train_x)))))
     model.train()
@@ -58,9 +59,7 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
         batches = split(np.random.permutation(len(train_x)))
         for i, batch in enumerate(batches):
             optimizer.zero_grad()
-            images = train_x.take(batch, axis=0)
-            images.flags.writeable = False  # so that the graph can do without a copy: 5 % faster
-            out = model(Tensor(images))
+            out = model(Tensor(train_x[batch]))
             loss = criterion(out, Tensor(train_y[batch]))
             loss.backward()
             optimizer.step()
@@ -78,6 +77,7 @@ def validate(model, val_x, val_y):
 
     Leaves the model in evaluation mode.
     """
+    val_x, val_y = as_data(val_x, val_y)
     model.eval()
     num_correct = 0
     with no_grad():
@@ -86,6 +86,15 @@ def validate(model, val_x, val_y):
             predictions = model(Tensor(val_x[batch])).data.argmax(axis=1)
             num_correct += int(np.count_nonzero(predictions == val_y[batch]))
     return num_correct / len(val_x)
+
+
+def as_data(x, y):
+    """Images and labels as arrays of the right shapes, or a clear error."""
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 2 or y.shape != x.shape[:1] or not len(y):
+        raise ValueError("images (n, features) and labels (n,) are needed, n at least 1; got "
+                         "shapes %s and %s" % (x.shape, y.shape))
+    return x, y
 
 
 def split(indices):

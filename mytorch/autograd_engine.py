@@ -54,29 +54,31 @@ def backward(grad_fn, grad_of_outputs):
 
     Source: handout 0.1.5.
     """
-    if not hasattr(grad_of_outputs, "grad_fn"):
-        raise TypeError("backward() takes the gradient as a Tensor, got %s"
-                        % type(grad_of_outputs).__name__)
+    if not hasattr(grad_fn, "next_functions") or not hasattr(grad_of_outputs, "grad_fn"):
+        raise TypeError("backward() takes a node and a gradient, a Tensor; got %s and %s"
+                        % (type(grad_fn).__name__, type(grad_of_outputs).__name__))
     paths = _count_paths(grad_fn)
     depth = len(paths)
     _change_recursion_limit(depth)
-    recording, _mode.recording = _mode.recording, False  # what backward() computes is no graph
+    recording, watcher = _mode.recording, _mode.watcher
+    _mode.recording, _mode.watcher = False, None  # what backward() computes is no graph
     try:
         with np.errstate(all="ignore"):  # an inf or NaN in a gradient is a value like any other
-            _visit(grad_fn, grad_of_outputs, paths, {})
+            _visit(grad_fn, grad_of_outputs, paths, {}, watcher)
     except RecursionError as error:
         raise RecursionError("backward() through a graph of %d nodes: %s%s"
                              % (depth, error, _DEPTH_HINT)) from error
     finally:
         _change_recursion_limit(-depth)
-        _mode.recording = recording
+        _mode.recording, _mode.watcher = recording, watcher
 
 
-def _visit(node, grad, paths, sums):
+def _visit(node, grad, paths, sums, watcher):
     """Take one path's gradient to ``node`` and, if it was the last path, go on from there.
 
     ``paths`` holds, for every node, how many paths have yet to arrive; ``sums`` the sum of
-    those that have.  A gradient of None means that nothing flows along that path.
+    those that have.  A gradient of None means that nothing flows along that path.  ``watcher``
+    is told of everything, if there is one: see Recorder in mytorch/graph.py.
     """
     if watcher is not None:
         watcher.arrived(node, grad)
@@ -112,7 +114,7 @@ def _visit(node, grad, paths, sums):
         if part is not None and (not hasattr(part, "grad_fn")
                                  or part.data.shape != node.inputs[index].data.shape):
             raise _wrong_gradient(node, index, part)
-        _visit(parent, part, paths, sums)
+        _visit(parent, part, paths, sums, watcher)
 
 
 def _add(first, second):
@@ -172,11 +174,21 @@ def _change_recursion_limit(difference):
 
 
 class _Mode(threading.local):
-    recording = True
+    recording = True  # whether operations are put into a graph
+    watcher = None    # who is told of the next traversal's visits
 
 
 _mode = _Mode()
-watcher = None  # whoever is told of every visit: see Recorder in mytorch/graph.py
+
+
+@contextmanager
+def watched_by(watcher):
+    """Let an object be told of every visit of the traversal that is started inside the block."""
+    _mode.watcher = watcher
+    try:
+        yield
+    finally:
+        _mode.watcher = None
 
 
 @contextmanager
@@ -274,7 +286,7 @@ def _shapes(args):
 
 def node_of(tensor):
     """The node of a gradient-enabled tensor; a leaf gets its own on first use."""
-    if tensor.grad_fn is None and tensor.is_leaf:
+    if tensor.grad_fn is None:
         tensor.grad_fn = AccumulateGrad(tensor)
     return tensor.grad_fn
 
@@ -305,7 +317,7 @@ class AccumulateGrad:
     def apply(self, grad):
         """Add ``grad`` (Tensor, of the variable's shape) to the variable's ``.grad``."""
         variable = self._variable()
-        if variable is None or not variable.requires_grad:
+        if variable is None or not (variable.requires_grad and variable.is_leaf):
             return
         data = variable.data
         if grad.data.shape != data.shape:
@@ -357,8 +369,8 @@ class ContextManager:
 
     Attributes:
         saved_tensors (tuple of Tensors): as they were when they were saved.
-        needs_input_grad: ``needs_input_grad[i]`` tells whether argument i of forward wants
-            a gradient.  Outside ``Function.apply`` every argument does.
+        needs_input_grad: ``needs_input_grad[i]`` is true if argument i of forward wants a
+            gradient.  Outside ``Function.apply`` every argument does.
 
     Source: handout 0.1.5 (step 7).
     """

@@ -36,6 +36,11 @@ def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
     True
     """
     for number, analytic, numeric in jacobians(function, inputs, eps):
+        if analytic is None:
+            if np.allclose(numeric, 0, rtol, atol):
+                continue
+            raise GradcheckError("no gradient arrived at input %d, and the output depends on it"
+                                 % number)
         off = ~np.isclose(analytic, numeric, rtol, atol)
         if off.any():
             error = np.where(off, np.nan_to_num(np.abs(analytic - numeric), nan=np.inf), -1)
@@ -51,7 +56,8 @@ def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
 def jacobians(function, inputs, eps=1e-6):
     """For every input that requires grad: its number, and both Jacobians.
 
-    A Jacobian has the shape of the input followed by that of the output.
+    A Jacobian has the shape of the input followed by that of the output; the one that
+    backward() computes is None if it brings the input no gradient at all.
     """
     wanted = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
@@ -60,6 +66,9 @@ def jacobians(function, inputs, eps=1e-6):
         if inputs[i].data.dtype != np.float64:
             raise ValueError("gradcheck: input %d is %s; differences need float64"
                              % (i, inputs[i].data.dtype))
+        if not inputs[i].is_leaf:
+            raise ValueError("gradcheck: input %d is the output of an operation; give a leaf, such "
+                             "as Tensor(x.data, requires_grad=True)" % i)
     analytic = _analytic(function, inputs, wanted)
     return [(i, analytic[i], _numeric(function, inputs, i, eps)) for i in wanted]
 
@@ -72,7 +81,7 @@ def _analytic(function, inputs, wanted):
         raise GradcheckError("the function returned a %s, not a Tensor" % type(output).__name__)
     if not output.requires_grad:
         raise GradcheckError("the function's output requires no grad: the graph is cut somewhere")
-    jacobian = {i: np.zeros(inputs[i].shape + output.shape) for i in wanted}
+    jacobian = dict.fromkeys(wanted)
     try:
         for index in np.ndindex(output.shape):
             seed = np.zeros(output.shape)
@@ -82,6 +91,8 @@ def _analytic(function, inputs, wanted):
             autograd_engine.backward(autograd_engine.node_of(output), Tensor(seed))
             for i in wanted:
                 if inputs[i].grad is not None:
+                    if jacobian[i] is None:
+                        jacobian[i] = np.zeros(inputs[i].shape + output.shape)
                     jacobian[i][(Ellipsis,) + index] = inputs[i].grad.data
     except (RuntimeError, TypeError) as error:
         raise GradcheckError(str(error)) from error

@@ -15,6 +15,7 @@ from mytorch.autograd_engine import AccumulateGrad
 from mytorch.tensor import Tensor
 
 MOST_NODES = 200
+DEEPEST_INDENT = 20
 ENDINGS = (".png", ".svg", ".pdf")
 
 
@@ -29,7 +30,6 @@ class Vertex:
         tensor (Tensor or None): the tensor that it stands for.
         label (str): its name, or that of its operation.
         parents (list of Vertex): its inputs, in order.
-        place (int): its position among the parents' children, filled in by the layout.
     """
 
     def __init__(self, kind, node, tensor, label):
@@ -40,12 +40,14 @@ class Vertex:
         self.parents = []
 
 
-def vertices_of(output, names=None):
+def vertices_of(output, names=None, most=MOST_NODES):
     """The graph behind a tensor, as Vertices; the inputs of each come before it.
 
     Returns:
-        tuple: the list, and how many were left out of a graph of more than 200.
+        tuple: the list, and how many were left out of a graph of more than ``most``.
     """
+    if not isinstance(output, Tensor):
+        raise TypeError("a graph belongs to a Tensor, got %s" % type(output).__name__)
     labels = _labels(names)
     root = autograd_engine.node_of(output) if output.requires_grad else None
     if root is None:
@@ -77,9 +79,10 @@ def vertices_of(output, names=None):
             vertex.parents.append(parent)
             if new:
                 queue.append(parent)
-    shown = queue[:MOST_NODES]
+    shown = queue if most is None else queue[:most]
+    ids = set(map(id, shown))
     for vertex in shown:
-        vertex.parents = [parent for parent in vertex.parents if parent in shown]
+        vertex.parents = [parent for parent in vertex.parents if id(parent) in ids]
     return _inputs_first(shown), len(queue) - len(shown)
 
 
@@ -103,16 +106,16 @@ def _labels(names):
     """From {"a": a}, or pairs of the same, to a name by the id of its tensor."""
     pairs = list(names.items() if isinstance(names, dict) else names or ())
     labels, used = {}, set()
-    for name, tensor in pairs:
-        if not isinstance(tensor, Tensor):
-            raise TypeError("names maps names to Tensors; %r is given to a %s"
-                            % (name, type(tensor).__name__))
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Tensor)):
+            raise TypeError("names maps names to Tensors, such as {\"a\": a}; got %r" % (pair,))
+        name, tensor = pair
         if name in used:
             raise ValueError("the name %r is given to two tensors" % name)
         if id(tensor) in labels:
             raise ValueError("one tensor is given two names, %r and %r" % (labels[id(tensor)], name))
         used.add(name)
-        labels[id(tensor)] = str(name)
+        labels[id(tensor)] = " ".join(str(name).split())
     return labels
 
 
@@ -134,7 +137,7 @@ def _shape(data):
 # ---- what the backward pass did
 
 Hand = namedtuple("Hand", "to grad taken why")
-Hand.__doc__ = """A gradient that a node computed for an input: to whom, and whether it was taken."""
+Hand.__doc__ = """What a node hands to an input: to whom, the gradient, whether it is taken, why not."""
 
 
 class Step:
@@ -208,8 +211,7 @@ class Recorder:
                 step.hands.append(Hand(self.name_of(parent), _copy(part), True, ""))
             elif isinstance(argument, Tensor):
                 label = self.constants.get(id(argument), "constant")
-                step.hands.append(Hand(label, _copy(part), False,
-                                       "a constant requires no gradient"))
+                step.hands.append(Hand(label, None, False, "a constant requires no gradient"))
         self.callers.append([node, sum(parent is not None for parent in node.next_functions)])
 
 
@@ -219,14 +221,10 @@ def _copy(grad):
 
 def record(output, names=None):
     """Run ``output.backward()`` and return the steps that it took."""
-    vertices, _ = vertices_of(output, names)
+    vertices, _ = vertices_of(output, names, most=None)
     recorder = Recorder(vertices, np.ones(output.shape, output.dtype))
-    before = autograd_engine.watcher
-    autograd_engine.watcher = recorder
-    try:
+    with autograd_engine.watched_by(recorder):
         output.backward()
-    finally:
-        autograd_engine.watcher = before
     return recorder.steps
 
 
@@ -251,7 +249,7 @@ def trace(output, names=None):
     Step 1  backward() starts with the gradient of the output itself: 1
     Step 2  e = Add received 1
             hands Add 1
-            drops 1 (constant: a constant requires no gradient)
+            nothing for constant: a constant requires no gradient
     Step 3    Add received 1
               hands Add 1
               hands c 1
@@ -264,7 +262,7 @@ def trace(output, names=None):
                   keeps it: .grad was None, is 1
     Step 7        Mul received 1
                   hands a 2
-                  drops its gradient (b: a constant requires no gradient)
+                  nothing for b: a constant requires no gradient
     Step 8          a (leaf) received 2
                     keeps it: .grad was 1, is 3
     """
@@ -275,7 +273,7 @@ def trace(output, names=None):
 
 
 def _lines(step):
-    head = "Step %-3d" % step.number + "  " * max(step.depth, 0)
+    head = "Step %-3d" % step.number + "  " * min(step.depth, DEEPEST_INDENT)
     rest = " " * len(head)
     if step.kind == "start":
         return [head + "backward() starts with the gradient of the output itself: "
@@ -293,8 +291,7 @@ def _lines(step):
         if hand.taken:
             lines.append(rest + "hands %s %s" % (hand.to, describe(hand.grad)))
         else:
-            what = "its gradient" if hand.grad is None else describe(hand.grad)
-            lines.append(rest + "drops %s (%s: %s)" % (what, hand.to, hand.why))
+            lines.append(rest + "nothing for %s: %s" % (hand.to, hand.why))
     return lines
 
 
@@ -323,6 +320,12 @@ class Box:
         self.neighbours = []
 
 
+def _offset(vertex, index):
+    """How far to move an edge, so that those of an input that is used twice stay apart."""
+    twins = [i for i, parent in enumerate(vertex.parents) if parent is vertex.parents[index]]
+    return (twins.index(index) - (len(twins) - 1) / 2) * 0.14
+
+
 class Layout:
     """Places the vertices in columns from left to right, each right of its inputs.
 
@@ -336,8 +339,8 @@ class Layout:
         self.columns = [[] for _ in range(max(columns.values()) + 1)]
         for vertex in vertices:
             self.columns[columns[id(vertex)]].append(self.boxes[id(vertex)])
-        self.edges = [(parent, vertex, self._route(parent, vertex))
-                      for vertex in vertices for parent in vertex.parents]
+        self.edges = [(parent, vertex, self._route(parent, vertex), _offset(vertex, index))
+                      for vertex in vertices for index, parent in enumerate(vertex.parents)]
         for _ in range(8):
             self._sort_columns()
         self._place(gap)
@@ -394,6 +397,8 @@ class Layout:
             for box in column:
                 y -= (box.height + GAP_Y) / 2
                 box.x, box.y = x + width / 2, y
+                if box.vertex is None:
+                    box.width = width  # so that an edge passes straight between the boxes
                 y -= (box.height + GAP_Y) / 2
             x += width + gap
         self.width = max(x - gap + MARGIN, legend_width)
@@ -450,18 +455,20 @@ def _outline(kind, x, y, width, height, **style):
     return Polygon(corners, closed=True, linestyle="--", **style)
 
 
-def _draw_edge(axes, route, **style):
+def _draw_edge(axes, route, offset=0.0, **style):
     """A smooth line through the places of a route, from box to box."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
-    points = [(route[0].x + route[0].width / 2, route[0].y)]
-    points += [(box.x, box.y) for box in route[1:-1]]
-    points.append((route[-1].x - route[-1].width / 2, route[-1].y))
-    codes, curve = [Path.MOVETO], [points[0]]
-    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+    codes = [Path.MOVETO]
+    curve = [(route[0].x + route[0].width / 2, route[0].y + offset)]
+    for left, right in zip(route, route[1:]):
+        (x0, y0), x1, y1 = curve[-1], right.x - right.width / 2, right.y + offset
         middle = (x0 + x1) / 2
         curve += [(middle, y0), (middle, y1), (x1, y1)]
         codes += [Path.CURVE4] * 3
+        if right.vertex is None:
+            curve.append((right.x + right.width / 2, y1))
+            codes.append(Path.LINETO)
     style = dict(dict(color="#666666", linewidth=1, zorder=1, arrowstyle="-|>"), **style)
     axes.add_patch(FancyArrowPatch(path=Path(curve, codes), mutation_scale=9, shrinkA=0, shrinkB=0,
                                    **style))
@@ -520,8 +527,8 @@ def draw(output, path=None, names=None):
     vertices, left_out = vertices_of(output, names)
     layout = Layout(vertices, _lines_of)
     figure, axes = _figure(layout)
-    for _, _, route in layout.edges:
-        _draw_edge(axes, route)
+    for _, _, route, offset in layout.edges:
+        _draw_edge(axes, route, offset)
     for box in layout.boxes.values():
         _draw_box(axes, box, box.lines)
     _draw_legend(axes, layout, left_out)
@@ -556,7 +563,7 @@ def animate(output, path, names=None, seconds=1.5):
     """
     from matplotlib.animation import PillowWriter
     _check_ending(path, (".gif",))
-    vertices, _ = vertices_of(output, names)
+    vertices, left_out = vertices_of(output, names)
     open(path, "wb").close()  # fails, if it must, before backward() changes anything
     first = {id(v): None if v.tensor.grad is None else v.tensor.grad.data
              for v in vertices if v.kind == "leaf"}
@@ -572,12 +579,12 @@ def animate(output, path, names=None, seconds=1.5):
             axes.set_xlim(0, layout.width)
             axes.set_ylim(0, layout.height)
             axes.axis("off")
-            _draw_step(axes, layout, steps[:step.number], first)
+            _draw_step(axes, layout, steps[:step.number], first, left_out)
             writer.grab_frame()
     return steps
 
 
-def _draw_step(axes, layout, steps, first):
+def _draw_step(axes, layout, steps, first, left_out):
     """One frame: the state of things after the last of ``steps``."""
     now = steps[-1]
     grads = dict(first)
@@ -585,14 +592,15 @@ def _draw_step(axes, layout, steps, first):
         if step.kind == "leaf":
             grads.update({key: step.after for key in grads
                           if layout.boxes[key].vertex.node is step.node})
-    for parent, vertex, route in layout.edges:
+    for parent, vertex, route, offset in layout.edges:
         travelled = (now.node is not None and parent.node is now.node
                      and vertex.node is now.caller)
         if travelled:
-            _draw_edge(axes, route, color=ORANGE, linewidth=2.5, arrowstyle="<|-")
+            _draw_edge(axes, route, offset, color=ORANGE, linewidth=2.5, arrowstyle="<|-",
+                       zorder=1.5)
             _draw_gradient(axes, route, now.received)
         else:
-            _draw_edge(axes, route)
+            _draw_edge(axes, route, offset)
     for key, box in layout.boxes.items():
         lines = _lines_of(box.vertex)
         if box.vertex.kind == "leaf":
@@ -601,7 +609,8 @@ def _draw_step(axes, layout, steps, first):
             lines.append("grad None" if grad is None else _lines_of(box.vertex, grad)[-1])
         at_work = now.node is not None and box.vertex.node is now.node
         _draw_box(axes, box, lines, **({"facecolor": "#ffe680"} if at_work else {}))
-    title = str(now).split("\n")[0]
-    axes.text(MARGIN, layout.height - LINE, "Step %d: %s" % (now.number, title[8:].strip()),
+    told = [line[8:].strip() for line in _lines(now)]
+    sums = [line for line in told[1:] if line.startswith(("waits", "has all"))]
+    axes.text(MARGIN, layout.height - LINE, "Step %d: %s" % (now.number, "; ".join(told[:1] + sums)),
               ha="left", va="center", color=ORANGE, weight="bold", **FONT)
-    _draw_legend(axes, layout, 0)
+    _draw_legend(axes, layout, left_out)

@@ -4,6 +4,8 @@ Every operator here is one call of an operation in ``mytorch/nn/functional.py``,
 it into the graph.  Handout: sections 0.2.3 and 1.1, Appendix A.
 """
 
+import copy
+
 import numpy as np
 
 from mytorch import autograd_engine
@@ -47,6 +49,8 @@ class Tensor:
     def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
         if type(data) is not np.ndarray:
             data = np.array(data) if isinstance(data, np.floating) else _as_array(data)
+        elif data.dtype.kind not in "fiub":
+            data = _as_array(data)  # raises the error
         if requires_grad:
             if data.dtype.kind != "f":
                 data = data.astype(np.float64)
@@ -113,6 +117,10 @@ class Tensor:
         """The value of a tensor with one entry, as a Python number."""
         return self.data.item()
 
+    def __bool__(self):
+        """The truth of a tensor with one entry, as in NumPy and PyTorch."""
+        return bool(self.data)
+
     def __repr__(self):
         array = np.array2string(self.data, separator=", ", prefix="Tensor(")
         extra = ""
@@ -132,6 +140,9 @@ class Tensor:
         flags = (self.requires_grad, self.is_leaf, self.is_parameter)
         return Tensor, (self.data,) + flags, (self.__dict__, {"grad": self.grad})
 
+    def __copy__(self):
+        return copy.deepcopy(self)  # so that no two tensors share a gradient
+
     # ---- in the graph
 
     def backward(self):
@@ -146,12 +157,11 @@ class Tensor:
 
         Source: handout 0.1.5 (step 1).
         """
-        node = autograd_engine.node_of(self) if self.requires_grad else None
-        if node is None:
+        if not self.requires_grad or (self.grad_fn is None and not self.is_leaf):
             raise RuntimeError("backward() on a tensor outside the graph (requires_grad=%s, "
                                "grad_fn=None): nothing it was computed from requires grad"
                                % self.requires_grad)
-        autograd_engine.backward(node, Tensor(np.ones(self.data.shape, self.data.dtype)))
+        autograd_engine.backward(autograd_engine.node_of(self), Tensor(np.ones(self.data.shape, self.data.dtype)))
 
     def __add__(self, other):
         return F.Add.apply(self, self._operand(other, "+"))

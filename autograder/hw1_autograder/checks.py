@@ -27,6 +27,7 @@ class Check:
         inputs (function): from a NumPy Generator to the scenario's arguments, a dict.
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is off.
+        when_it_raises (str): what to add when the scenario does not run to its end.
         hints (tuple): names of values that are not scored but help to tell mistakes apart.
     """
 
@@ -40,6 +41,7 @@ class Check:
         self.reference = plan.reference
         self.advice = getattr(plan, "advice", {})
         self.hints = getattr(plan, "hints", ())
+        self.when_it_raises = getattr(plan, "when_it_raises", "")
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GRADER = os.path.dirname(HERE)  # the folder autograder/, out of bounds for submissions
 LONGEST_OUTPUT = 2000  # characters of a check's output that are looked at
 LONGEST_ANSWER = 4 << 20  # bytes
+
+
+def clean(text):
+    """Text from a submission, safe to show: no control characters, nothing unprintable."""
+    text = text.replace("\t", "    ")
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 class Answer:
@@ -30,9 +37,9 @@ class Answer:
 
     def __init__(self, values=None, problem="", output="", imports=()):
         self.values = values
-        self.problem = problem
-        self.output = output
-        self.imports = imports
+        self.problem = clean(problem)
+        self.output = clean(output)
+        self.imports = [clean(name) for name in imports]
 
 
 class Worker:
@@ -43,6 +50,7 @@ class Worker:
         self.seconds = seconds
         self.folder = tempfile.TemporaryDirectory(prefix="grading-")
         self.process = None
+        self.child = None
         self.count = 0
         self._ask({"compile": True})
 
@@ -75,15 +83,17 @@ class Worker:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
             started = self._line(deadline)
+            self.child = started and started["pid"]
             ended = self._line(deadline) if started else None
             late = started is not None and ended is None and self.process.poll() is None
             if late:
-                _kill(started["pid"])
+                _kill(self.child)
                 ended = self._line(time.monotonic() + 5)
         except (OSError, ValueError):
             late, ended = False, None
         if ended is None:
             self._stop()
+        self.child = None
         if late:
             return "it did not end within %g seconds (an endless loop?)" % self.seconds
         if ended is None:
@@ -107,7 +117,8 @@ class Worker:
         with open(os.path.join(HERE, "worker.py")) as file:
             source = file.read()  # passed as text: no file of the grader's is on its path
         cache = os.path.join(self.folder.name, "cache")
-        os.makedirs(cache, exist_ok=True)
+        for folder in (cache, os.path.join(self.folder.name, "scratch")):
+            os.makedirs(folder, exist_ok=True)
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         self.buffer = b""
@@ -117,6 +128,9 @@ class Worker:
             env=dict(os.environ, PYTHONHASHSEED="0", MPLBACKEND="Agg", **one_thread))
 
     def _stop(self):
+        if self.child is not None:
+            _kill(self.child)
+            self.child = None
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -145,15 +159,21 @@ def _describe_status(status):
     return ""
 
 
+def _read(path, most):
+    """The first bytes of a regular file; the submission may have put anything in its place."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("no regular file")
+        return file.read(most)
+
+
 def _read_output(path):
     try:
-        with open(path, "rb") as file:
-            text = file.read(LONGEST_OUTPUT + 1).decode(errors="replace")
+        text = _read(path, LONGEST_OUTPUT + 1).decode(errors="replace")
     except OSError:
         return ""
-    if len(text) > LONGEST_OUTPUT:
-        text = text[:LONGEST_OUTPUT] + " ..."
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return text[:LONGEST_OUTPUT] + " ..." if len(text) > LONGEST_OUTPUT else text
 
 
 def _read_answer(path, output, problem):
@@ -161,11 +181,11 @@ def _read_answer(path, output, problem):
     if problem:
         return Answer(None, problem, output)
     try:
-        if os.path.getsize(path) > LONGEST_ANSWER:
+        content = _read(path, LONGEST_ANSWER + 1)
+        if len(content) > LONGEST_ANSWER:
             return Answer(None, "its answer is too large", output)
-        with open(path, "rb") as file:
-            answer = json.loads(file.read().decode())
-        imports = [str(name) for name in answer["imports"]][:20]
+        answer = json.loads(content.decode())
+        imports = [str(name)[:40] for name in answer["imports"]][:20]
         if "violation" in answer:
             return Answer(None, "it breaks a rule: " + str(answer["violation"])[:200], output,
                           imports)
@@ -173,7 +193,8 @@ def _read_answer(path, output, problem):
             return Answer(None, _describe_error(answer["error"]), output, imports)
         values = {str(name): decode(value) for name, value in answer["values"].items()}
         return Answer(values, "", output, imports)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError,
+            RecursionError):
         return Answer(None, "its process ended without an answer", output)
 
 
@@ -182,9 +203,9 @@ def _describe_error(error):
     if error["type"] == "MemoryError":
         text = "it needs more than 2 GB of memory (MemoryError)"
     if "file" in error:
-        text += "\n%s, line %s: %s" % (str(error["file"])[:100], error["line"],
+        text += "\n%s, line %s: %s" % (str(error["file"])[:100], str(error["line"])[:10],
                                        str(error.get("text", ""))[:100])
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return text
 
 
 # ---- arrays as JSON, see the same in worker.py
@@ -199,9 +220,10 @@ def encode(value):
 def decode(value):
     """An array or a fact; what is neither becomes a text that says so."""
     if not isinstance(value, dict):
-        return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+        fact = isinstance(value, (bool, int, float, type(None)))
+        return value if fact else clean(str(value)[:100])
     if "unfit" in value:
-        return str(value["unfit"])
+        return clean(str(value["unfit"])[:100])
     dtype = np.dtype(str(value["dtype"]))
     if dtype.kind not in "biuf":
         return "an array of dtype %s" % dtype

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks import FORMULAS, alike
-from test_mlp import ALPHA, EPS, one_hot
+from test_mlp import ALPHA, EPS
 
 MISTAKES = []
 
@@ -92,15 +92,15 @@ mistake("div-swapped", "1.1.3",
 
 mistake("output-requires-grad", "1.2",
         "The output of an operation requires grad as soon as one of its inputs does; "
-        "Function.apply() has to set requires_grad (Appendix A.1).",
+        "set its requires_grad, in Function.apply() or in forward (Appendix A.1).",
         dict(output_requires_grad=lambda *inputs: False))
 mistake("output-is-leaf", "1.2",
-        "The output of an operation on a gradient-enabled input is no leaf; Function.apply() has "
-        "to set is_leaf=False (Appendix A.1).",
+        "The output of an operation on a gradient-enabled input is no leaf; set is_leaf=False, in "
+        "Function.apply() or in forward (Appendix A.1).",
         dict(output_is_leaf=lambda *inputs: True))
 mistake("output-flags", "1.2",
         "The output's requires_grad and is_leaf are left as they are for a constant; "
-        "Function.apply() has to set both from its inputs (Appendix A.1).",
+        "set both from the inputs, in Function.apply() or in forward (Appendix A.1).",
         dict(output_requires_grad=lambda *inputs: False, output_is_leaf=lambda *inputs: True))
 mistake("grad-overwritten", "1.2",
         "Each new gradient replaces the one before: AccumulateGrad has to add, with += "
@@ -190,7 +190,8 @@ mistake("sgd-lr-ignored", "2.3", "The learning rate is ignored: W - lr * gradien
 mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: w - lr * lr * g))
 mistake("sgd-unchanged", "2.3",
-        "The weights do not change: step() updates a copy; assign to param.data.",
+        "The weights do not change: step() has to assign to param.data; a copy that is updated is "
+        "lost.",
         dict(sgd=lambda w, g, lr: w))
 mistake("sgd-in-graph", "2.3",
         "After step() the weight is the output of an operation and no leaf any more: compute with "

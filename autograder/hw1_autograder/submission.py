@@ -4,6 +4,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from contextlib import contextmanager
 
 MOST_BYTES = 100 << 20
@@ -52,7 +53,11 @@ def _unpack(path, folder):
                 raise UnusableSubmission("the archive %s is empty" % path)
             for member in members:
                 _extract(archive, member, folder)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            _check_end(archive)
+    except tarfile.ReadError:
+        raise UnusableSubmission("%s is no tar archive, or it cannot be read to its end"
+                                 % path) from None
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         raise UnusableSubmission("%s cannot be unpacked: %s" % (path, error)) from None
 
 
@@ -72,6 +77,17 @@ def _safe_members(archive):
             raise UnusableSubmission("the archive holds a path outside it: %s" % member.name)
         members.append(member)
     return members
+
+
+def _check_end(archive):
+    """After the last member there are only zeros; tarfile takes a broken header for the end."""
+    archive.fileobj.seek(archive.offset)
+    for _ in range(MOST_BYTES >> 20):
+        block = archive.fileobj.read(1 << 20)
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("a damaged header")
+        if not block:
+            break
 
 
 def _extract(archive, member, folder):

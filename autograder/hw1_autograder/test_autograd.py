@@ -2,7 +2,7 @@
 
 Each check has three parts.  ``inputs`` draws what it works on.  ``scenario`` is the code that
 runs in the submission's process; it imports what it needs and returns arrays and facts, by
-name.  ``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas, the
+name (``array_of``, ``grad_of`` and other helpers are at the end of ``worker.py``).  ``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas, the
 functions marked ``@formula``.  Nothing here sees the submission's objects.
 """
 
@@ -39,9 +39,9 @@ class Addition:
     inputs = two_arrays
 
     def scenario(a, b, g):
+        from mytorch.tensor import Tensor
         from mytorch.autograd_engine import ContextManager
         from mytorch.nn import functional as F
-        from mytorch.tensor import Tensor
         ctx = ContextManager()
         c = F.Add.forward(ctx, Tensor(a, requires_grad=True), Tensor(b, requires_grad=True))
         grad_a, grad_b = F.Add.backward(ctx, Tensor(g))
@@ -70,20 +70,23 @@ def sub_gradients(a, b, g):
 """)
 class Subtraction:
     inputs = two_arrays
+    advice = {"Tensor has __sub__": "Tensor.__sub__ is missing: the handout asks for the operator too (1.1.1)"}
 
     def scenario(a, b, g):
+        from mytorch.tensor import Tensor
         from mytorch.autograd_engine import ContextManager
         from mytorch.nn import functional as F
-        from mytorch.tensor import Tensor
         ctx = ContextManager()
         c = F.Sub.forward(ctx, Tensor(a, requires_grad=True), Tensor(b, requires_grad=True))
         grad_a, grad_b = F.Sub.backward(ctx, Tensor(g))
         return {"a - b": array_of(c), "gradient for a": array_of(grad_a),
-                "gradient for b": array_of(grad_b)}
+                "gradient for b": array_of(grad_b),
+                "Tensor has __sub__": hasattr(Tensor, "__sub__")}
 
     def reference(f, a, b, g):
         grad_a, grad_b = f.sub_gradients(a, b, g)
-        return {"a - b": f.sub(a, b), "gradient for a": grad_a, "gradient for b": grad_b}
+        return {"a - b": f.sub(a, b), "gradient for a": grad_a, "gradient for b": grad_b,
+                "Tensor has __sub__": True}
 
 
 @formula
@@ -103,20 +106,23 @@ def mul_gradients(a, b, g):
 """)
 class Multiplication:
     inputs = two_arrays
+    advice = {"Tensor has __mul__": "Tensor.__mul__ is missing: the handout asks for the operator too (1.1.2)"}
 
     def scenario(a, b, g):
+        from mytorch.tensor import Tensor
         from mytorch.autograd_engine import ContextManager
         from mytorch.nn import functional as F
-        from mytorch.tensor import Tensor
         ctx = ContextManager()
         c = F.Mul.forward(ctx, Tensor(a, requires_grad=True), Tensor(b, requires_grad=True))
         grad_a, grad_b = F.Mul.backward(ctx, Tensor(g))
         return {"a * b": array_of(c), "gradient for a": array_of(grad_a),
-                "gradient for b": array_of(grad_b)}
+                "gradient for b": array_of(grad_b),
+                "Tensor has __mul__": hasattr(Tensor, "__mul__")}
 
     def reference(f, a, b, g):
         grad_a, grad_b = f.mul_gradients(a, b, g)
-        return {"a * b": f.mul(a, b), "gradient for a": grad_a, "gradient for b": grad_b}
+        return {"a * b": f.mul(a, b), "gradient for a": grad_a, "gradient for b": grad_b,
+                "Tensor has __mul__": True}
 
 
 @formula
@@ -136,20 +142,23 @@ def div_gradients(a, b, g):
 """)
 class Division:
     inputs = two_arrays
+    advice = {"Tensor has __truediv__": "Tensor.__truediv__ is missing: the handout asks for the operator too (1.1.3)"}
 
     def scenario(a, b, g):
+        from mytorch.tensor import Tensor
         from mytorch.autograd_engine import ContextManager
         from mytorch.nn import functional as F
-        from mytorch.tensor import Tensor
         ctx = ContextManager()
         c = F.Div.forward(ctx, Tensor(a, requires_grad=True), Tensor(b, requires_grad=True))
         grad_a, grad_b = F.Div.backward(ctx, Tensor(g))
         return {"a / b": array_of(c), "gradient for a": array_of(grad_a),
-                "gradient for b": array_of(grad_b)}
+                "gradient for b": array_of(grad_b),
+                "Tensor has __truediv__": hasattr(Tensor, "__truediv__")}
 
     def reference(f, a, b, g):
         grad_a, grad_b = f.div_gradients(a, b, g)
-        return {"a / b": f.div(a, b), "gradient for a": grad_a, "gradient for b": grad_b}
+        return {"a / b": f.div(a, b), "gradient for a": grad_a, "gradient for b": grad_b,
+                "Tensor has __truediv__": True}
 
 
 # ---- 1.2 Autograd.  Only given operations (Add, Log, Reshape, Transpose) are used, but for the
@@ -229,7 +238,7 @@ class Leaves:
         from mytorch.tensor import Tensor
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
         (a.log() + b).backward()
-        return {"a.grad": grad_of(a), "b.grad": grad_of(b), "a.grad is a": type(a.grad).__name__,
+        return {"a.grad": grad_of(a), "b.grad": grad_of(b), "a.grad is a": "Tensor" if isinstance(a.grad, Tensor) else type(a.grad).__name__,
                 "a.grad is part of a graph": bool(getattr(a.grad, "requires_grad", False))}
 
     def reference(f, a, b):
@@ -314,13 +323,16 @@ class WorkedExample:
         a, b, c = Tensor(a, requires_grad=True), Tensor(b), Tensor(c, requires_grad=True)
         e = ((a * b + a) + c) + Tensor(3.)
         e.backward()
+        x = Tensor(array_of(c), requires_grad=True)
+        (b * x).backward()
         return {"e": array_of(e), "a.grad": grad_of(a), "b.grad": grad_of(b),
-                "c.grad": grad_of(c)}
+                "c.grad": grad_of(c), "x.grad of b * x, the constant first": grad_of(x)}
 
     def reference(f, a, b, c):
         one = np.array(1.)
         return {"e": np.array(a * b + a + c + 3), "a.grad": np.array(f.paths(b, one)),
-                "b.grad": f.kept("constant", a), "c.grad": one}
+                "b.grad": f.kept("constant", a), "c.grad": one,
+                "x.grad of b * x, the constant first": b}
 
 
 @check("1.2", "Subexpressions that are used more than once", 2, """

@@ -93,6 +93,9 @@ class LinearForward:
     for p in net.parameters(): print(p.grad)
 """)
 class LinearBackward:
+    when_it_raises = ("Is a gradient's shape wrong?  The bias was added to every row, so that its "
+                      "gradient is the sum over the rows: unbroadcast(), handout 2.1.")
+
     def inputs(rng):
         return draw(rng, x=(N, 3), w1=(5, 3), b1=(5,), w2=(2, 5), b2=(2,))
 
@@ -390,8 +393,8 @@ class BatchNormBackward:
         from mytorch.tensor import Tensor
         bn, x = batchnorm_layer(gamma, beta), Tensor(x, requires_grad=True)
         bn(x).log().backward()
-        return {"x.grad": grad_of(x), "gamma.grad": np.ravel(grad_of(bn.gamma)),
-                "beta.grad": np.ravel(grad_of(bn.beta))}
+        return {"x.grad": grad_of(x), "gamma.grad": flat(grad_of(bn.gamma)),
+                "beta.grad": flat(grad_of(bn.beta))}
 
     def reference(f, x, gamma, beta):
         g = 1 / f.batchnorm(x, gamma, beta)
@@ -420,8 +423,8 @@ class BatchNormEval:
         bn.eval()
         out = bn(Tensor(x[3]))
         return {"running_mean": mean, "running_var": var, "out in evaluation": array_of(out),
-                "running_mean after evaluation": np.ravel(array_of(bn.running_mean)),
-                "running_var after evaluation": np.ravel(array_of(bn.running_var))}
+                "running_mean after evaluation": flat(array_of(bn.running_mean)),
+                "running_var after evaluation": flat(array_of(bn.running_var))}
 
     def reference(f, x, gamma, beta, lr):
         mean, var = f.running_start(3)
@@ -463,10 +466,10 @@ class BatchNormTwoLayersEval:
             descend(list(net.parameters()), lr)
         net.eval()
         return {"out in evaluation": array_of(net(Tensor(x[3]))),
-                "gamma of layer 1": np.ravel(array_of(first.gamma)),
-                "beta of layer 1": np.ravel(array_of(first.beta)),
-                "running_mean of layer 2": np.ravel(array_of(last.running_mean)),
-                "running_var of layer 2": np.ravel(array_of(last.running_var)),
+                "gamma of layer 1": flat(array_of(first.gamma)),
+                "beta of layer 1": flat(array_of(first.beta)),
+                "running_mean of layer 2": flat(array_of(last.running_mean)),
+                "running_var of layer 2": flat(array_of(last.running_var)),
                 "running_mean is outside the graph":
                     not getattr(last.running_mean, "requires_grad", False)}
 
@@ -535,8 +538,8 @@ class CrossEntropyForward:
         from mytorch.tensor import Tensor
         criterion = CrossEntropyLoss()
         loss, large = (criterion(Tensor(x), Tensor(target)) for x in (logits, 10000 * logits))
-        return {"loss": np.ravel(array_of(loss)),
-                "loss of 10000 times these logits": np.ravel(array_of(large))}
+        return {"loss": flat(array_of(loss)),
+                "loss of 10000 times these logits": flat(array_of(large))}
 
     def reference(f, logits, target):
         loss, large = (f.cross_entropy(f.log_softmax(x), target) for x in (logits, 10000 * logits))
@@ -558,7 +561,7 @@ class CrossEntropyBackward:
         logits = Tensor(logits, requires_grad=True)
         loss = CrossEntropyLoss()(logits, Tensor(target))
         loss.backward()
-        return {"loss": np.ravel(array_of(loss)), "logits.grad": grad_of(logits)}
+        return {"loss": flat(array_of(loss)), "logits.grad": grad_of(logits)}
 
     def reference(f, logits, target):
         return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)]),
@@ -587,7 +590,7 @@ class CrossEntropyNetwork:
         net.eval()
         out = net(Tensor(x[4]))
         return {"out in evaluation": array_of(out),
-                "loss in evaluation": np.ravel(array_of(criterion(out, Tensor(target[4]))))}
+                "loss in evaluation": flat(array_of(criterion(out, Tensor(target[4]))))}
 
     def reference(f, x, w1, b1, w2, b2, target, lr):
         layers = [(w1, b1), (w2, b2)]

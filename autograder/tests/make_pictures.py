@@ -18,16 +18,9 @@ from mytorch.nn.batchnorm import BatchNorm1d  # noqa: E402
 from mytorch.nn.linear import Linear  # noqa: E402
 from mytorch.nn.loss import CrossEntropyLoss  # noqa: E402
 from mytorch.nn.sequential import Sequential  # noqa: E402
+from sandbox import example  # noqa: E402
 
 FOLDER = os.path.join(REPOSITORY, ".pictures")
-
-
-def worked_example():
-    """The handout's example, and names for its tensors."""
-    a, b, c = Tensor(1., requires_grad=True), Tensor(2.), Tensor(3., requires_grad=True)
-    d = a * b + a
-    e = (d + c) + 3
-    return e, {"a": a, "b": b, "c": c, "d": d, "e": e}
 
 
 def mnist_network():
@@ -44,7 +37,7 @@ def mnist_network():
 
 def main():
     os.makedirs(FOLDER, exist_ok=True)
-    output, names = worked_example()
+    output, names = example()
     animate(output, os.path.join(FOLDER, "worked_example.gif"), names)
     draw(output, os.path.join(FOLDER, "worked_example.png"), names)
     loss, names = mnist_network()

@@ -71,7 +71,7 @@ EXPECTED = """\
 Step 1  backward() starts with the gradient of the output itself: 1
 Step 2  e = Add received 1
         hands Add 1
-        drops 1 (constant: a constant requires no gradient)
+        nothing for constant: a constant requires no gradient
 Step 3    Add received 1
           hands d = Add 1
           hands c 1
@@ -84,7 +84,7 @@ Step 6        a (leaf) received 1
               keeps it: .grad was None, is 1
 Step 7        Mul received 1
               hands a 2
-              drops its gradient (b: a constant requires no gradient)
+              nothing for b: a constant requires no gradient
 Step 8          a (leaf) received 2
                 keeps it: .grad was 1, is 3
 """
@@ -125,7 +125,7 @@ def test_watching_changes_no_gradient_and_records_the_engines_own(seed):
             assert np.array_equal(a.grad.data, b.grad.data)
             last = [s for s in steps if s.node is a.grad_fn][-1]
             assert np.array_equal(last.after, a.grad.data)
-    assert autograd_engine.watcher is None
+    assert autograd_engine._mode.watcher is None
 
 
 def test_the_watcher_is_gone_after_an_error():
@@ -140,7 +140,37 @@ def test_the_watcher_is_gone_after_an_error():
 
     with pytest.raises(KeyError):
         trace(Broken.apply(Tensor(1., requires_grad=True)))
-    assert autograd_engine.watcher is None
+    assert autograd_engine._mode.watcher is None
+
+
+def test_a_backward_inside_a_backward_is_not_recorded():
+    inner = Tensor(1., requires_grad=True)
+    tripled = inner * 3
+
+    class Nested(autograd_engine.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return Tensor(a.data * 2)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            tripled.backward()
+            return grad_output * inner.grad
+
+    x = Tensor(1., requires_grad=True)
+    steps = record(Nested.apply(x) * 2, {"x": x})
+    assert [s.name for s in steps] == ["backward()", "Mul", "Nested", "x"]
+    assert x.grad.item() == 6
+
+
+def test_names_are_kept_in_large_graphs_and_lines_stay_short(capsys):
+    x = Tensor(1., requires_grad=True)
+    y = x
+    for _ in range(300):
+        y = y + 1
+    steps = trace(y, {"x": x})
+    assert steps[-1].name == "x"
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 
 
 # ---- pictures
@@ -258,5 +288,5 @@ def test_names_must_be_clear():
         draw(e, names=[("a", names["a"]), ("a", names["b"])])
     with pytest.raises(ValueError, match="two names, 'a' and 'z'"):
         draw(e, names={"a": names["a"], "z": names["a"]})
-    with pytest.raises(TypeError, match="'a' is given to a int"):
+    with pytest.raises(TypeError, match="names maps names to Tensors"):
         trace(e, names={"a": 5})

@@ -101,6 +101,38 @@ HOSTILE = {
         + AS_IS + WRONG),
     "uses torch": "import torch\nBatchNorm1d = torch.nn.BatchNorm1d",
     "inherits from torch": "from torch import nn\nclass BatchNorm1d(nn.BatchNorm1d): pass",
+    "switches the rules off through the finder": (
+        "import sys\nfinder = sys.meta_path[0]\n"
+        "for name in dir(finder):\n"
+        "    value = getattr(finder, name)\n"
+        "    for cell in getattr(value, '__closure__', None) or ():\n"
+        "        cell.cell_contents = lambda *a: None\n"
+        "import torch\nBatchNorm1d = torch.nn.BatchNorm1d\nBatchNorm1d(3)"),
+    "switches the rules off through the main module": (
+        "import __main__, subprocess\n__main__.STARTS_A_PROGRAM = __main__.CHANGES_FILES = ()\n"
+        "subprocess.run(['true'])\n" + AS_IS + WRONG),
+    "opens the grader by way of its folder": (
+        "import os\nfolder = os.open(%r, os.O_RDONLY)\n"
+        "os.open('hw1_autograder/test_mlp.py', os.O_RDONLY, dir_fd=folder)\n" % GRADER
+        + AS_IS + WRONG),
+    "shadows another file": (
+        "import os\nfolder = os.path.join(os.path.dirname(__file__), 'linear')\n"
+        "os.mkdir(folder)\nopen(folder + '/__init__.py', 'w')\n" + AS_IS + WRONG),
+    "writes a file beside its own": (
+        "import os\nopen(os.path.join(os.path.dirname(__file__), 'new.py'), 'w')\n"
+        + AS_IS + WRONG),
+    "calls native code": "import ctypes; ctypes.CDLL(None).abs(1)\n" + AS_IS + WRONG,
+    "puts a link in place of its answer": AS_IS + WRONG + (
+        "import sys, os\nframe = sys._getframe()\n"
+        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "os.symlink('/dev/zero', frame.f_locals['request']['answer'])\nos._exit(0)"),
+    "answers with impossible shapes and texts": AS_IS + WRONG + (
+        "import __main__\n"
+        "__main__.encode = lambda v: {'dtype': '<f8', 'shape': [float('inf')], 'data': '\\ud800'}\n"
+        "__main__.forbidden_imports.append('\\ud800')"),
+    "has a type with a forged name": WRONG + (
+        "def result(x):\n    out = Tensor(0.)\n"
+        "    out.data = type('\\r\\x1b[2K\\nTotal: 110/110', (), {})()\n    return out"),
     "forges the answer file": AS_IS + WRONG + (
         "import sys, json, os\nframe = sys._getframe()\n"
         "while 'request' not in frame.f_locals: frame = frame.f_back\n"
@@ -144,7 +176,7 @@ def graded():
     """The results of every hostile submission, two at a time."""
     def run(code):
         return results_of(("nn/batchnorm.py", None, code), checks=checks_around({"2.4"}), seconds=1)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         return dict(zip(HOSTILE, pool.map(run, HOSTILE.values())))
 
 
@@ -163,7 +195,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("starts a program and hides the error", "starts another program or process"),
     ("reads the grader's formulas", "a file of the autograder's own"),
     ("imports the grader", "a file of the autograder's own"),
-    ("reads the grader through a link", "a file of the autograder's own"),
+    ("reads the grader through a link", "hw1_autograder/test_mlp.py"),
     ("uses torch", "it uses torch"),
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),

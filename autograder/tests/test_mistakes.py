@@ -179,7 +179,7 @@ NEEDS = {"1.2": {"2.1", "2.2", "2.3", "2.4", "2.5", "2.6"},
 @pytest.fixture(scope="module")
 def graded():
     """The results of every submission in MADE, graded two at a time."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         return list(pool.map(
             lambda made: results_of(*made[2:], checks=checks_around(made[1])), MADE))
 
@@ -207,7 +207,7 @@ def test_every_entry_of_the_catalogue_has_such_a_submission():
     assert {made[0] for made in MADE} == {mistake.id for mistake in MISTAKES}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_entry_fires_on_a_correct_answer_or_is_taken_for_another(seed):
     for check in CHECKS:
         inputs = check.inputs(np.random.default_rng(seed))

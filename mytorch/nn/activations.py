@@ -13,4 +13,5 @@ class ReLU(Module):
     """
 
     def forward(self, x):
+        self._check_input(x)
         return F.ReLU.apply(x)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from mytorch.nn import functional as F
-from mytorch.nn.linear import check_features
 from mytorch.nn.module import Module
 from mytorch.tensor import Tensor
 
@@ -34,6 +33,7 @@ class BatchNorm1d(Module):
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__()
+        self._check_size(num_features=num_features)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -43,7 +43,7 @@ class BatchNorm1d(Module):
         self.running_var = Tensor.ones(num_features)
 
     def forward(self, x):
-        check_features("BatchNorm1d", x, self.num_features)
+        self._check_input(x, self.num_features)
         if self.is_train:
             centred, var = self._batch_statistics(x.data)
         else:
@@ -66,4 +66,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        running.data = (1 - alpha) * running.data + alpha * batch
+        new = (1 - alpha) * running.data + alpha * batch
+        running.data = new.astype(running.data.dtype, copy=False)

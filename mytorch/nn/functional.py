@@ -39,6 +39,7 @@ def unbroadcast(grad, shape):
     """
     if grad.shape == shape:
         return grad
+    shape = tuple(shape)
     new_axes = grad.ndim - len(shape)  # broadcasting adds axes in front ...
     stretched = [axis for axis, length in enumerate(shape, start=new_axes)
                  if length == 1 and axis >= 0 and grad.shape[axis] != 1]  # ... and stretches
@@ -46,15 +47,6 @@ def unbroadcast(grad, shape):
     if new_axes < 0 or summed.shape[new_axes:] != shape:
         raise ValueError("unbroadcast: shape %s does not broadcast to %s" % (shape, grad.shape))
     return summed.reshape(shape)
-
-
-# ---- what backward needs of what forward saw
-
-def as_seen(array):
-    """An array that stays as it is now: a copy, unless nobody can write to this one."""
-    if array.base is None and not array.flags.writeable:
-        return array
-    return array.copy()
 
 
 # ---- sums of matrices, as products with ones: half the time of array.sum(axis)
@@ -88,9 +80,10 @@ class Add(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        shape_a, shape_b = ctx.shapes
-        g = grad_output.data
-        return Tensor(unbroadcast(g, shape_a)), Tensor(unbroadcast(g, shape_b))
+        g, wanted = grad_output.data, ctx.needs_input_grad
+        grad_a = Tensor(unbroadcast(g, ctx.shapes[0])) if wanted[0] else None
+        grad_b = Tensor(unbroadcast(g, ctx.shapes[1])) if wanted[1] else None
+        return grad_a, grad_b
 
 
 class Sub(Function):
@@ -103,9 +96,10 @@ class Sub(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        shape_a, shape_b = ctx.shapes
-        g = grad_output.data
-        return Tensor(unbroadcast(g, shape_a)), Tensor(unbroadcast(-g, shape_b))
+        g, wanted = grad_output.data, ctx.needs_input_grad
+        grad_a = Tensor(unbroadcast(g, ctx.shapes[0])) if wanted[0] else None
+        grad_b = Tensor(unbroadcast(-g, ctx.shapes[1])) if wanted[1] else None
+        return grad_a, grad_b
 
 
 class Mul(Function):
@@ -159,7 +153,7 @@ class Pow(Function):
         g, a, b = grad_output.data, ctx.a, ctx.b
         grad_a = grad_b = None
         if ctx.needs_input_grad[0]:
-            slope = g * np.where(b == 0, np.zeros_like(a), b * a ** (b - 1))
+            slope = g * np.where(b == 0, np.zeros_like(a), b * a ** (b - 1.))
             grad_a = Tensor(unbroadcast(slope, a.shape))
         if ctx.needs_input_grad[1]:
             slope = g * np.where((a == 0) & (b >= 0), np.zeros_like(a), a ** b * np.log(a))
@@ -314,6 +308,9 @@ class MatMul(Function):
 
     @staticmethod
     def forward(ctx, a, b):
+        if a.data.ndim and b.data.ndim and a.shape[-1] != b.shape[-2:][0]:
+            raise ValueError("they cannot be multiplied, %d columns with %d rows"
+                             % (a.shape[-1], b.shape[-2:][0]))
         ctx.save_for_backward(a, b)
         return Tensor(a.data @ b.data)
 
@@ -346,8 +343,8 @@ class Linear(Function):
     @staticmethod
     def forward(ctx, x, weight, bias):
         # (N, in), (out, in), (out,) -> (N, out)
-        ctx.x = as_seen(x.data) if ctx.needs_input_grad[1] else None
-        ctx.weight = as_seen(weight.data) if ctx.needs_input_grad[0] else None
+        ctx.x = x.data.copy() if ctx.needs_input_grad[1] else None
+        ctx.weight = weight.data.copy() if ctx.needs_input_grad[0] else None
         z = x.data @ weight.data.T
         z += bias.data
         return Tensor(z)

@@ -21,7 +21,7 @@ class Linear(Module):
         bias (Tensor): (out_features,), drawn likewise.
 
     Raises:
-        ValueError: the input has another shape.
+        ValueError: a size is no positive whole number; the input has another shape.
 
     Source: handout 2.1; torch.nn.Linear.
 
@@ -31,6 +31,7 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features):
         super().__init__()
+        self._check_size(in_features=in_features, out_features=out_features)
         self.in_features = in_features
         self.out_features = out_features
         k = 1 / np.sqrt(in_features)
@@ -40,13 +41,5 @@ class Linear(Module):
                            requires_grad=True, is_parameter=True)
 
     def forward(self, x):
-        check_features("Linear", x, self.in_features)
+        self._check_input(x, self.in_features)
         return F.Linear.apply(x, self.weight, self.bias)
-
-
-def check_features(layer, x, features):
-    """Raise a clear error unless ``x`` is a Tensor of shape (N, features)."""
-    if not isinstance(x, Tensor):
-        raise TypeError("%s takes a Tensor, got %s" % (layer, type(x).__name__))
-    if x.data.ndim != 2 or x.data.shape[1] != features:
-        raise ValueError("%s takes a tensor of shape (N, %d), got %s" % (layer, features, x.shape))

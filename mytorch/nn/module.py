@@ -85,6 +85,21 @@ class Module:
                         value.grad.data = value.grad.data.astype(dtype)
         return self
 
+    def _check_input(self, x, features=None):
+        """Raise a clear error unless ``x`` is a Tensor, and of shape (N, features) if given."""
+        if not isinstance(x, Tensor):
+            raise TypeError("%s takes a Tensor, got %s" % (type(self).__name__, type(x).__name__))
+        if features is not None and (x.data.ndim != 2 or x.data.shape[1] != features):
+            raise ValueError("%s takes a tensor of shape (N, %d), got %s"
+                             % (type(self).__name__, features, x.shape))
+
+    def _check_size(self, **sizes):
+        """Raise a clear error unless every size is a whole number of at least 1."""
+        for name, size in sizes.items():
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise ValueError("%s: %s must be a whole number of at least 1, got %r"
+                                 % (type(self).__name__, name, size))
+
     def add_parameter(self, name, value):
         """Register a parameter under a name, as assigning it to that attribute does."""
         if not isinstance(value, Tensor) or not value.is_parameter:

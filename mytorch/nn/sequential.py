@@ -14,12 +14,15 @@ class Sequential(Module):
 
     def __init__(self, *layers):
         super().__init__()
-        self.layers = layers
         for index, layer in enumerate(layers):
             self.add_module(str(index), layer)
 
+    @property
+    def layers(self):
+        return tuple(self._submodules.values())
+
     def forward(self, x):
-        for layer in self.layers:
+        for layer in self._submodules.values():
             x = layer(x)
         return x
 

@@ -23,9 +23,11 @@ class Optimizer:
     """
 
     def __init__(self, params):
-        if isinstance(params, Tensor):
-            raise TypeError("an optimizer takes an iterable of parameters, got one Tensor")
-        self.params = list(params)
+        try:
+            self.params = list(params)
+        except TypeError:
+            raise TypeError("an optimizer takes an iterable of parameters, got %s"
+                            % type(params).__name__) from None
         self.state = defaultdict(dict)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")

@@ -20,7 +20,7 @@ class SGD(Optimizer):
         momentums (list of np.ndarray): the V of each parameter; zeros at first.
 
     Raises:
-        ValueError: a negative lr or momentum, or unusable params.
+        TypeError, ValueError: a negative lr or momentum, or unusable params.
 
     Source: handout 2.3 and 2.6.  torch.optim.SGD scales V by lr only when it is applied,
     which is the same as long as lr does not change.
@@ -28,6 +28,9 @@ class SGD(Optimizer):
 
     def __init__(self, params, lr=0.001, momentum=0.0):
         super().__init__(params)
+        for value in (lr, momentum):
+            if not isinstance(value, (int, float, np.integer, np.floating)):
+                raise TypeError("lr and momentum are numbers, got %s" % type(value).__name__)
         if not lr >= 0 or not momentum >= 0:
             raise ValueError("lr and momentum must not be negative, got lr=%s, momentum=%s"
                              % (lr, momentum))
@@ -40,6 +43,9 @@ class SGD(Optimizer):
         for index, param in enumerate(self.params):
             if param.grad is None:
                 continue
+            if param.grad.data.shape != param.data.shape:
+                raise ValueError("parameter %d has shape %s, but its gradient has %s"
+                                 % (index, param.data.shape, param.grad.data.shape))
             velocity = param.grad.data * -lr
             if momentum:
                 velocity += momentum * self.momentums[index]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import runner
@@ -48,6 +49,13 @@ def results_of(*changes, checks=CHECKS, seconds=5, seed=11785):
     """The Results of a variant of the plain submission."""
     with variant(*changes) as folder:
         return list(runner.grade(folder, checks, seed, seconds))
+
+
+def results_of_all(variants, **options):
+    """The Results of several variants, given by name; graded side by side."""
+    with ThreadPoolExecutor(3) as pool:
+        results = pool.map(lambda changes: results_of(*changes, **options), variants.values())
+        return dict(zip(variants, results))
 
 
 def checks_around(problems):

@@ -1,15 +1,13 @@
 """Hostile and broken submissions: none gets a point it did not earn, none stops the others'.
 
 Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so that it must
-lose the 10 points of problem 2.4 and nothing else.
+lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 1 and 6.)
 """
-
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from client import GRADER
-from graded import checks_around, lost, results_of
+from graded import checks_around, lost, results_of, results_of_all
 
 # A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
 WRONG = """
@@ -171,18 +169,20 @@ HOSTILE = {
 }
 
 
+CHECKED = [check for check in checks_around({"2.4"}) if check.problem != "2.4"
+           or check.points == 6 or check.name == "BatchNorm forward in training"]
+
+
 @pytest.fixture(scope="module")
 def graded():
-    """The results of every hostile submission, two at a time."""
-    def run(code):
-        return results_of(("nn/batchnorm.py", None, code), checks=checks_around({"2.4"}), seconds=1)
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(HOSTILE, pool.map(run, HOSTILE.values())))
+    """The results of every hostile submission."""
+    return results_of_all({name: [("nn/batchnorm.py", None, code)]
+                           for name, code in HOSTILE.items()}, checks=CHECKED, seconds=1)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
-    assert lost(graded[name]) == {"2.4": 10}
+    assert lost(graded[name]) == {"2.4": 7}
 
 
 @pytest.mark.parametrize("name, text", [
@@ -223,6 +223,6 @@ def test_an_unused_import_of_torch_is_a_warning_and_costs_nothing():
 
 def test_an_endless_multiplication_costs_only_what_multiplies():
     results = results_of(("nn/functional.py", "return tensor.Tensor(a.data * b.data)",
-                          "while True: pass"), checks=checks_around({"1.2"}), seconds=1)
+                          "while True: pass"), checks=checks_around({"1.2"}), seconds=0.6)
     assert set(lost(results)) <= {"1.1.2", "1.2", "2.4", "2.5"}
     assert lost(results)["1.2"] == 3  # only the worked example multiplies

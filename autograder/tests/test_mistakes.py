@@ -178,7 +178,7 @@ NEEDS = {"1.2": {"2.1", "2.2", "2.3", "2.4", "2.5", "2.6"},
 
 @pytest.fixture(scope="module")
 def graded():
-    """The results of every submission in MADE, graded two at a time."""
+    """The results of every submission in MADE."""
     with ThreadPoolExecutor(3) as pool:
         return list(pool.map(
             lambda made: results_of(*made[2:], checks=checks_around(made[1])), MADE))

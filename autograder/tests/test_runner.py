@@ -13,7 +13,8 @@ import pytest
 
 import runner
 from checks import CHECKS
-from graded import PLAIN, REPOSITORY, checks_around, lost, results_of, variant
+from graded import (PLAIN, REPOSITORY, checks_around, lost, results_of, results_of_all,
+                    variant)
 
 RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
 
@@ -95,15 +96,29 @@ def test_the_seed_decides_the_inputs_and_the_default_repeats():
 
 # ---- partial submissions
 
-def test_a_missing_batchnorm_costs_the_ten_points_of_problem_2_4():
-    results = results_of(("nn/batchnorm.py", "", None))
-    assert lost(results) == {"2.4": 10}
+PARTIAL = {
+    "no batchnorm.py": ([("nn/batchnorm.py", "", None)], {"2.4": 10}),
+    "a syntax error": ([("nn/batchnorm.py", "m = x.shape[0]", "m = = x.shape[0]")], {"2.4": 10}),
+    "no ReLU": ([("nn/functional.py", "class ReLU(", "class Relu(")], {"2.2": 5}),
+    "no momentum": ([("optim/sgd.py", "if self.momentum == 0:", "if True:")], {"2.6": 10}),
+    "no SGD": ([("optim/sgd.py", "", None)], {"2.3": 10, "2.6": 10}),
+    "one slip in autograd": ([("autograd_engine.py", "Tensor(new)",
+                               "Tensor(new, requires_grad=True)")], {"1.2": 4}),
+}
 
 
-def test_a_syntax_error_costs_what_needs_the_file_and_is_located():
-    results = results_of(("nn/batchnorm.py", "m = x.shape[0]", "m = = x.shape[0]"))
-    assert lost(results) == {"2.4": 10}
-    lines = [line for r in results if not r.passed for line in r.lines]
+@pytest.fixture(scope="module")
+def partial():
+    return results_of_all({name: changes for name, (changes, _) in PARTIAL.items()})
+
+
+@pytest.mark.parametrize("name", PARTIAL)
+def test_what_is_missing_costs_its_own_points(partial, name):
+    assert lost(partial[name]) == PARTIAL[name][1]
+
+
+def test_a_syntax_error_is_located(partial):
+    lines = [line for r in partial["a syntax error"] if not r.passed for line in r.lines]
     assert any("mytorch/nn/batchnorm.py, line 18: m = = x.shape[0]" in line for line in lines)
 
 
@@ -114,21 +129,6 @@ def test_the_projects_own_batchnorm_with_a_syntax_error_costs_ten_too(tmp_path):
     process = run("--submission", str(tmp_path))
     assert sum(scores_of(process).values()) == 90
     assert "mytorch/nn/batchnorm.py, line 1" in process.stdout
-
-
-def test_a_missing_name_costs_what_needs_it():
-    results = results_of(("nn/functional.py", "class ReLU(", "class Relu("))
-    assert lost(results) == {"2.2": 5}
-
-
-def test_missing_momentum_and_missing_sgd_cost_their_own():
-    assert lost(results_of(("optim/sgd.py", "if self.momentum == 0:", "if True:"))) == {"2.6": 10}
-    assert lost(results_of(("optim/sgd.py", "", None))) == {"2.3": 10, "2.6": 10}
-
-
-def test_one_slip_in_autograd_does_not_cost_all_of_it():
-    results = results_of(("autograd_engine.py", "Tensor(new)", "Tensor(new, requires_grad=True)"))
-    assert lost(results) == {"1.2": 4}
 
 
 def test_an_engine_that_loses_count_of_constants_loses_points_in_autograd():
@@ -199,9 +199,14 @@ FAIR = {
 }
 
 
+@pytest.fixture(scope="module")
+def fair():
+    return results_of_all(FAIR)
+
+
 @pytest.mark.parametrize("name", FAIR)
-def test_what_the_handout_does_not_ask_costs_nothing(name):
-    assert lost(results_of(*FAIR[name])) == {}
+def test_what_the_handout_does_not_ask_costs_nothing(fair, name):
+    assert lost(fair[name]) == {}
 
 
 def test_the_traversal_that_revisits_nodes_is_a_warning_for_the_plain_one_only():

@@ -260,7 +260,7 @@ def nodes_case():
         costs = {}
         for n in (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6):
             repeats = max(1, 10 ** 5 // n)
-            times = take_turns(3, run=lambda: [build(n) for _ in range(repeats)])["run"]
+            times = take_turns(2, run=lambda: [build(n) for _ in range(repeats)])["run"]
             costs[n] = min(times) / n / repeats * 1e6
         row("%s, largest by smallest cost of a node, 10^3 to 10^6" % name,
             "%.2f" % (max(costs.values()) / min(costs.values())), "2")

@@ -118,7 +118,8 @@ def _numeric(function, inputs, i, eps):
             columns.append((ends[0] - ends[1]) / (2 * eps))
     finally:
         x.data = data
-    return np.reshape(columns, data.shape + (columns[0].shape if columns else ()))
+    shape = columns[0].shape if columns else function(*inputs).shape
+    return np.reshape(columns, data.shape + shape)
 
 
 def _plain(index):

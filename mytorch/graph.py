@@ -316,7 +316,7 @@ class Box:
         self.lines = lines
         self.width = (max(map(len, lines)) + 3) * CHARACTER if lines else 0.0
         self.height = len(lines) * LINE + 0.14 if lines else 0.1
-        self.x = self.y = 0.0
+        self.x = self.y = self.column_width = 0.0
         self.neighbours = []
 
 
@@ -396,9 +396,7 @@ class Layout:
             y = LEGEND + (self.height - LEGEND + height) / 2
             for box in column:
                 y -= (box.height + GAP_Y) / 2
-                box.x, box.y = x + width / 2, y
-                if box.vertex is None:
-                    box.width = width  # so that an edge passes straight between the boxes
+                box.x, box.y, box.column_width = x + width / 2, y, width
                 y -= (box.height + GAP_Y) / 2
             x += width + gap
         self.width = max(x - gap + MARGIN, legend_width)
@@ -459,16 +457,17 @@ def _draw_edge(axes, route, offset=0.0, **style):
     """A smooth line through the places of a route, from box to box."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
-    codes = [Path.MOVETO]
     curve = [(route[0].x + route[0].width / 2, route[0].y + offset)]
+    codes = [Path.MOVETO]
     for left, right in zip(route, route[1:]):
-        (x0, y0), x1, y1 = curve[-1], right.x - right.width / 2, right.y + offset
-        middle = (x0 + x1) / 2
-        curve += [(middle, y0), (middle, y1), (x1, y1)]
-        codes += [Path.CURVE4] * 3
-        if right.vertex is None:
-            curve.append((right.x + right.width / 2, y1))
-            codes.append(Path.LINETO)
+        x0, y0 = left.x + left.column_width / 2, left.y + offset
+        x1, y1 = right.x - right.column_width / 2, right.y + offset
+        middle = (x0 + x1) / 2  # straight within a column, curved between two
+        curve += [(x0, y0), (middle, y0), (middle, y1), (x1, y1)]
+        codes += [Path.LINETO] + [Path.CURVE4] * 3
+    if route[-1].width < route[-1].column_width:  # else there is no way left to go
+        curve.append((route[-1].x - route[-1].width / 2, route[-1].y + offset))
+        codes.append(Path.LINETO)
     style = dict(dict(color="#666666", linewidth=1, zorder=1, arrowstyle="-|>"), **style)
     axes.add_patch(FancyArrowPatch(path=Path(curve, codes), mutation_scale=9, shrinkA=0, shrinkB=0,
                                    **style))
@@ -488,7 +487,7 @@ def _draw_box(axes, box, lines, **style):
     axes.add_patch(_outline(box.vertex.kind, box.x, box.y, box.width, box.height, **style))
     for row, line in enumerate(lines):
         y = box.y + ((len(lines) - 1) / 2 - row) * LINE
-        axes.text(box.x, y, line, ha="center", va="center", zorder=3,
+        axes.text(box.x, y, line.replace("$", r"\$"), ha="center", va="center", zorder=3,
                   weight="bold" if row == 0 else "normal", **FONT)
 
 

@@ -17,12 +17,18 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GRADER = os.path.dirname(HERE)  # the folder autograder/, out of bounds for submissions
 LONGEST_OUTPUT = 2000  # characters of a check's output that are looked at
 LONGEST_ANSWER = 4 << 20  # bytes
+STARTING = 60  # seconds
 
 
 def clean(text):
     """Text from a submission, safe to show: no control characters, nothing unprintable."""
     text = text.replace("\t", "    ")
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def one_line(text):
+    """The same, without line breaks."""
+    return " ".join(clean(text).split())
 
 
 class Answer:
@@ -39,7 +45,7 @@ class Answer:
         self.values = values
         self.problem = clean(problem)
         self.output = clean(output)
-        self.imports = [clean(name) for name in imports]
+        self.imports = [one_line(name) for name in imports]
 
 
 class Worker:
@@ -78,11 +84,11 @@ class Worker:
 
     def _carry_out(self, request):
         """Send a request and wait for its end; what went wrong, or an empty text."""
-        deadline = time.monotonic() + self.seconds
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-            started = self._line(deadline)
+            started = self._line(time.monotonic() + STARTING)  # a new process imports NumPy first
+            deadline = time.monotonic() + self.seconds
             self.child = started and started["pid"]
             ended = self._line(deadline) if started else None
             late = started is not None and ended is None and self.process.poll() is None
@@ -221,9 +227,9 @@ def decode(value):
     """An array or a fact; what is neither becomes a text that says so."""
     if not isinstance(value, dict):
         fact = isinstance(value, (bool, int, float, type(None)))
-        return value if fact else clean(str(value)[:100])
+        return value if fact else one_line(str(value)[:100])
     if "unfit" in value:
-        return clean(str(value["unfit"])[:100])
+        return one_line(str(value["unfit"])[:100])
     dtype = np.dtype(str(value["dtype"]))
     if dtype.kind not in "biuf":
         return "an array of dtype %s" % dtype

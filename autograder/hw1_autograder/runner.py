@@ -18,7 +18,7 @@ import numpy as np
 import test_autograd  # noqa: F401 (its checks register themselves)
 import test_mlp  # noqa: F401
 from checks import CHECKS, difference, wrong_values
-from client import Worker
+from client import Worker, one_line
 from mistakes import recognise
 from submission import UnusableSubmission, opened
 
@@ -230,7 +230,7 @@ def main():
         print("\ninterrupted", file=sys.stderr)
         return 130
     except (UnusableSubmission, OSError) as error:
-        print("cannot grade: %s" % error, file=sys.stderr)
+        print("cannot grade: %s" % one_line(str(error)), file=sys.stderr)
         return 2
 
 

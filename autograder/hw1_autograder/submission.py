@@ -1,5 +1,6 @@
 """Finds the submission: a folder, or a handin.tar that is unpacked where it can do no harm."""
 
+import lzma
 import os
 import shutil
 import tarfile
@@ -57,7 +58,8 @@ def _unpack(path, folder):
     except tarfile.ReadError:
         raise UnusableSubmission("%s is no tar archive, or it cannot be read to its end"
                                  % path) from None
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError,
+            RecursionError, lzma.LZMAError, zlib.error) as error:
         raise UnusableSubmission("%s cannot be unpacked: %s" % (path, error)) from None
 
 

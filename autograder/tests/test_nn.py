@@ -221,6 +221,28 @@ def test_bad_logits_are_a_clear_error():
         CrossEntropyLoss()(Tensor.zeros(0, 3), Tensor(np.zeros(0, int)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+def test_batchnorm_of_whole_numbers_does_not_overflow(dtype):
+    x = np.array([[100, 1], [90, 0], [120, 1]]).astype(dtype)
+    one, other = BatchNorm1d(2), BatchNorm1d(2)
+    assert np.allclose(one(Tensor(x)).data, other(Tensor(x.astype(float))).data)
+    assert np.allclose(one.running_mean.data, other.running_mean.data)
+
+
+def test_whole_numbers_as_logits_are_an_error():
+    with pytest.raises(TypeError, match="floating point logits"):
+        CrossEntropyLoss()(Tensor([[1, 2]]), labels(0))
+
+
+def test_a_single_number_stays_an_array_through_steps():
+    w = parameter(1.)
+    optimizer = SGD([w], lr=0.1, momentum=0.9)
+    for _ in range(2):
+        w.backward()
+        optimizer.step()
+    assert type(w.data) is np.ndarray and type(optimizer.momentums[0]) is np.ndarray
+
+
 def test_unsigned_labels_are_fine():
     target = Tensor(np.array([0, 2], np.uint8))
     assert np.isclose(CrossEntropyLoss()(Tensor.zeros(2, 3), target).item(), np.log(3))

@@ -101,6 +101,15 @@ def test_relu_is_zero_at_zero_and_lets_nan_through():
     assert x.grad.data.tolist() == [0, 0, 1, 0] and np.isnan(y.data[3])
 
 
+def test_an_infinite_gradient_stops_where_the_derivative_is_zero():
+    x = Tensor([-1., 2.], requires_grad=True)
+    F.ReLU.apply(x).log().sum().backward()
+    assert x.grad.data.tolist() == [0, 0.5]
+    x.grad = None
+    (x ** 0. - 1.).log().sum().backward()
+    assert x.grad.data.tolist() == [0, 0]
+
+
 # ---- gradcheck itself
 
 class Wrong(Function):

@@ -272,6 +272,8 @@ def test_a_handin_tar_is_graded(tmp_path):
     ([("mytorch/x.py", tarfile.LNKTYPE, b"/etc/passwd")], "link or a device"),
     ([("mytorch/x", tarfile.CHRTYPE, b"")], "link or a device"),
     ([("mytorch/x", tarfile.FIFOTYPE, b"")], "link or a device"),
+    ([("/bad\x1b]0;\nTotal: 110/110", tarfile.REGTYPE, b"x")], "/bad?]0; Total"),
+    ([("mytorch/" + "a/" * 1500 + "x.py", tarfile.REGTYPE, b"x")], "cannot"),
     ([], "empty"),
     ([("other/x.py", tarfile.REGTYPE, b"x")], "no folder mytorch"),
     ([("mytorch", tarfile.REGTYPE, b"x"), ("mytorch/a.py", tarfile.REGTYPE, b"x")], "cannot"),

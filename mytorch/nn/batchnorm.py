@@ -44,10 +44,11 @@ class BatchNorm1d(Module):
 
     def forward(self, x):
         self._check_input(x, self.num_features)
+        data = x.data if x.data.dtype.kind == "f" else x.data.astype(np.float64)
         if self.is_train:
-            centred, var = self._batch_statistics(x.data)
+            centred, var = self._batch_statistics(data)
         else:
-            centred, var = x.data - self.running_mean.data, self.running_var.data
+            centred, var = data - self.running_mean.data, self.running_var.data
         inverse_std = 1 / np.sqrt(var + float(self.eps))  # a np.float64 would widen float32
         return F.BatchNorm.apply(x, self.gamma, self.beta, centred, inverse_std, self.is_train)
 

@@ -153,10 +153,10 @@ class Pow(Function):
         g, a, b = grad_output.data, ctx.a, ctx.b
         grad_a = grad_b = None
         if ctx.needs_input_grad[0]:
-            slope = g * np.where(b == 0, np.zeros_like(a), b * a ** (b - 1.))
+            slope = np.where(b == 0, np.zeros_like(a), g * b * a ** (b - 1.))
             grad_a = Tensor(unbroadcast(slope, a.shape))
         if ctx.needs_input_grad[1]:
-            slope = g * np.where((a == 0) & (b >= 0), np.zeros_like(a), a ** b * np.log(a))
+            slope = np.where((a == 0) & (b >= 0), np.zeros_like(a), g * a ** b * np.log(a))
             grad_b = Tensor(unbroadcast(slope, b.shape))
         return grad_a, grad_b
 
@@ -232,7 +232,8 @@ class ReLU(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(grad_output.data * ctx.positive)
+        # Unlike g * positive, this is 0 where the input was not positive and g is infinite.
+        return Tensor(np.where(ctx.positive, grad_output.data, grad_output.data.dtype.type(0)))
 
 
 # ---- shapes and sums
@@ -345,7 +346,8 @@ class Linear(Function):
         # (N, in), (out, in), (out,) -> (N, out)
         ctx.x = x.data.copy() if ctx.needs_input_grad[1] else None
         ctx.weight = weight.data.copy() if ctx.needs_input_grad[0] else None
-        z = x.data @ weight.data.T
+        # From the copy, which then is in the cache when backward wants it.
+        z = (x.data if ctx.x is None else ctx.x) @ weight.data.T
         z += bias.data
         return Tensor(z)
 
@@ -446,9 +448,9 @@ def cross_entropy(predicted, target):
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
         raise ValueError("cross_entropy takes logits (N, C) and labels (N,), N and C at least 1; "
                          "got shapes %s and %s" % (logits.shape, labels.shape))
-    if labels.dtype.kind not in "iu":
-        raise TypeError("cross_entropy: labels are class indices, whole numbers; got dtype %s"
-                        % labels.dtype)
+    if logits.dtype.kind != "f" or labels.dtype.kind not in "iu":
+        raise TypeError("cross_entropy takes floating point logits and whole numbers as labels, "
+                        "the indices of the classes; got %s and %s" % (logits.dtype, labels.dtype))
     lowest, highest = labels.min(), labels.max()
     if lowest < 0 or highest >= logits.shape[1]:
         raise ValueError("cross_entropy: labels for %d classes are 0 to %d, got %d to %d"

@@ -49,6 +49,6 @@ class SGD(Optimizer):
             velocity = param.grad.data * -lr
             if momentum:
                 velocity += momentum * self.momentums[index]
-                self.momentums[index] = velocity
+                self.momentums[index] = np.asarray(velocity)
             # A new array: whoever holds the old one keeps the old values.
-            param.data = np.add(param.data, velocity, dtype=param.data.dtype)
+            param.data = np.asarray(np.add(param.data, velocity, dtype=param.data.dtype))

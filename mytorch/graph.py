@@ -463,9 +463,12 @@ def _draw_edge(axes, route, offset=0.0, **style):
         x0, y0 = left.x + left.column_width / 2, left.y + offset
         x1, y1 = right.x - right.column_width / 2, right.y + offset
         middle = (x0 + x1) / 2  # straight within a column, curved between two
-        curve += [(x0, y0), (middle, y0), (middle, y1), (x1, y1)]
-        codes += [Path.LINETO] + [Path.CURVE4] * 3
-    if route[-1].width < route[-1].column_width:  # else there is no way left to go
+        if left.width < left.column_width:  # else there is no straight part
+            curve.append((x0, y0))
+            codes.append(Path.LINETO)
+        curve += [(middle, y0), (middle, y1), (x1, y1)]
+        codes += [Path.CURVE4] * 3
+    if route[-1].width < route[-1].column_width:
         curve.append((route[-1].x - route[-1].width / 2, route[-1].y + offset))
         codes.append(Path.LINETO)
     style = dict(dict(color="#666666", linewidth=1, zorder=1, arrowstyle="-|>"), **style)

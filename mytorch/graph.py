@@ -404,8 +404,8 @@ class Layout:
 
 # ---- drawing
 
-def _lines_of(vertex, grad=None):
-    """What stands in a vertex's box."""
+def _content(vertex):
+    """What stands in a vertex's box but for a gradient: its label and its value."""
     lines = [vertex.label]
     tensor = vertex.tensor
     if tensor is not None and tensor.data.size <= 3:
@@ -413,12 +413,20 @@ def _lines_of(vertex, grad=None):
     elif tensor is not None:
         with np.errstate(all="ignore"):
             lines += [_shape(tensor.data), "mean %.3g" % tensor.data.mean()]
-    if vertex.kind == "leaf" and tensor is not None:
-        grad = grad if grad is not None or tensor.grad is None else tensor.grad.data
-    if grad is not None:
-        lines.append("grad " + (describe(grad, 3) if grad.size <= 3
-                                else "norm %.3g" % np.linalg.norm(grad)))
     return lines
+
+
+def _gradient_line(grad):
+    """A leaf's gradient, an ndarray or None, on one line."""
+    if grad is None or grad.size <= 3:
+        return "grad " + describe(grad, 3)
+    return "grad norm %.3g" % np.linalg.norm(grad)
+
+
+def _lines_of(vertex):
+    """What stands in a vertex's box, with the gradient of a leaf that has one."""
+    has_grad = vertex.kind == "leaf" and vertex.tensor.grad is not None
+    return _content(vertex) + ([_gradient_line(vertex.tensor.grad.data)] if has_grad else [])
 
 
 def _figure(layout):
@@ -428,10 +436,16 @@ def _figure(layout):
     figure = Figure(figsize=(layout.width, layout.height), facecolor="white")
     FigureCanvasAgg(figure)  # needs no screen
     axes = figure.add_axes([0, 0, 1, 1])
+    _clear(axes, layout)
+    return figure, axes
+
+
+def _clear(axes, layout):
+    """An empty page, whose units are inches."""
+    axes.clear()
     axes.set_xlim(0, layout.width)
     axes.set_ylim(0, layout.height)
     axes.axis("off")
-    return figure, axes
 
 
 def _outline(kind, x, y, width, height, **style):
@@ -577,10 +591,7 @@ def animate(output, path, names=None, seconds=1.5):
     writer = PillowWriter(fps=1 / seconds)
     with writer.saving(figure, str(path), dpi=80):
         for step in steps:
-            axes.clear()
-            axes.set_xlim(0, layout.width)
-            axes.set_ylim(0, layout.height)
-            axes.axis("off")
+            _clear(axes, layout)
             _draw_step(axes, layout, steps[:step.number], first, left_out)
             writer.grab_frame()
     return steps
@@ -604,11 +615,9 @@ def _draw_step(axes, layout, steps, first, left_out):
         else:
             _draw_edge(axes, route, offset)
     for key, box in layout.boxes.items():
-        lines = _lines_of(box.vertex)
+        lines = _content(box.vertex)
         if box.vertex.kind == "leaf":
-            grad = grads[key]
-            lines = [line for line in lines if not line.startswith("grad")]
-            lines.append("grad None" if grad is None else _lines_of(box.vertex, grad)[-1])
+            lines.append(_gradient_line(grads[key]))
         at_work = now.node is not None and box.vertex.node is now.node
         _draw_box(axes, box, lines, **({"facecolor": "#ffe680"} if at_work else {}))
     told = [line[8:].strip() for line in _lines(now)]

@@ -10,13 +10,7 @@ from mytorch.nn.batchnorm import BatchNorm1d
 from mytorch.nn.linear import Linear
 from mytorch.nn.loss import CrossEntropyLoss
 from mytorch.nn.sequential import Sequential
-
-
-def worked_example():
-    a, b, c = Tensor(1., requires_grad=True), Tensor(2.), Tensor(3., requires_grad=True)
-    d = a * b + a
-    e = (d + c) + 3
-    return e, {"a": a, "b": b, "c": c, "d": d, "e": e}
+from sandbox import example as worked_example
 
 
 def network_loss():
@@ -240,6 +234,15 @@ def test_pictures_are_written_in_the_format_of_their_ending(tmp_path, ending, st
     e, names = worked_example()
     draw(e, str(path), names)
     assert path.read_bytes().startswith(start) and path.stat().st_size > 3000
+
+
+def test_a_leaf_whose_name_begins_with_grad_keeps_it_in_the_animation(tmp_path, monkeypatch):
+    from mytorch import graph
+    shown = []
+    monkeypatch.setattr(graph, "_draw_box", lambda axes, box, lines, **style: shown.append(lines))
+    x = Tensor(1., requires_grad=True)
+    animate(x * 2, str(tmp_path / "graph.gif"), {"grade": x})
+    assert ["grade", "1", "grad None"] in shown and ["grade", "1", "grad 2"] in shown
 
 
 def test_the_animation_has_a_frame_for_each_of_the_eight_steps(tmp_path):

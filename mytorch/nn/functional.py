@@ -272,7 +272,7 @@ class Sum(Function):
     def forward(ctx, a, axis, keepdims):
         total = a.data.sum(axis=axis, keepdims=True)
         ctx.shape, ctx.kept = a.data.shape, total.shape
-        return Tensor(total if keepdims else a.data.sum(axis=axis))
+        return Tensor(total if keepdims else np.squeeze(total, axis=axis))
 
     @staticmethod
     def backward(ctx, grad_output):

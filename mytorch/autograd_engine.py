@@ -254,10 +254,11 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is not a Tensor.
         """
+        parents = ()
         recording = _mode.recording
-        parents = tuple([arg.grad_fn or node_of(arg)
-                         if recording and getattr(arg, "requires_grad", False) else None
-                         for arg in args])
+        for arg in args:
+            wanted = recording and getattr(arg, "requires_grad", False)
+            parents += (arg.grad_fn or node_of(arg) if wanted else None,)
         ctx = ContextManager()
         ctx.needs_input_grad = parents  # where there is a node, a gradient is wanted
         try:
@@ -319,11 +320,12 @@ class AccumulateGrad:
         variable = self._variable()
         if variable is None or not (variable.requires_grad and variable.is_leaf):
             return
-        data = variable.data
-        if grad.data.shape != data.shape:
+        data, total = variable.data, grad.data
+        if total.shape != data.shape:
             raise RuntimeError("a gradient of shape %s arrived at a tensor of shape %s"
-                               % (grad.data.shape, data.shape))
-        total = grad.data if variable.grad is None else variable.grad.data + grad.data
+                               % (total.shape, data.shape))
+        if variable.grad is not None:
+            total = variable.grad.data + total
         # Of the variable's dtype, but never cut to whole numbers; always memory of its own.
         dtype = data.dtype if data.dtype.kind == "f" else np.float64
         variable.grad = type(grad)(np.array(total, dtype))

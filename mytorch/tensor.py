@@ -161,7 +161,8 @@ class Tensor:
             raise RuntimeError("backward() on a tensor outside the graph (requires_grad=%s, "
                                "grad_fn=None): nothing it was computed from requires grad"
                                % self.requires_grad)
-        autograd_engine.backward(autograd_engine.node_of(self), Tensor(np.ones(self.data.shape, self.data.dtype)))
+        seed = Tensor(np.empty(self.data.shape, self.data.dtype)).fill_(1)
+        autograd_engine.backward(autograd_engine.node_of(self), seed)
 
     def __add__(self, other):
         return F.Add.apply(self, self._operand(other, "+"))

@@ -67,5 +67,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        new = (1 - alpha) * running.data + alpha * batch
-        running.data = new.astype(running.data.dtype, copy=False)
+        running.data = np.add(running.data, alpha * (batch - running.data),
+                              dtype=running.data.dtype)

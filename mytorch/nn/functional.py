@@ -6,6 +6,7 @@ for the gradient that arrives, dL/dz.  Handout: 0.2.1 and problems 1.1, 2.1, 2.2
 Below, N is the batch size, F a number of features, C the number of classes.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -49,7 +50,8 @@ def unbroadcast(grad, shape):
     return summed.reshape(shape)
 
 
-# ---- sums of matrices, as products with ones: half the time of array.sum(axis)
+# ---- sums as products with ones: a quarter of the time of array.sum(axis) on a small matrix.
+#      (And dot() is half a microsecond faster than @; the layers use it for that.)
 
 @lru_cache(maxsize=64)
 def _ones(length, dtype):
@@ -59,13 +61,8 @@ def _ones(length, dtype):
 
 
 def sum_over_rows(matrix):
-    """(N, F) -> (F,)"""
-    return _ones(len(matrix), matrix.dtype) @ matrix
-
-
-def sum_over_columns(matrix):
-    """(N, C) -> (N,)"""
-    return matrix @ _ones(matrix.shape[1], matrix.dtype)
+    """(N, F) -> (F,), and (N,) -> a number"""
+    return _ones(len(matrix), matrix.dtype).dot(matrix)
 
 
 # ---- element-wise operations of two tensors, with broadcasting
@@ -232,8 +229,11 @@ class ReLU(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        # Unlike g * positive, this is 0 where the input was not positive and g is infinite.
-        return Tensor(np.where(ctx.positive, grad_output.data, grad_output.data.dtype.type(0)))
+        g = grad_output.data
+        grad = g * ctx.positive  # a seventh of np.where's time, but inf * 0 is NaN
+        if math.isnan(np.vdot(grad, grad)):
+            grad = np.where(ctx.positive, g, g.dtype.type(0))
+        return Tensor(grad)
 
 
 # ---- shapes and sums
@@ -346,15 +346,15 @@ class Linear(Function):
         # (N, in), (out, in), (out,) -> (N, out)
         ctx.x = x.data.copy() if ctx.needs_input_grad[1] else None
         ctx.weight = weight.data.copy() if ctx.needs_input_grad[0] else None
-        z = x.data @ weight.data.T
+        z = x.data.dot(weight.data.T)
         z += bias.data
         return Tensor(z)
 
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        return (Tensor(g @ ctx.weight) if ctx.weight is not None else None,
-                Tensor(g.T @ ctx.x) if ctx.x is not None else None,
+        return (Tensor(g.dot(ctx.weight)) if ctx.weight is not None else None,
+                Tensor(g.T.dot(ctx.x)) if ctx.x is not None else None,
                 Tensor(sum_over_rows(g)))
 
 
@@ -405,23 +405,23 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(ctx, logits, labels):
-        # (N, C) floats and (N,) ints -> ()
-        x, rows = logits.data, np.arange(len(logits.data))
-        ctx.rows, ctx.labels = rows, labels.data.copy()
-        shifted = x - x[rows, x.argmax(axis=1), None]  # half the time of max(axis=1)
+        # (N, C) floats and (N,) ints -> ().  It works on the transpose, where maxima and sums
+        # over the classes run along contiguous memory: a fifth off the time.
+        shifted = logits.data.T.copy()  # (C, N)
+        shifted -= np.maximum.reduce(shifted, axis=0)
         softmax = np.exp(shifted)
-        totals = sum_over_columns(softmax)  # (N,)
-        softmax /= totals[:, None]
-        ctx.softmax = softmax
-        losses = np.log(totals) - shifted[rows, ctx.labels]
-        return Tensor(losses.sum() / losses.dtype.type(len(rows)))
+        totals = sum_over_rows(softmax)  # (N,)
+        softmax /= totals
+        ctx.softmax, ctx.right = softmax, (labels.data.copy(), np.arange(len(totals)))
+        losses = np.log(totals) - shifted[ctx.right]
+        return Tensor(sum_over_rows(losses) / losses.dtype.type(len(losses)))
 
     @staticmethod
     def backward(ctx, grad_output):
-        grad = ctx.softmax.copy()
-        grad[ctx.rows, ctx.labels] -= 1
-        grad *= grad_output.data / len(grad)
-        return Tensor(grad), None
+        grad = ctx.softmax.copy()  # (C, N)
+        grad[ctx.right] -= 1
+        grad *= grad_output.data / grad.shape[1]
+        return Tensor(grad.T), None
 
 
 def cross_entropy(predicted, target):
@@ -450,8 +450,7 @@ def cross_entropy(predicted, target):
     if logits.dtype.kind != "f" or labels.dtype.kind not in "iu":
         raise TypeError("cross_entropy takes floating point logits and whole numbers as labels, "
                         "the indices of the classes; got %s and %s" % (logits.dtype, labels.dtype))
-    lowest, highest = labels.min(), labels.max()
-    if lowest < 0 or highest >= logits.shape[1]:
+    if labels.astype(np.uintp).max() >= logits.shape[1]:  # a negative one wraps to a huge one
         raise ValueError("cross_entropy: labels for %d classes are 0 to %d, got %d to %d"
-                         % (logits.shape[1], logits.shape[1] - 1, lowest, highest))
+                         % (logits.shape[1], logits.shape[1] - 1, labels.min(), labels.max()))
     return CrossEntropy.apply(predicted, target)

@@ -43,12 +43,13 @@ class SGD(Optimizer):
         for index, param in enumerate(self.params):
             if param.grad is None:
                 continue
-            if param.grad.data.shape != param.data.shape:
+            data, grad = param.data, param.grad.data
+            if grad.shape != data.shape:
                 raise ValueError("parameter %d has shape %s, but its gradient has %s"
-                                 % (index, param.data.shape, param.grad.data.shape))
-            velocity = param.grad.data * -lr
+                                 % (index, data.shape, grad.shape))
+            velocity = np.asarray(grad * -lr, data.dtype)
             if momentum:
                 velocity += momentum * self.momentums[index]
-                self.momentums[index] = np.asarray(velocity)
+                self.momentums[index] = velocity
             # A new array: whoever holds the old one keeps the old values.
-            param.data = np.asarray(np.add(param.data, velocity, dtype=param.data.dtype))
+            param.data = np.asarray(data + velocity)

@@ -1,5 +1,7 @@
 """Finds the submission: a folder, or a handin.tar that is unpacked where it can do no harm."""
 
+import bz2
+import gzip
 import lzma
 import os
 import shutil
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 
 MOST_BYTES = 100 << 20
 MOST_FILES = 10000
+OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by first bytes
 
 
 class UnusableSubmission(Exception):
@@ -48,7 +51,7 @@ def _with_mytorch(root, path):
 
 def _unpack(path, folder):
     try:
-        with tarfile.open(path) as archive:
+        with _decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
             members = _safe_members(archive)
             if not members:
                 raise UnusableSubmission("the archive %s is empty" % path)
@@ -63,14 +66,37 @@ def _unpack(path, folder):
         raise UnusableSubmission("%s cannot be unpacked: %s" % (path, error)) from None
 
 
+def _decompressed(path):
+    """The archive without its compression, as an open temporary file of a bounded size.
+
+    tarfile believes a header that says how much to read; here it finds no more than this.
+    """
+    with open(path, "rb") as file:
+        start = file.read(6)
+    opener = next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open)
+    plain = tempfile.TemporaryFile()
+    with opener(path, "rb") as source:
+        for block in iter(lambda: source.read(1 << 20), b""):
+            plain.write(block)
+            if plain.tell() > MOST_BYTES:
+                plain.close()
+                raise _too_large()
+    plain.seek(0)
+    return plain
+
+
+def _too_large():
+    return UnusableSubmission("the archive unpacks to more than %d MB or %d files"
+                              % (MOST_BYTES >> 20, MOST_FILES))
+
+
 def _safe_members(archive):
     """The archive's folders and files, if it holds nothing else and is not too large."""
     members, total = [], 0
     for member in archive:
         total += max(member.size, 0)
         if total > MOST_BYTES or len(members) >= MOST_FILES:
-            raise UnusableSubmission("the archive unpacks to more than %d MB or %d files"
-                                     % (MOST_BYTES >> 20, MOST_FILES))
+            raise _too_large()
         if not (member.isfile() or member.isdir()):
             raise UnusableSubmission("the archive holds something that is no file or folder "
                                      "(a link or a device): %s" % member.name)
@@ -84,12 +110,9 @@ def _safe_members(archive):
 def _check_end(archive):
     """After the last member there are only zeros; tarfile takes a broken header for the end."""
     archive.fileobj.seek(archive.offset)
-    for _ in range(MOST_BYTES >> 20):
-        block = archive.fileobj.read(1 << 20)
+    for block in iter(lambda: archive.fileobj.read(1 << 20), b""):
         if block.strip(b"\0"):
             raise tarfile.ReadError("a damaged header")
-        if not block:
-            break
 
 
 def _extract(archive, member, folder):

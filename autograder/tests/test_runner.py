@@ -1,6 +1,7 @@
 """The grader's command: options, exit codes, reports, archives; and its fairness."""
 
 import ast
+import gzip
 import io
 import json
 import os
@@ -16,7 +17,8 @@ from checks import CHECKS
 from graded import (PLAIN, REPOSITORY, checks_around, lost, results_of, results_of_all,
                     variant)
 
-RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
+GRADER = os.path.join(REPOSITORY, "autograder", "hw1_autograder")
+RUNNER = os.path.join(GRADER, "runner.py")
 
 
 def run(*arguments, **options):
@@ -310,3 +312,35 @@ def test_an_archive_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path)
         tar.addfile(member, io.BytesIO(bytes(member.size)))
     process = run("--submission", str(path))
     assert process.returncode == 2 and "100 MB" in process.stderr
+
+
+def test_an_archive_whose_name_would_fill_the_memory_is_refused(tmp_path):
+    path = tmp_path / "handin.tar.gz"
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    with gzip.open(str(path), "wb", 1) as stream:
+        stream.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(256):
+            stream.write(b"a" * (1 << 20))
+    reader = ("import sys, resource\n"
+              "sys.path.insert(0, %r)\n"
+              "import submission\n"
+              "try:\n"
+              "    with submission.opened(%r): pass\n"
+              "except submission.UnusableSubmission as error: print(error)\n"
+              "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+              % (GRADER, str(path)))
+    output = subprocess.check_output([sys.executable, "-c", reader], universal_newlines=True)
+    message, used = output.splitlines()
+    assert "100 MB" in message
+    assert int(used) < 150 * 1024 * (1024 if sys.platform == "darwin" else 1)
+
+
+def test_a_compressed_archive_that_was_cut_off_is_refused(tmp_path):
+    for kind in ("gz", "bz2", "xz"):
+        path = tmp_path / ("handin.tar." + kind)
+        with tarfile.open(str(path), "w:" + kind) as tar:
+            tar.add(os.path.join(PLAIN, "mytorch"), "mytorch")
+        path.write_bytes(path.read_bytes()[:-1000])
+        process = run("--submission", str(path))
+        assert process.returncode == 2 and "cannot" in process.stderr

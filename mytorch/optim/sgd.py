@@ -47,9 +47,9 @@ class SGD(Optimizer):
             if grad.shape != data.shape:
                 raise ValueError("parameter %d has shape %s, but its gradient has %s"
                                  % (index, data.shape, grad.shape))
-            velocity = np.asarray(grad * -lr, data.dtype)
+            new = np.asarray(grad * -lr, data.dtype)  # the step
             if momentum:
-                velocity += momentum * self.momentums[index]
-                self.momentums[index] = velocity
-            # A new array: whoever holds the old one keeps the old values.
-            param.data = np.asarray(data + velocity)
+                new += momentum * self.momentums[index]
+                self.momentums[index] = new.copy()
+            new += data
+            param.data = new  # not in place: whoever holds the old array keeps the old values

@@ -176,6 +176,13 @@ def test_running_estimates_follow_the_handouts_equations():
     assert np.array_equal(bn.running_var.data, before)
 
 
+def test_with_momentum_1_the_running_estimates_are_the_last_batchs_to_the_last_digit():
+    bn = BatchNorm1d(1, momentum=1.)
+    bn(Tensor([[1e-12], [3e-12]]))
+    assert bn.running_mean.data.tolist() == [2e-12]
+    assert np.allclose(bn.running_var.data, 2e-24, rtol=1e-12, atol=0)
+
+
 def test_evaluation_uses_the_running_estimates():
     bn = BatchNorm1d(2)
     bn.running_mean.data, bn.running_var.data = np.array([1., 2.]), np.array([4., 9.])

@@ -67,5 +67,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        running.data = np.add(running.data, alpha * (batch - running.data),
+        running.data = np.add((1 - alpha) * running.data, alpha * batch,
                               dtype=running.data.dtype)

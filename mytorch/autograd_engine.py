@@ -48,6 +48,7 @@ def backward(grad_fn, grad_of_outputs):
             node's output, of the same shape.
 
     Raises:
+        ValueError: ``grad_of_outputs`` has another shape.
         TypeError: an operation's ``backward`` returned something that is not a Tensor.
         RuntimeError: an operation returned gradients of the wrong number or shape.
         RecursionError: the graph is deeper than a Python before 3.11 recurses (about 1,000).
@@ -57,6 +58,9 @@ def backward(grad_fn, grad_of_outputs):
     if not hasattr(grad_fn, "next_functions") or not hasattr(grad_of_outputs, "grad_fn"):
         raise TypeError("backward() takes a node and a gradient, a Tensor; got %s and %s"
                         % (type(grad_fn).__name__, type(grad_of_outputs).__name__))
+    if grad_fn.shape not in (None, grad_of_outputs.data.shape):
+        raise ValueError("backward() starts at a node whose output has shape %s; got a gradient of "
+                         "shape %s" % (grad_fn.shape, grad_of_outputs.data.shape))
     paths = _count_paths(grad_fn)
     depth = len(paths)
     _change_recursion_limit(depth)
@@ -112,7 +116,7 @@ def _visit(node, grad, paths, sums, watcher):
         if parent is None:
             continue
         if part is not None and (not hasattr(part, "grad_fn")
-                                 or part.data.shape != node.inputs[index].data.shape):
+                                 or parent.shape not in (None, part.data.shape)):
             raise _wrong_gradient(node, index, part)
         _visit(parent, part, paths, sums, watcher)
 
@@ -137,7 +141,7 @@ def _wrong_gradient(node, index, part):
     return RuntimeError("%s.backward returned a gradient of shape %s for its input %d of shape "
                         "%s; a broadcast input needs unbroadcast()"
                         % (node.function_name, part.data.shape, index,
-                           node.inputs[index].data.shape))
+                           node.next_functions[index].shape))
 
 
 def _count_paths(root):
@@ -225,8 +229,9 @@ class Function:
                 return Tensor(2 * grad_output.data)
 
     ``forward`` takes a ContextManager and the arguments and returns a Tensor that it made.
-    ``backward`` takes the same context and the gradient of the output and returns a Tensor,
-    or a tuple with one entry for each argument of forward (None: no gradient).
+    ``backward`` takes the same context and the gradient of the output, which it leaves as it
+    is (other operations may get it too), and returns a Tensor, or a tuple with one entry for
+    each argument of forward (None: no gradient).
 
     Source: handout 0.1.4.
     """
@@ -274,7 +279,7 @@ class Function:
 
         if any(parents):
             output.requires_grad, output.is_leaf = True, False
-            output.grad_fn = BackwardFunction(cls, ctx, args, parents)
+            output.grad_fn = BackwardFunction(cls, ctx, args, parents, output.data.shape)
         else:
             output.requires_grad, output.is_leaf, output.grad_fn = False, True, None
         return output
@@ -302,6 +307,7 @@ class AccumulateGrad:
             None once nothing else holds the leaf.
         next_functions (tuple): empty, the traversal ends here.
         function_name (str): "AccumulateGrad".
+        shape (tuple or None): the leaf's; None once nothing else holds the leaf.
     """
 
     __slots__ = ("_variable", "__weakref__")
@@ -314,6 +320,11 @@ class AccumulateGrad:
     @property
     def variable(self):
         return self._variable()
+
+    @property
+    def shape(self):
+        variable = self._variable()
+        return None if variable is None else variable.data.shape
 
     def apply(self, grad):
         """Add ``grad`` (Tensor, of the variable's shape) to the variable's ``.grad``."""
@@ -339,16 +350,18 @@ class BackwardFunction:
         inputs (tuple): the arguments of forward.
         next_functions (tuple): for each argument of forward, its node, or None for a
             constant or something that is no Tensor.
+        shape (tuple or None): the output's; None for a node made by hand.
         function_name (str): the operation's name, such as "Add".
     """
 
-    __slots__ = ("cls", "ctx", "inputs", "next_functions", "__weakref__")
+    __slots__ = ("cls", "ctx", "inputs", "next_functions", "shape", "__weakref__")
 
-    def __init__(self, cls, ctx=None, inputs=(), next_functions=()):
+    def __init__(self, cls, ctx=None, inputs=(), next_functions=(), shape=None):
         self.cls = cls
         self.ctx = ctx or ContextManager()
         self.inputs = inputs
         self.next_functions = next_functions
+        self.shape = shape
 
     @property
     def function_name(self):

@@ -143,6 +143,19 @@ class Tensor:
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
+    def __eq__(self, other):
+        """A tensor of booleans, entry by entry; None and the like equal no tensor."""
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return Tensor(np.equal(self.data, self._operand(other, "==").data))
+
+    def __ne__(self, other):
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return Tensor(np.not_equal(self.data, self._operand(other, "!=").data))
+
+    __hash__ = object.__hash__  # as an object: two tensors of the same numbers are two keys
+
     # ---- in the graph
 
     def backward(self):
@@ -237,10 +250,14 @@ class Tensor:
         """The other side of an operator as a Tensor: a number is a constant."""
         if isinstance(other, Tensor):
             return other
-        if not isinstance(other, (int, float, np.integer, np.floating, np.bool_)):
+        if not isinstance(other, _NUMBERS):
             raise TypeError("%s takes Tensors and numbers, got Tensor and %s"
                             % (symbol, _describe(other)))
         return Tensor(np.array(other, self.data.dtype if self.data.dtype.kind == "f" else None))
+
+
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+_COMPARABLE = _NUMBERS + (Tensor, np.ndarray)  # an array gets the error of the other operators
 
 
 def _as_array(data):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mytorch import Function, Tensor, no_grad
-from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager, backward)
+from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager, backward,
+                                     node_of)
 from mytorch.nn import functional as F
 from mytorch.nn.batchnorm import BatchNorm1d
 from mytorch.nn.linear import Linear
@@ -22,6 +23,30 @@ from mytorch.optim.sgd import SGD
 
 def leaf(data):
     return Tensor(data, requires_grad=True)
+
+
+def test_a_graph_built_by_hand_from_the_handouts_classes_is_differentiated():
+    a, b = leaf([2.]), leaf([3.])
+    node = BackwardFunction(F.Mul)
+    F.Mul.forward(node.ctx, a, b)
+    node.next_functions = AccumulateGrad(a), AccumulateGrad(b)
+    backward(node, Tensor([1.]))
+    assert (a.grad.item(), b.grad.item()) == (3, 2)
+
+
+def test_data_that_is_replaced_by_another_shape_after_forward_does_no_harm():
+    a = leaf([1., 2.])
+    h = a * 1
+    y = h * h
+    h.data = np.ones(3)
+    y.backward()
+    assert a.grad.data.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("tensor", [leaf([1., 2.]), leaf([1., 2.]) * 2])
+def test_a_first_gradient_of_another_shape_is_an_error(tensor):
+    with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
+        backward(node_of(tensor), Tensor.ones(3))
 
 
 class Double(Function):

@@ -284,6 +284,16 @@ def test_a_parameter_without_gradient_is_left_alone():
     assert used.grad is None
 
 
+@pytest.mark.parametrize("momentum", [0., 0.9])
+def test_a_parameter_that_was_set_to_whole_numbers_is_not_cut_to_them(momentum):
+    w = parameter([1.])
+    w.data = np.array([1])
+    optimizer = SGD([w], lr=0.25, momentum=momentum)
+    w.grad = Tensor([1.])
+    optimizer.step()
+    assert w.data.tolist() == [0.75]
+
+
 def test_momentum_goes_on_after_it_is_switched_on():
     w = parameter([0.])
     optimizer = SGD([w], lr=1.)

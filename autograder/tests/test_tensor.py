@@ -136,6 +136,23 @@ def test_repr_shows_the_data_and_the_place_in_the_graph():
     assert "float32" in repr(Tensor(np.float32(1)))
 
 
+def test_tensors_are_compared_entry_by_entry():
+    a, b = Tensor([0, 1, 2]), Tensor([0, 5, 2])
+    assert (a == b).data.tolist() == [True, False, True]
+    assert (a != b).data.tolist() == [False, True, False]
+    assert (a == 1).data.tolist() == (1 == a).data.tolist() == [False, True, False]
+    assert float((a == b).mean().data) == pytest.approx(2 / 3)
+    assert not (a == b).requires_grad and len({a, b, a}) == 2
+    assert not a == None and a != None and not a == "text"  # noqa: E711
+
+
+@pytest.mark.parametrize("compare", [lambda a, b: a == b, lambda a, b: b == a,
+                                     lambda a, b: a != b, lambda a, b: b != a])
+def test_a_tensor_compared_with_an_array_is_an_error_that_says_how(compare):
+    with pytest.raises(TypeError, match="wrap it"):
+        compare(Tensor([1., 2.]), np.array([1., 2.]))
+
+
 @pytest.mark.filterwarnings("error")
 def test_nan_and_inf_flow_through_without_warnings():
     x = leaf([0., np.inf, np.nan, -1.])

@@ -220,19 +220,23 @@ class Sqrt(Function):
 
 
 class ReLU(Function):
-    """z = max(a, 0);  dz/da = 1 where a > 0, else 0 (at 0 too).  Handout 2.2."""
+    """z = max(a, 0);  dz/da = 1 where a > 0, else 0 (at 0 too).  Handout 2.2.
+
+    A NaN goes through, both ways, as in PyTorch.
+    """
 
     @staticmethod
     def forward(ctx, a):
-        ctx.positive = a.data > 0
-        return Tensor(np.maximum(a.data, 0))  # unlike a * mask, this lets a NaN through
+        z = np.maximum(a.data, 0)
+        ctx.passes = z != 0  # where a > 0, and where it is NaN
+        return Tensor(z)
 
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        grad = g * ctx.positive  # a seventh of np.where's time, but inf * 0 is NaN
+        grad = g * ctx.passes  # a seventh of np.where's time, but inf * 0 is NaN
         if math.isnan(np.vdot(grad, grad)):
-            grad = np.where(ctx.positive, g, g.dtype.type(0))
+            grad = np.where(ctx.passes, g, g.dtype.type(0))
         return Tensor(grad)
 
 

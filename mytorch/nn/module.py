@@ -96,7 +96,7 @@ class Module:
     def _check_size(self, **sizes):
         """Raise a clear error unless every size is a whole number of at least 1."""
         for name, size in sizes.items():
-            if not isinstance(size, (int, np.integer)) or size < 1:
+            if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
                 raise ValueError("%s: %s must be a whole number of at least 1, got %r"
                                  % (type(self).__name__, name, size))
 

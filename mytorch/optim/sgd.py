@@ -32,7 +32,7 @@ class SGD(Optimizer):
             if not isinstance(value, (int, float, np.integer, np.floating)):
                 raise TypeError("lr and momentum are numbers, got %s" % type(value).__name__)
         if not lr >= 0 or not momentum >= 0:
-            raise ValueError("lr and momentum must not be negative, got lr=%s, momentum=%s"
+            raise ValueError("lr and momentum must be at least 0, got lr=%s, momentum=%s"
                              % (lr, momentum))
         self.lr = lr
         self.momentum = momentum
@@ -47,7 +47,8 @@ class SGD(Optimizer):
             if grad.shape != data.shape:
                 raise ValueError("parameter %d has shape %s, but its gradient has %s"
                                  % (index, data.shape, grad.shape))
-            new = np.asarray(grad * -lr, data.dtype)  # the step
+            dtype = data.dtype if data.dtype.kind == "f" else np.float64
+            new = np.asarray(grad * -lr, dtype)  # the step
             if momentum:
                 new += momentum * self.momentums[index]
                 self.momentums[index] = new.copy()

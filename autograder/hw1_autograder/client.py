@@ -49,7 +49,12 @@ class Answer:
 
 
 class Worker:
-    """A process that runs scenarios on one submission; started again when it dies."""
+    """A process that runs scenarios on one submission; started again when it dies.
+
+    Attributes:
+        endless (Answer or None): what comes of any scenario, if importing the submission takes
+            longer than a check may; then none is run, so that this costs its time only once.
+    """
 
     def __init__(self, root, seconds):
         self.root = root
@@ -58,7 +63,8 @@ class Worker:
         self.process = None
         self.child = None
         self.count = 0
-        self._ask({"compile": True})
+        self.late = False
+        self.endless = None
 
     def __enter__(self):
         return self
@@ -69,6 +75,11 @@ class Worker:
 
     def run(self, source, inputs):
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
+        if self.count == 0:
+            imported = self._ask({"compile": True})
+            self.endless = imported if self.late else None
+        if self.endless:
+            return self.endless
         return self._ask({"compile": False, "source": source,
                           "inputs": {name: encode(value) for name, value in inputs.items()}})
 
@@ -91,16 +102,16 @@ class Worker:
             deadline = time.monotonic() + self.seconds
             self.child = started and started["pid"]
             ended = self._line(deadline) if started else None
-            late = started is not None and ended is None and self.process.poll() is None
-            if late:
+            self.late = started is not None and ended is None and self.process.poll() is None
+            if self.late:
                 _kill(self.child)
                 ended = self._line(time.monotonic() + 5)
         except (OSError, ValueError):
-            late, ended = False, None
+            self.late, ended = False, None
         if ended is None:
             self._stop()
         self.child = None
-        if late:
+        if self.late:
             return "it did not end within %g seconds (an endless loop?)" % self.seconds
         if ended is None:
             return "its process was lost"
@@ -123,8 +134,7 @@ class Worker:
         with open(os.path.join(HERE, "worker.py")) as file:
             source = file.read()  # passed as text: no file of the grader's is on its path
         cache = os.path.join(self.folder.name, "cache")
-        for folder in (cache, os.path.join(self.folder.name, "scratch")):
-            os.makedirs(folder, exist_ok=True)
+        os.makedirs(cache, exist_ok=True)
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         self.buffer = b""

@@ -63,7 +63,8 @@ def _unpack(path, folder):
                                  % path) from None
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError,
             RecursionError, lzma.LZMAError, zlib.error) as error:
-        raise UnusableSubmission("%s cannot be unpacked: %s" % (path, error)) from None
+        raise UnusableSubmission("%s cannot be unpacked: %s"
+                                 % (path, getattr(error, "strerror", None) or error)) from None
 
 
 def _decompressed(path):
@@ -108,11 +109,11 @@ def _safe_members(archive):
 
 
 def _check_end(archive):
-    """After the last member there are only zeros; tarfile takes a broken header for the end."""
+    """After the last member there are zeros; tarfile takes a broken header, or none, for the end."""
     archive.fileobj.seek(archive.offset)
-    for block in iter(lambda: archive.fileobj.read(1 << 20), b""):
-        if block.strip(b"\0"):
-            raise tarfile.ReadError("a damaged header")
+    rest = archive.fileobj.read()
+    if len(rest) < tarfile.BLOCKSIZE or rest.strip(b"\0"):
+        raise tarfile.ReadError("a damaged header, or the end is missing")
 
 
 def _extract(archive, member, folder):

@@ -1,20 +1,23 @@
 """The submission's side of the autograder: a process that carries out scenarios.
 
 The grader starts it as ``python -c <this file's text>`` with three arguments: the folder of
-the submission, a cache folder, and the grader's own folder, which is out of bounds.  It reads
-one request a line (JSON) from standard input.  For each it forks a child, which imports the
-submission, runs one scenario and writes what came of it to a file; so nothing that a
-submission does in one check can reach another.  This process itself never imports it.
+the submission, a cache folder, and the grader's own folder, which is out of bounds, as is the
+repository around it.  It reads one request a line (JSON) from standard input.  For each it
+forks a child, which imports the submission, runs one scenario in an empty folder and writes
+what came of it to a file; so nothing that a submission does in one check can reach another.
+This process itself never imports it.
 
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
 
 import base64
 import builtins
+import errno
 import importlib.machinery
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import types
@@ -28,7 +31,6 @@ import random, re, subprocess, threading, typing  # noqa: E401,E402,F401
 import numpy.random  # noqa: F401
 
 ROOT, CACHE, GRADER = (os.path.realpath(path) for path in sys.argv[1:4])
-SCRATCH = os.path.join(os.path.dirname(CACHE), "scratch")  # where a check may write
 FORBIDDEN = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
@@ -52,7 +54,13 @@ def serve():
         _, status = os.waitpid(pid, 0)
         with suppress(OSError):  # usually nothing is left
             os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(scratch_of(request), ignore_errors=True)
         print(json.dumps({"status": status}), flush=True)
+
+
+def scratch_of(request):
+    """The folder that a check runs in, the only one where it may write."""
+    return os.path.realpath(request["answer"]) + "-scratch"
 
 
 # ---- the child: one scenario
@@ -63,7 +71,8 @@ def run_child(request):
     try:
         confine(request)
         if request["compile"]:
-            answer = compile_submission()
+            compile_submission()
+            answer = {"values": import_submission(request, write)}
         else:
             answer = {"values": run_scenario(request, write)}
     except BaseException as error:  # whatever it is, it is the answer
@@ -100,7 +109,8 @@ def confine(request):
     limit("RLIMIT_FSIZE", OUTPUT_LIMIT)
     limit("RLIMIT_CORE", 0)
     limit("RLIMIT_CPU", int(request["seconds"]) + 2)
-    os.chdir(SCRATCH)
+    os.mkdir(scratch_of(request))
+    os.chdir(scratch_of(request))
     sys.path[0] = ROOT
     sys.argv = [os.path.join(ROOT, "submission")]
 
@@ -119,11 +129,17 @@ def compile_submission():
             if name.endswith(".py") and os.path.isfile(path):
                 py_compile.compile(path, importlib.util.cache_from_source(path), doraise=False,
                                    quiet=2)
+
+
+def import_submission(request, write):
+    """Import what every scenario needs: if that never ends, no check has to try it again."""
+    watch(write, request)
+    import mytorch.tensor  # noqa: F401
     return {}
 
 
 def run_scenario(request, write):
-    watch(write, os.path.realpath(request["answer"]))
+    watch(write, request)
     namespace = dict(HELPERS)
     exec(compile(request["source"], "<the check>", "exec"), namespace)
     inputs = {name: decode(value) for name, value in request["inputs"].items()}
@@ -136,7 +152,7 @@ def run_scenario(request, write):
 forbidden_imports = []
 
 
-def watch(write, answer):
+def watch(write, request):
     """Stop the check as soon as the submission breaks a rule."""
     for name in ("readline", "_posixsubprocess"):  # these act without telling audit hooks
         sys.modules[name] = None
@@ -144,14 +160,18 @@ def watch(write, answer):
         for module in (os, sys.modules["posix"]):
             vars(module).pop(name, None)
     sys.meta_path.insert(0, ForbiddenFinder())
-    sys.addaudithook(rule_keeper(lambda what: write({"violation": what}), answer))
+    sys.addaudithook(rule_keeper(lambda what: write({"violation": what}),
+                                 os.path.realpath(request["answer"]),
+                                 scratch_of(request) + os.sep))
 
 
-def rule_keeper(violation, answer, realpath=os.path.realpath, fsdecode=os.fsdecode,
+def rule_keeper(violation, answer, scratch, realpath=os.path.realpath, fsdecode=os.fsdecode,
                 isdir=os.path.isdir, getpid=os.getpid, isinstance=isinstance, str=str,
                 bytes=bytes, int=int, any=any, OSError=OSError, sep=os.sep,
-                grader=GRADER + os.sep, root=ROOT + os.sep,
-                own=os.path.dirname(CACHE) + os.sep, scratch=SCRATCH + os.sep,
+                grader=GRADER + os.sep, repository=os.path.dirname(GRADER) + os.sep,
+                root=ROOT + os.sep, own=os.path.dirname(CACHE) + os.sep,
+                pythons=tuple(os.path.realpath(path) + os.sep
+                              for path in (sys.prefix, sys.base_prefix)),
                 forbidden=FORBIDDEN, changes=CHANGES_FILES, starts=STARTS_A_PROGRAM,
                 writing=os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT):
     """An audit hook (PEP 578).
@@ -164,6 +184,8 @@ def rule_keeper(violation, answer, realpath=os.path.realpath, fsdecode=os.fsdeco
     def opens(path, flags):
         if (path + sep).startswith(grader):
             violation("it opens a file of the autograder's own: " + path)
+        if path.startswith(repository) and not path.startswith((root, own) + pythons):
+            violation("it opens a file of the repository that grades it: " + path)
         if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
             violation("it looks into another process: " + path)
         if isinstance(flags, int) and flags & writing and path != answer and may_not_change(path):
@@ -271,6 +293,8 @@ def describe(error):
         message = "it ends the process (%s)" % type(error).__name__
     elif type(error).__name__ == "BdbQuit":
         message = "a breakpoint is left in the code (pdb.set_trace())"
+    elif isinstance(error, OSError) and error.errno == errno.EFBIG:
+        message = "it printed or wrote more than %d MB" % (OUTPUT_LIMIT >> 20)
     else:
         try:
             message = str(error)
@@ -335,8 +359,8 @@ def descend(parameters, lr):
         parameter.grad = None
 
 
-HELPERS = {"np": np, "array_of": array_of, "grad_of": grad_of, "flat": flat, "linear_layer": linear_layer,
-           "batchnorm_layer": batchnorm_layer, "descend": descend,
+HELPERS = {"np": np, "array_of": array_of, "grad_of": grad_of, "flat": flat,
+           "linear_layer": linear_layer, "batchnorm_layer": batchnorm_layer, "descend": descend,
            "__builtins__": builtins}
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def _change(path, old, new):
             before = file.read()
         assert old in before, "%s does not hold %r" % (path, old)
         text = before.replace(old, new)
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
 
 

@@ -4,10 +4,12 @@ Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so 
 lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 1 and 6.)
 """
 
+import os
+
 import pytest
 
 from client import GRADER
-from graded import checks_around, lost, results_of, results_of_all
+from graded import REPOSITORY, checks_around, lost, results_of, results_of_all
 
 # A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
 WRONG = """
@@ -29,7 +31,8 @@ FORGED = '{"scores": {"1.1.1": 5, "2.4": 10}}'
 HOSTILE = {
     "ends the process": "import os; os._exit(0)",
     "raises SystemExit": "import sys; sys.exit(0)",
-    "prints a forged score line and ends": "import os; print('%s', flush=True); os._exit(0)" % FORGED,
+    "prints a forged score line and ends":
+        "import os; print('%s', flush=True); os._exit(0)" % FORGED,
     "never ends": "while True: pass",
     "never ends and ignores signals": (
         "import signal\n"
@@ -91,6 +94,12 @@ HOSTILE = {
     "reads the grader through a link": (
         "import os, tempfile\npath = tempfile.mkdtemp() + '/link'\nos.symlink(%r, path)\n"
         "open(path).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")) + AS_IS + WRONG,
+    "borrows the solution": "import mytorch.nn, sys\nmytorch.nn.__path__[:] = [%r]\n"
+                            "del sys.modules[__name__]\n"
+                            "from mytorch.nn.batchnorm import BatchNorm1d\n"
+                            % os.path.join(REPOSITORY, "mytorch", "nn"),
+    "reads the solution": "exec(open(%r).read())\n"
+                          % os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py"),
     "removes the other files": (
         "import os\nfor name in ('linear.py', 'loss.py'):\n"
         "    os.remove(os.path.join(os.path.dirname(__file__), name))\n" + AS_IS + WRONG),
@@ -163,7 +172,8 @@ HOSTILE = {
     "raises something huge": "raise ValueError('x' * 10 ** 7)",
     "has a syntax error": "class BatchNorm1d(:\n",
     "is empty": "",
-    "is no text": "\\0\\xff",
+    "holds a NUL": "x = 1\0\n",
+    "is no text": "x = '\udcff'\n",  # a byte that is not UTF-8
     "changes the recursion limit and traces": AS_IS + WRONG + (
         "import sys\nsys.settrace(lambda *a: 1 / 0)\nsys.setrecursionlimit(60)"),
 }
@@ -196,6 +206,9 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("reads the grader's formulas", "a file of the autograder's own"),
     ("imports the grader", "a file of the autograder's own"),
     ("reads the grader through a link", "hw1_autograder/test_mlp.py"),
+    ("borrows the solution", "a file of the repository that grades it"),
+    ("reads the solution", "a file of the repository that grades it"),
+    ("floods its output", "it printed or wrote more than 4 MB"),
     ("uses torch", "it uses torch"),
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),
@@ -216,7 +229,8 @@ def test_what_a_submission_prints_is_shown_and_not_believed(graded):
 def test_an_unused_import_of_torch_is_a_warning_and_costs_nothing():
     from runner import warnings_of
     results = results_of(("nn/linear.py", "import numpy as np\n",
-                          "import numpy as np\nimport torch.nn as nn\nfrom torch import Tensor as T\n"))
+                          "import numpy as np\nimport torch.nn as nn\n"
+                          "from torch import Tensor as T\n"))
     assert lost(results) == {}
     assert any("torch is imported" in text for text in warnings_of(results))
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import tracemalloc
 
 import numpy as np
@@ -163,22 +164,38 @@ def test_starter_code_that_imports_in_the_other_order_loses_nothing():
     assert lost(results) == {}
 
 
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"  # dead, but not collected yet
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # a system without /proc, or it has just gone
+        return not os.path.exists("/proc/self")
+
+
 def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path):
     import signal
-    import time
-    with variant(("nn/functional.py", "import numpy as np\n", "import time\ntime.sleep(60)\n")
-                 ) as root:
+    with variant(("nn/functional.py", "import numpy as np\n",
+                  "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n")) as root:
         environment = dict(os.environ, TMPDIR=str(tmp_path))
         process = subprocess.Popen([sys.executable, RUNNER, "--submission", root,
                                     "--timeout", "50"], env=environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.time() + 20
-        while time.time() < deadline and not list(tmp_path.glob("grading-*/output2")):
+        printed = ""
+        while time.time() < deadline and not printed:
             time.sleep(0.05)
+            printed = "".join(path.read_text() for path in tmp_path.glob("grading-*/output1"))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130 and b"Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
+    deadline = time.time() + 5
+    while is_running(int(printed)) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not is_running(int(printed))
 
 
 # ---- fairness: what the handout does not ask costs nothing
@@ -247,6 +264,20 @@ def test_scenarios_never_see_the_formulas():
         assert not names & {"f", "FORMULAS", "reference", "check"}
 
 
+def test_an_import_that_never_ends_is_waited_for_once():
+    started = time.monotonic()
+    results = results_of(("tensor.py", "import numpy as np\n", "while True: pass\n"), seconds=0.5)
+    assert time.monotonic() - started < 5
+    assert sum(result.points for result in results) == 0
+    assert all("did not end within 0.5 seconds" in result.lines[0] for result in results)
+
+
+def test_checks_do_not_share_a_working_folder():
+    results = results_of(("tensor.py", "import numpy as np\n",
+                          "import numpy as np, os\nos.mkdir('mine')\nopen('file', 'x').close()\n"))
+    assert lost(results) == {}
+
+
 # ---- archives
 
 def archive(path, *members):
@@ -293,6 +324,14 @@ def test_an_archive_with_a_broken_header_in_the_middle_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[2048:2100] = b"!" * 52
     path.write_bytes(bytes(content))
+    process = run("--submission", str(path))
+    assert process.returncode == 2 and "cannot be read to its end" in process.stderr
+
+
+def test_an_archive_that_was_cut_between_two_files_is_refused(tmp_path):
+    path = tmp_path / "handin.tar"
+    archive(path, *[("mytorch/%d.py" % i, tarfile.REGTYPE, b"x") for i in range(5)])
+    path.write_bytes(path.read_bytes()[:3 * 1024])
     process = run("--submission", str(path))
     assert process.returncode == 2 and "cannot be read to its end" in process.stderr
 

@@ -2,6 +2,7 @@
 # Makes handin.tar, with mytorch/ and hw1/, for Autolab.  Works from any directory.
 set -eu
 
+[ $# -eq 0 ] || { echo "usage: ./create_tarball.sh (it takes no arguments)" >&2; exit 2; }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 rm -f handin.tar
 # No caches, no hidden files, and none of the extra files that macOS would add.

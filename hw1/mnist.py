@@ -139,8 +139,10 @@ class Progress:
 
     def _line(self, epoch, i, loss):
         done = epoch * self.num_batches + i + 1
+        line = ("epoch %d/%d  batch %3d/%d  loss %.3f  validation accuracy %.4f"
+                % (epoch + 1, self.num_epochs, i + 1, self.num_batches, loss.data, self.accuracy))
+        if done == 1:  # one batch, and the first, tells nothing about the others
+            return line
         elapsed = time.perf_counter() - self.started
         left = elapsed / done * (self.num_epochs * self.num_batches - done)
-        return ("epoch %d/%d  batch %3d/%d  loss %.3f  validation accuracy %.4f  %3.0f s left"
-                % (epoch + 1, self.num_epochs, i + 1, self.num_batches, loss.data,
-                   self.accuracy, left))
+        return line + "  %3.0f s left" % left

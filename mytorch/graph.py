@@ -113,7 +113,8 @@ def _labels(names):
         if name in used:
             raise ValueError("the name %r is given to two tensors" % name)
         if id(tensor) in labels:
-            raise ValueError("one tensor is given two names, %r and %r" % (labels[id(tensor)], name))
+            raise ValueError("one tensor is given two names, %r and %r"
+                             % (labels[id(tensor)], name))
         used.add(name)
         labels[id(tensor)] = " ".join(str(name).split())
     return labels
@@ -137,7 +138,7 @@ def _shape(data):
 # ---- what the backward pass did
 
 Hand = namedtuple("Hand", "to grad taken why")
-Hand.__doc__ = """What a node hands to an input: to whom, the gradient, whether it is taken, why not."""
+Hand.__doc__ = """What a node hands to an input: to whom, the gradient, is it taken, why not."""
 
 
 class Step:
@@ -492,7 +493,8 @@ def _draw_edge(axes, route, offset=0.0, **style):
 
 def _draw_gradient(axes, route, grad):
     """A gradient on its way: its value in the gap left of the node that it comes from."""
-    text = describe(grad, 3) if grad is None or grad.size <= 1 else "|g| %.2g" % np.linalg.norm(grad)
+    is_short = grad is None or grad.size <= 1
+    text = describe(grad, 3) if is_short else "|g| %.2g" % np.linalg.norm(grad)
     start = (route[-2].x + route[-2].width / 2, route[-2].y)
     end = (route[-1].x - route[-1].width / 2, route[-1].y)
     axes.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, text, ha="center", va="center",
@@ -622,6 +624,7 @@ def _draw_step(axes, layout, steps, first, left_out):
         _draw_box(axes, box, lines, **({"facecolor": "#ffe680"} if at_work else {}))
     told = [line[8:].strip() for line in _lines(now)]
     sums = [line for line in told[1:] if line.startswith(("waits", "has all"))]
-    axes.text(MARGIN, layout.height - LINE, "Step %d: %s" % (now.number, "; ".join(told[:1] + sums)),
-              ha="left", va="center", color=ORANGE, weight="bold", **FONT)
+    title = "Step %d: %s" % (now.number, "; ".join(told[:1] + sums))
+    axes.text(MARGIN, layout.height - LINE, title, ha="left", va="center", color=ORANGE,
+              weight="bold", **FONT)
     _draw_legend(axes, layout, left_out)

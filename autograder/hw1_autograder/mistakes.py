@@ -174,7 +174,8 @@ mistake("relu-one-at-zero", "2.2",
         "Your derivative of ReLU is 1 at 0; it is 0 there (use >, not >=).",
         dict(relu_gradient=lambda z, g: np.where(z >= 0, g, 0)))
 mistake("relu-passes-all", "2.2",
-        "Your ReLU passes every gradient on; where its input was not positive, the derivative is 0.",
+        "Your ReLU passes every gradient on; where its input was not positive, the derivative is "
+        "0.",
         dict(relu_gradient=lambda z, g: g))
 mistake("relu-sign-of-gradient", "2.2",
         "Your ReLU looks at the sign of the gradient; what counts is the sign of its input in "
@@ -228,7 +229,8 @@ mistake("bn-biased-running", "2.4",
         "The running variance is updated with the biased variance (divided by m); equation 7 "
         "divides by m - 1.",
         dict(running_update=lambda mean, var, x: (
-            (1 - ALPHA) * mean + ALPHA * x.mean(axis=0), (1 - ALPHA) * var + ALPHA * x.var(axis=0))))
+            (1 - ALPHA) * mean + ALPHA * x.mean(axis=0),
+            (1 - ALPHA) * var + ALPHA * x.var(axis=0))))
 mistake("bn-eps-outside", "2.4",
         "eps is added to the root; it belongs inside: sqrt(var + eps).",
         dict(batchnorm=lambda x, gamma, beta: _normalise(
@@ -290,7 +292,8 @@ def _softmax(logits):
 
 
 mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.",
-        dict(cross_entropy=lambda log_p, target: FORMULAS.cross_entropy(log_p, target) * len(log_p),
+        dict(cross_entropy=lambda log_p, target:
+             FORMULAS.cross_entropy(log_p, target) * len(log_p),
              cross_entropy_gradient=lambda logits, target:
              FORMULAS.cross_entropy_gradient(logits, target) * len(logits)),
         dict(cross_entropy=lambda log_p, target: FORMULAS.cross_entropy(log_p, target) * len(log_p)))
@@ -340,6 +343,9 @@ mistake("momentum-forgotten", "2.6",
 mistake("momentum-uphill", "2.6",
         "The step goes uphill: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v + lr * g, beta * v + lr * g)))
+mistake("momentum-lr-ignored", "2.6",
+        "The learning rate is left out: velocity = beta * velocity - lr * gradient.",
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)))
 mistake("momentum-not-scaled", "2.6",
         "The velocity is not scaled by beta: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + v - lr * g, v - lr * g)))

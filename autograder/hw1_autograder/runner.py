@@ -13,14 +13,17 @@ import signal
 import sys
 import zlib
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("runner.py: this Python has no numpy; ./grade.sh 1 sets up one that has")
 
-import test_autograd  # noqa: F401 (its checks register themselves)
-import test_mlp  # noqa: F401
-from checks import CHECKS, difference, wrong_values
-from client import Worker, one_line
-from mistakes import recognise
-from submission import UnusableSubmission, opened
+import test_autograd  # noqa: E402,F401 (its checks register themselves)
+import test_mlp  # noqa: E402,F401
+from checks import CHECKS, difference, wrong_values  # noqa: E402
+from client import Worker, one_line  # noqa: E402
+from mistakes import recognise  # noqa: E402
+from submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TITLES = {"1.1.0": "Addition (given)", "1.1.1": "Element-wise subtraction",
@@ -96,6 +99,7 @@ class Printer:
     def __init__(self):
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self.problem = None
+        self.last_error = None
 
     def paint(self, text, code):
         return "\x1b[%sm%s\x1b[0m" % (code, text) if self.colour else text
@@ -112,6 +116,10 @@ class Printer:
 
     def explain(self, result):
         """What was run, what came of it, what it printed, which mistake it is."""
+        if result.answer.values is None and result.answer.problem == self.last_error:
+            self._block("what came of it:", ["the same as above: " + result.lines[0][:70]])
+            return
+        self.last_error = result.answer.problem
         self._block("in sandbox.py:", result.check.code.split("\n"))
         self._block("what came of it:", result.lines[:5])
         printed = result.answer.output.strip().split("\n") if result.answer.output.strip() else []

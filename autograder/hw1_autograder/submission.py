@@ -109,7 +109,7 @@ def _safe_members(archive):
 
 
 def _check_end(archive):
-    """After the last member there are zeros; tarfile takes a broken header, or none, for the end."""
+    """After the last file there are zeros; tarfile takes a broken header, or none, for the end."""
     archive.fileobj.seek(archive.offset)
     rest = archive.fileobj.read()
     if len(rest) < tarfile.BLOCKSIZE or rest.strip(b"\0"):

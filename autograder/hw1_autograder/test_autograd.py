@@ -2,8 +2,9 @@
 
 Each check has three parts.  ``inputs`` draws what it works on.  ``scenario`` is the code that
 runs in the submission's process; it imports what it needs and returns arrays and facts, by
-name (``array_of``, ``grad_of`` and other helpers are at the end of ``worker.py``).  ``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas, the
-functions marked ``@formula``.  Nothing here sees the submission's objects.
+name (``array_of``, ``grad_of`` and other helpers are at the end of ``worker.py``).
+``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas, the functions
+marked ``@formula``.  Nothing here sees the submission's objects.
 """
 
 import numpy as np
@@ -70,7 +71,8 @@ def sub_gradients(a, b, g):
 """)
 class Subtraction:
     inputs = two_arrays
-    advice = {"Tensor has __sub__": "Tensor.__sub__ is missing: the handout asks for the operator too (1.1.1)"}
+    advice = {"Tensor has __sub__":
+              "Tensor.__sub__ is missing: the handout asks for the operator too (1.1.1)"}
 
     def scenario(a, b, g):
         from mytorch.tensor import Tensor
@@ -106,7 +108,8 @@ def mul_gradients(a, b, g):
 """)
 class Multiplication:
     inputs = two_arrays
-    advice = {"Tensor has __mul__": "Tensor.__mul__ is missing: the handout asks for the operator too (1.1.2)"}
+    advice = {"Tensor has __mul__":
+              "Tensor.__mul__ is missing: the handout asks for the operator too (1.1.2)"}
 
     def scenario(a, b, g):
         from mytorch.tensor import Tensor
@@ -142,7 +145,8 @@ def div_gradients(a, b, g):
 """)
 class Division:
     inputs = two_arrays
-    advice = {"Tensor has __truediv__": "Tensor.__truediv__ is missing: the handout asks for the operator too (1.1.3)"}
+    advice = {"Tensor has __truediv__":
+              "Tensor.__truediv__ is missing: the handout asks for the operator too (1.1.3)"}
 
     def scenario(a, b, g):
         from mytorch.tensor import Tensor
@@ -217,8 +221,8 @@ def paths(*gradients):
 
 
 @formula
-def grad_is_a(name="Tensor"):
-    return name
+def grad_is_a():
+    return "Tensor"
 
 
 @formula
@@ -238,7 +242,8 @@ class Leaves:
         from mytorch.tensor import Tensor
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
         (a.log() + b).backward()
-        return {"a.grad": grad_of(a), "b.grad": grad_of(b), "a.grad is a": "Tensor" if isinstance(a.grad, Tensor) else type(a.grad).__name__,
+        kind = "Tensor" if isinstance(a.grad, Tensor) else type(a.grad).__name__
+        return {"a.grad": grad_of(a), "b.grad": grad_of(b), "a.grad is a": kind,
                 "a.grad is part of a graph": bool(getattr(a.grad, "requires_grad", False))}
 
     def reference(f, a, b):

@@ -146,14 +146,20 @@ def relu_layers(rng):
 """)
 class ReluForward:
     inputs = relu_layers
+    advice = {"ReLU leaves its input as it is":
+              "ReLU's forward changes the array of its input; whoever else uses that tensor gets "
+              "other numbers: make a new array (handout 2.2)"}
 
     def scenario(x, w1, b1, w2, b2):
         from mytorch.nn.activations import ReLU
         from mytorch.tensor import Tensor
-        return {"out": array_of(ReLU()(linear_layer(w1, b1)(Tensor(x))))}
+        z = linear_layer(w1, b1)(Tensor(x))
+        before = np.array(array_of(z))
+        out = array_of(ReLU()(z))
+        return {"out": out, "ReLU leaves its input as it is": bool((array_of(z) == before).all())}
 
     def reference(f, x, w1, b1, w2, b2):
-        return {"out": f.relu(f.linear(x, w1, b1))}
+        return {"out": f.relu(f.linear(x, w1, b1)), "ReLU leaves its input as it is": True}
 
 
 @check("2.2", "Linear-ReLU backward", 1, """

@@ -106,7 +106,8 @@ MADE = [
                                 "copy = param.data - self.lr")),
     ("sgd-in-graph", {"2.3"}, (SGD, "param.data = param.data - self.lr * param.grad.data",
                                "new = param - Tensor(self.lr) * param.grad\n"
-                               "                param.data, param.is_leaf = new.data, new.is_leaf")),
+                               "                param.data = new.data\n"
+                               "                param.is_leaf = new.is_leaf")),
     ("sgd-clears-gradient", {"2.3"}, (SGD, "                continue\n",
                                       "                param.grad = None\n"
                                       "                continue\n")),
@@ -159,7 +160,10 @@ MADE = [
                                "    loss.data = value + 0 * loss.data\n")),
 
     ("momentum-forgotten", {"2.6"}, (SGD, "self.momentums[i] = velocity", "velocity = velocity")),
-    ("momentum-uphill", {"2.6"}, (SGD, "self.momentums[i] - self.lr", "self.momentums[i] + self.lr")),
+    ("momentum-uphill", {"2.6"}, (SGD, "self.momentums[i] - self.lr",
+                                  "self.momentums[i] + self.lr")),
+    ("momentum-lr-ignored", {"2.6"}, (SGD, "self.momentums[i] - self.lr * param.grad.data",
+                                      "self.momentums[i] - param.grad.data")),
     ("momentum-not-scaled", {"2.6"}, (SGD, "self.momentum * self.momentums[i]",
                                       "self.momentums[i]")),
     ("momentum-on-gradient", {"2.6"}, (SGD, "self.momentum * self.momentums[i] - self.lr",

@@ -58,7 +58,7 @@ def backward(grad_fn, grad_of_outputs):
     if not hasattr(grad_fn, "next_functions") or not hasattr(grad_of_outputs, "grad_fn"):
         raise TypeError("backward() takes a node and a gradient, a Tensor; got %s and %s"
                         % (type(grad_fn).__name__, type(grad_of_outputs).__name__))
-    if grad_fn.shape not in (None, grad_of_outputs.data.shape):
+    if getattr(grad_fn, "shape", None) not in (None, grad_of_outputs.data.shape):
         raise ValueError("backward() starts at a node whose output has shape %s; got a gradient of "
                          "shape %s" % (grad_fn.shape, grad_of_outputs.data.shape))
     paths = _count_paths(grad_fn)

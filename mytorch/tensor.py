@@ -144,7 +144,10 @@ class Tensor:
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
     def __eq__(self, other):
-        """A tensor of booleans, entry by entry; None and the like equal no tensor."""
+        """A tensor of booleans, entry by entry; None and the like equal no tensor.
+
+        As in PyTorch, ``tensor in a_list`` therefore fails; ``any(tensor is t for t in a_list)``.
+        """
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
         return Tensor(np.equal(self.data, self._operand(other, "==").data))

@@ -52,8 +52,8 @@ class Worker:
     """A process that runs scenarios on one submission; started again when it dies.
 
     Attributes:
-        endless (Answer or None): what comes of any scenario, if importing the submission takes
-            longer than a check may; then none is run, so that this costs its time only once.
+        endless (Answer or None): what comes of any scenario, once a check was late and so was
+            importing the submission alone; then no more are run, since each would take its time.
     """
 
     def __init__(self, root, seconds):
@@ -65,6 +65,7 @@ class Worker:
         self.count = 0
         self.late = False
         self.endless = None
+        self.import_ends = False  # not known to
 
     def __enter__(self):
         return self
@@ -75,13 +76,17 @@ class Worker:
 
     def run(self, source, inputs):
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
-        if self.count == 0:
-            imported = self._ask({"compile": True})
-            self.endless = imported if self.late else None
         if self.endless:
             return self.endless
-        return self._ask({"compile": False, "source": source,
-                          "inputs": {name: encode(value) for name, value in inputs.items()}})
+        if self.count == 0:
+            self._ask({"task": "compile"})
+        answer = self._ask({"task": "run", "source": source,
+                            "inputs": {name: encode(value) for name, value in inputs.items()}})
+        if self.late and not self.import_ends:
+            self._ask({"task": "import"})
+            self.import_ends = not self.late
+            self.endless = answer if self.late else None
+        return answer
 
     def _ask(self, request):
         self.count += 1

@@ -117,11 +117,14 @@ class Printer:
 
     def explain(self, result):
         """What was run, what came of it, what it printed, which mistake it is."""
-        if result.answer.values is None and result.answer.problem == self.last_error:
-            self._block("what came of it:", ["the same as above: " + result.lines[0][:70]])
+        check = result.check
+        problem = result.answer.problem
+        if "\n" in problem and problem == self.last_error:  # the same line of the same file
+            self._block("what came of it:", ["the same as above: " + result.lines[0][:70]]
+                        + _wrapped(check.when_it_raises))
             return
-        self.last_error = result.answer.problem
-        self._block("in sandbox.py:", result.check.code.split("\n"))
+        self.last_error = problem
+        self._block("in sandbox.py:", check.code.split("\n"))
         self._block("what came of it:", result.lines[:5])
         printed = result.answer.output.strip().split("\n") if result.answer.output.strip() else []
         if printed:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 MOST_BYTES = 100 << 20
 MOST_FILES = 10000
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by first bytes
+OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open,  # by first bytes
+           b"\xfd7zXZ": lzma.open, b"\x5d\0\0": lzma.open}
 
 
 class UnusableSubmission(Exception):

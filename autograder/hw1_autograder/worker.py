@@ -2,8 +2,8 @@
 
 The grader starts it as ``python -c <this file's text>`` with three arguments: the folder of
 the submission, a cache folder, and the grader's own folder, which is out of bounds, as is the
-repository around it.  It reads one request a line (JSON) from standard input.  For each it
-forks a child, which imports the submission, runs one scenario in an empty folder and writes
+solution beside it.  It reads one request a line (JSON) from standard input.  For each it forks
+a child, which imports the submission, runs one scenario in an empty folder and writes
 what came of it to a file; so nothing that a submission does in one check can reach another.
 This process itself never imports it.
 
@@ -70,11 +70,8 @@ def run_child(request):
     write = answer_writer(request["answer"])
     try:
         confine(request)
-        if request["compile"]:
-            compile_submission()
-            answer = {"values": import_submission(request, write)}
-        else:
-            answer = {"values": run_scenario(request, write)}
+        do = {"compile": compile_submission, "import": import_submission, "run": run_scenario}
+        answer = {"values": do[request["task"]](request, write)}
     except BaseException as error:  # whatever it is, it is the answer
         answer = {"error": describe(error)}
     write(answer)
@@ -120,19 +117,21 @@ def limit(name, value):
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def compile_submission():
+def compile_submission(request, write):
     """Compile every file once, so that the checks need not; broken files are met there."""
     import py_compile
     for folder, _, files in os.walk(os.path.join(ROOT, "mytorch")):
         for name in files:
             path = os.path.join(folder, name)
-            if name.endswith(".py") and os.path.isfile(path):
+            if (name.endswith(".py") and os.path.isfile(path)
+                    and os.path.realpath(path).startswith(ROOT + os.sep)):
                 py_compile.compile(path, importlib.util.cache_from_source(path), doraise=False,
                                    quiet=2)
+    return {}
 
 
 def import_submission(request, write):
-    """Import what every scenario needs: if that never ends, no check has to try it again."""
+    """Import what every scenario needs, to see whether that ends."""
     watch(write, request)
     import mytorch.tensor  # noqa: F401
     return {}
@@ -168,10 +167,10 @@ def watch(write, request):
 def rule_keeper(violation, answer, scratch, realpath=os.path.realpath, fsdecode=os.fsdecode,
                 isdir=os.path.isdir, getpid=os.getpid, isinstance=isinstance, str=str,
                 bytes=bytes, int=int, any=any, OSError=OSError, sep=os.sep,
-                grader=GRADER + os.sep, repository=os.path.dirname(GRADER) + os.sep,
-                root=ROOT + os.sep, own=os.path.dirname(CACHE) + os.sep,
-                pythons=tuple(os.path.realpath(path) + os.sep
-                              for path in (sys.prefix, sys.base_prefix)),
+                grader=GRADER + os.sep, root=ROOT + os.sep,
+                own=os.path.dirname(CACHE) + os.sep,
+                solution=tuple(os.path.join(os.path.dirname(GRADER), name)
+                               for name in ("mytorch" + os.sep, "hw1" + os.sep, "handin.tar")),
                 forbidden=FORBIDDEN, changes=CHANGES_FILES, starts=STARTS_A_PROGRAM,
                 writing=os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT):
     """An audit hook (PEP 578).
@@ -184,8 +183,8 @@ def rule_keeper(violation, answer, scratch, realpath=os.path.realpath, fsdecode=
     def opens(path, flags):
         if (path + sep).startswith(grader):
             violation("it opens a file of the autograder's own: " + path)
-        if path.startswith(repository) and not path.startswith((root, own) + pythons):
-            violation("it opens a file of the repository that grades it: " + path)
+        if path.startswith(solution) and not path.startswith(root):
+            violation("it opens the solution beside the grader: " + path)
         if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
             violation("it looks into another process: " + path)
         if isinstance(flags, int) and flags & writing and path != answer and may_not_change(path):

@@ -183,6 +183,13 @@ def test_with_momentum_1_the_running_estimates_are_the_last_batchs_to_the_last_d
     assert np.allclose(bn.running_var.data, 2e-24, rtol=1e-12, atol=0)
 
 
+def test_running_estimates_that_were_set_to_whole_numbers_go_on_as_floats():
+    bn = BatchNorm1d(1)
+    bn.running_mean.data = np.array([0])
+    bn(Tensor([[1.], [2.]]))
+    assert np.allclose(bn.running_mean.data, [0.15])
+
+
 def test_evaluation_uses_the_running_estimates():
     bn = BatchNorm1d(2)
     bn.running_mean.data, bn.running_var.data = np.array([1., 2.]), np.array([4., 9.])

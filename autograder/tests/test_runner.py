@@ -188,7 +188,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path):
         printed = ""
         while time.time() < deadline and not printed:
             time.sleep(0.05)
-            printed = "".join(path.read_text() for path in tmp_path.glob("grading-*/output1"))
+            printed = "".join(path.read_text() for path in tmp_path.glob("grading-*/output*"))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130 and b"Traceback" not in errors
@@ -281,12 +281,31 @@ def test_the_same_error_is_explained_once(tmp_path):
     assert process.stdout.count("the same as above: ZeroDivisionError") > 20
 
 
-def test_an_import_that_never_ends_is_waited_for_once():
+def test_an_import_that_never_ends_is_not_waited_for_in_every_check():
     started = time.monotonic()
     results = results_of(("tensor.py", "import numpy as np\n", "while True: pass\n"), seconds=0.5)
     assert time.monotonic() - started < 5
     assert sum(result.points for result in results) == 0
     assert all("did not end within 0.5 seconds" in result.lines[0] for result in results)
+
+
+def test_an_import_that_is_slow_once_costs_only_the_check_that_met_it(tmp_path):
+    slow = ("import numpy as np, os, time\n"
+            "if not os.path.exists(%r):\n"
+            "    os.mkdir(%r)\n"
+            "    time.sleep(60)\n" % ((str(tmp_path / "warm"),) * 2))
+    results = results_of(("tensor.py", "import numpy as np\n", slow), seconds=1,
+                         checks=checks_around(set()))
+    assert lost(results) == {}
+
+
+def test_a_link_to_the_solution_is_not_followed():
+    with variant(("nn/batchnorm.py", None, None)) as root:
+        os.symlink(os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py"),
+                   os.path.join(root, "mytorch", "nn", "batchnorm.py"))
+        results = list(runner.grade(root, checks_around({"2.4"}), 11785, 5))
+    assert lost(results) == {"2.4": 10}
+    assert any("the solution beside the grader" in r.lines[0] for r in results if r.lines)
 
 
 def test_checks_do_not_share_a_working_folder():

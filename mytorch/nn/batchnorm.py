@@ -67,5 +67,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        running.data = np.add((1 - alpha) * running.data, alpha * batch,
-                              dtype=running.data.dtype)
+        dtype = running.data.dtype if running.data.dtype.kind == "f" else np.float64
+        running.data = np.add((1 - alpha) * running.data, alpha * batch, dtype=dtype)

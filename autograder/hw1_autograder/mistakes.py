@@ -296,7 +296,8 @@ mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.",
              FORMULAS.cross_entropy(log_p, target) * len(log_p),
              cross_entropy_gradient=lambda logits, target:
              FORMULAS.cross_entropy_gradient(logits, target) * len(logits)),
-        dict(cross_entropy=lambda log_p, target: FORMULAS.cross_entropy(log_p, target) * len(log_p)))
+        dict(cross_entropy=lambda log_p, target:
+             FORMULAS.cross_entropy(log_p, target) * len(log_p)))
 mistake("xe-divided-by-classes", "2.5",
         "The sum of the losses is divided by the number of classes C; divide by the batch size N.",
         dict(cross_entropy=lambda log_p, target:

@@ -275,7 +275,8 @@ def test_a_relu_that_overwrites_its_input_is_a_warning():
 
 
 def test_the_same_error_is_explained_once(tmp_path):
-    with variant(("nn/functional.py", "import numpy as np\n", "import numpy as np\n1 / 0\n")) as root:
+    with variant(("nn/functional.py", "import numpy as np\n",
+                  "import numpy as np\n1 / 0\n")) as root:
         process = run("--submission", root)
     assert process.stdout.count("mytorch/nn/functional.py, line 2: 1 / 0") == 1
     assert process.stdout.count("the same as above: ZeroDivisionError") > 20

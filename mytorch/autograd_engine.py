@@ -297,6 +297,11 @@ def node_of(tensor):
     return tensor.grad_fn
 
 
+def floating(dtype):
+    """The dtype of what is learned about data: theirs, or float64 where they are whole numbers."""
+    return dtype if dtype.kind == "f" else np.float64
+
+
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
@@ -338,8 +343,7 @@ class AccumulateGrad:
         if variable.grad is not None:
             total = variable.grad.data + total
         # Of the variable's dtype, but never cut to whole numbers; always memory of its own.
-        dtype = data.dtype if data.dtype.kind == "f" else np.float64
-        variable.grad = type(grad)(np.array(total, dtype))
+        variable.grad = type(grad)(np.array(total, floating(data.dtype)))
 
 
 class BackwardFunction:

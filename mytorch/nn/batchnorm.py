@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mytorch.autograd_engine import floating
 from mytorch.nn import functional as F
 from mytorch.nn.module import Module
 from mytorch.tensor import Tensor
@@ -44,7 +45,7 @@ class BatchNorm1d(Module):
 
     def forward(self, x):
         self._check_input(x, self.num_features)
-        data = x.data if x.data.dtype.kind == "f" else x.data.astype(np.float64)
+        data = x.data.astype(floating(x.data.dtype), copy=False)
         if self.is_train:
             centred, var = self._batch_statistics(data)
         else:
@@ -67,5 +68,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        dtype = running.data.dtype if running.data.dtype.kind == "f" else np.float64
-        running.data = np.add((1 - alpha) * running.data, alpha * batch, dtype=dtype)
+        running.data = np.add((1 - alpha) * running.data, alpha * batch,
+                              dtype=floating(running.data.dtype))

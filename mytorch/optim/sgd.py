@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mytorch.autograd_engine import floating
 from mytorch.optim.optimizer import Optimizer
 
 
@@ -47,8 +48,7 @@ class SGD(Optimizer):
             if grad.shape != data.shape:
                 raise ValueError("parameter %d has shape %s, but its gradient has %s"
                                  % (index, data.shape, grad.shape))
-            dtype = data.dtype if data.dtype.kind == "f" else np.float64
-            new = np.asarray(grad * -lr, dtype)  # the step
+            new = np.asarray(grad * -lr, floating(data.dtype))  # the step
             if momentum:
                 new += momentum * self.momentums[index]
                 self.momentums[index] = new.copy()

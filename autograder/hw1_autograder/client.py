@@ -49,37 +49,43 @@ class Answer:
 
 
 class Worker:
-    """A process that runs scenarios on one submission; started again when it dies.
+    """A process that runs scenarios on a submission; started again when it dies.
 
     Attributes:
+        seconds (float): the time limit of a scenario.
         endless (Answer or None): what comes of any scenario, once a check was late and so was
             importing the submission alone; then no more are run, since each would take its time.
     """
 
-    def __init__(self, root, seconds):
-        self.root = root
+    def __init__(self, seconds):
         self.seconds = seconds
         self.folder = tempfile.TemporaryDirectory(prefix="grading-")
         self.process = None
         self.child = None
         self.count = 0
-        self.late = False
-        self.endless = None
-        self.import_ends = False  # not known to
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
         self._stop()
         self.folder.cleanup()
+
+    def open(self, root):
+        """From now on, run the submission in the folder ``root``."""
+        self.root = os.path.realpath(root)
+        self.late = False
+        self.endless = None
+        self.import_ends = False  # not known to
+        self._ask({"task": "compile"})
 
     def run(self, source, inputs):
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
         if self.endless:
             return self.endless
-        if self.count == 0:
-            self._ask({"task": "compile"})
         answer = self._ask({"task": "run", "source": source,
                             "inputs": {name: encode(value) for name, value in inputs.items()}})
         if self.late and not self.import_ends:
@@ -92,7 +98,7 @@ class Worker:
         self.count += 1
         answer = os.path.join(self.folder.name, "answer%d" % self.count)
         output = os.path.join(self.folder.name, "output%d" % self.count)
-        request.update(answer=answer, output=output, seconds=self.seconds)
+        request.update(root=self.root, answer=answer, output=output, seconds=self.seconds)
         if self.process is None:
             self._start()
         problem = self._carry_out(request)
@@ -144,7 +150,7 @@ class Worker:
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         self.buffer = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source, self.root, cache, GRADER], cwd=cache,
+            [sys.executable, "-c", source, cache, GRADER], cwd=cache,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=dict(os.environ, PYTHONHASHSEED="0", MPLBACKEND="Agg", **one_thread))
 

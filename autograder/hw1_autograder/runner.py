@@ -48,19 +48,19 @@ class Result:
         self.answer = answer
 
 
-def grade(root, checks, seed, seconds):
+def grade(worker, root, checks, seed):
     """Put every check to the submission in the folder ``root``; yields Results."""
     autograd_is_wrong = False
-    with Worker(root, seconds) as worker:
-        for check in checks:
-            # A check's inputs depend on the seed and its own name, not on what ran before it.
-            rng = np.random.default_rng([seed, zlib.crc32((check.problem + check.name).encode())])
-            inputs = check.inputs(rng)
-            result = judge(check, inputs, worker.run(check.source, inputs))
-            if autograd_is_wrong and check.problem.startswith("2"):
-                result.mistake = None  # wrong gradients may look like somebody else's mistake
-            autograd_is_wrong |= bool(result.mistake and result.mistake.id in WRONG_SUMS)
-            yield result
+    worker.open(root)
+    for check in checks:
+        # A check's inputs depend on the seed and its own name, not on what ran before it.
+        rng = np.random.default_rng([seed, zlib.crc32((check.problem + check.name).encode())])
+        inputs = check.inputs(rng)
+        result = judge(check, inputs, worker.run(check.source, inputs))
+        if autograd_is_wrong and check.problem.startswith("2"):
+            result.mistake = None  # wrong gradients may look like somebody else's mistake
+        autograd_is_wrong |= bool(result.mistake and result.mistake.id in WRONG_SUMS)
+        yield result
 
 
 def judge(check, inputs, answer):
@@ -212,8 +212,8 @@ def run(options, printer):
     results = []
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
-    with opened(options.submission) as root:
-        for result in grade(root, options.checks, options.seed, options.timeout):
+    with opened(options.submission) as root, Worker(options.timeout) as worker:
+        for result in grade(worker, root, options.checks, options.seed):
             printer.show(result)
             results.append(result)
     summary = report(results, whole=not options.problem)

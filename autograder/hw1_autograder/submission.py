@@ -22,7 +22,7 @@ class UnusableSubmission(Exception):
 
 @contextmanager
 def opened(path):
-    """Yield the real path of the folder that holds the submission's ``mytorch``.
+    """Yield the folder that holds the submission's ``mytorch``.
 
     Raises:
         UnusableSubmission: there is none, or the archive is damaged, too large or unsafe.
@@ -36,7 +36,7 @@ def opened(path):
             root = path
         else:
             raise UnusableSubmission("there is no folder or archive %s" % path)
-        yield os.path.realpath(_with_mytorch(root, path))
+        yield _with_mytorch(root, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

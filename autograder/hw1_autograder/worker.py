@@ -1,11 +1,11 @@
 """The submission's side of the autograder: a process that carries out scenarios.
 
-The grader starts it as ``python -c <this file's text>`` with three arguments: the folder of
-the submission, a cache folder, and the grader's own folder, which is out of bounds, as is the
-solution beside it.  It reads one request a line (JSON) from standard input.  For each it forks
-a child, which imports the submission, runs one scenario in an empty folder and writes
-what came of it to a file; so nothing that a submission does in one check can reach another.
-This process itself never imports it.
+The grader starts it as ``python -c <this file's text>`` with two arguments: a cache folder, and
+the grader's own folder, which is out of bounds, as is the solution beside it.  It reads one
+request a line (JSON) from standard input.  For each it forks a child, which imports the
+submission, runs one scenario in an empty folder and writes what came of it to a file; so
+nothing that a submission does in one check can reach another.  This process itself never
+imports it.
 
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
@@ -30,7 +30,7 @@ import abc, collections, copy, ctypes, functools, itertools, math  # noqa: E401,
 import random, re, subprocess, threading, typing  # noqa: E401,E402,F401
 import numpy.random  # noqa: F401
 
-ROOT, CACHE, GRADER = (os.path.realpath(path) for path in sys.argv[1:4])
+CACHE, GRADER = (os.path.realpath(path) for path in sys.argv[1:3])
 FORBIDDEN = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
@@ -73,7 +73,7 @@ def run_child(request):
         do = {"compile": compile_submission, "import": import_submission, "run": run_scenario}
         answer = {"values": do[request["task"]](request, write)}
     except BaseException as error:  # whatever it is, it is the answer
-        answer = {"error": describe(error)}
+        answer = {"error": describe(error, request["root"])}
     write(answer)
 
 
@@ -108,8 +108,8 @@ def confine(request):
     limit("RLIMIT_CPU", int(request["seconds"]) + 2)
     os.mkdir(scratch_of(request))
     os.chdir(scratch_of(request))
-    sys.path[0] = ROOT
-    sys.argv = [os.path.join(ROOT, "submission")]
+    sys.path[0] = request["root"]
+    sys.argv = [os.path.join(request["root"], "submission")]
 
 
 def limit(name, value):
@@ -120,11 +120,11 @@ def limit(name, value):
 def compile_submission(request, write):
     """Compile every file once, so that the checks need not; broken files are met there."""
     import py_compile
-    for folder, _, files in os.walk(os.path.join(ROOT, "mytorch")):
+    for folder, _, files in os.walk(os.path.join(request["root"], "mytorch")):
         for name in files:
             path = os.path.join(folder, name)
             if (name.endswith(".py") and os.path.isfile(path)
-                    and os.path.realpath(path).startswith(ROOT + os.sep)):
+                    and os.path.realpath(path).startswith(request["root"] + os.sep)):
                 py_compile.compile(path, importlib.util.cache_from_source(path), doraise=False,
                                    quiet=2)
     return {}
@@ -158,17 +158,16 @@ def watch(write, request):
     for name in ("pidfd_open", "mkfifo", "mknod"):
         for module in (os, sys.modules["posix"]):
             vars(module).pop(name, None)
-    sys.meta_path.insert(0, ForbiddenFinder())
-    sys.addaudithook(rule_keeper(lambda what: write({"violation": what}),
+    sys.meta_path.insert(0, ForbiddenFinder(request["root"]))
+    sys.addaudithook(rule_keeper(lambda what: write({"violation": what}), request["root"] + os.sep,
                                  os.path.realpath(request["answer"]),
                                  scratch_of(request) + os.sep))
 
 
-def rule_keeper(violation, answer, scratch, realpath=os.path.realpath, fsdecode=os.fsdecode,
+def rule_keeper(violation, root, answer, scratch, realpath=os.path.realpath, fsdecode=os.fsdecode,
                 isdir=os.path.isdir, getpid=os.getpid, isinstance=isinstance, str=str,
                 bytes=bytes, int=int, any=any, OSError=OSError, sep=os.sep,
-                grader=GRADER + os.sep, root=ROOT + os.sep,
-                own=os.path.dirname(CACHE) + os.sep,
+                grader=GRADER + os.sep, own=os.path.dirname(CACHE) + os.sep,
                 solution=tuple(os.path.join(os.path.dirname(GRADER), name)
                                for name in ("mytorch" + os.sep, "hw1" + os.sep, "handin.tar")),
                 forbidden=FORBIDDEN, changes=CHANGES_FILES, starts=STARTS_A_PROGRAM,
@@ -221,10 +220,13 @@ class ForbiddenFinder:
     Importing one costs nothing; using one is a violation.
     """
 
+    def __init__(self, root):
+        self.root = root
+
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top not in FORBIDDEN or os.path.exists(os.path.join(ROOT, top)) \
-                or os.path.exists(os.path.join(ROOT, top + ".py")):
+        own = os.path.join(self.root, top)  # the submission's own of that name
+        if top not in FORBIDDEN or os.path.exists(own) or os.path.exists(own + ".py"):
             return None
         if top not in forbidden_imports:
             forbidden_imports.append(top)
@@ -276,7 +278,7 @@ def decode(value):
     return array.reshape(value["shape"]).copy()
 
 
-def describe(error):
+def describe(error, root):
     """What went wrong and where in the submission: type, message, file, line, its text."""
     place = None
     if isinstance(error, SyntaxError) and error.filename:
@@ -284,7 +286,7 @@ def describe(error):
     trace = error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if (os.path.isabs(name) and os.path.realpath(name).startswith(ROOT + os.sep)
+        if (os.path.isabs(name) and os.path.realpath(name).startswith(root + os.sep)
                 and not isinstance(error, SyntaxError)):
             place = name, trace.tb_lineno
         trace = trace.tb_next
@@ -301,7 +303,7 @@ def describe(error):
             message = "(its text cannot be shown)"
     answer = {"type": type(error).__name__, "message": str(message)[:400]}
     if place is not None:
-        answer["file"], answer["line"] = os.path.relpath(place[0], ROOT), place[1]
+        answer["file"], answer["line"] = os.path.relpath(place[0], root), place[1]
         try:
             with open(place[0], errors="replace") as lines:
                 answer["text"] = list(lines)[place[1] - 1].strip()[:100]

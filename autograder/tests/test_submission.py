@@ -1,0 +1,125 @@
+"""Which folders and archives are graded, and which are refused."""
+
+import gzip
+import io
+import os
+import tarfile
+import tracemalloc
+
+import pytest
+
+from graded import PLAIN
+from submission import UnusableSubmission, opened
+
+
+def refusal(path):
+    """What is said of a submission that cannot be used."""
+    with pytest.raises(UnusableSubmission) as caught:
+        with opened(str(path)):
+            pytest.fail("it was opened")
+    return str(caught.value)
+
+
+def archive(path, *members):
+    with tarfile.open(str(path), "w") as tar:
+        for name, kind, content in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.size = kind, len(content)
+            if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                member.linkname, member.size = content.decode(), 0
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("inside", ["mytorch", "handin/mytorch"])
+@pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
+def test_an_archive_is_unpacked_whatever_its_compression_and_removed_again(tmp_path, kind, inside):
+    path = tmp_path / "handin.tar"
+    with tarfile.open(str(path), "w:" + kind) as tar:
+        tar.add(os.path.join(PLAIN, "mytorch"), inside)
+    with opened(str(path)) as root:
+        assert os.path.isfile(os.path.join(root, "mytorch", "tensor.py"))
+    assert not os.path.exists(root)
+
+
+def test_a_path_to_nothing_is_refused(tmp_path):
+    assert "no folder or archive" in refusal(tmp_path / "nowhere")
+
+
+def test_a_folder_without_mytorch_is_refused(tmp_path):
+    assert "holds no folder mytorch/" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("members, text", [
+    ([("../outside.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("/tmp/outside.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("mytorch/a/../../../b.py", tarfile.REGTYPE, b"x")], "outside it"),
+    ([("mytorch", tarfile.SYMTYPE, b"/etc")], "link or a device"),
+    ([("mytorch/x.py", tarfile.LNKTYPE, b"/etc/passwd")], "link or a device"),
+    ([("mytorch/x", tarfile.CHRTYPE, b"")], "link or a device"),
+    ([("mytorch/x", tarfile.FIFOTYPE, b"")], "link or a device"),
+    ([("mytorch/" + "a/" * 1500 + "x.py", tarfile.REGTYPE, b"x")], "cannot"),
+    ([], "empty"),
+    ([("other/x.py", tarfile.REGTYPE, b"x")], "no folder mytorch"),
+    ([("mytorch", tarfile.REGTYPE, b"x"), ("mytorch/a.py", tarfile.REGTYPE, b"x")], "cannot"),
+])
+def test_an_unsafe_or_useless_archive_is_refused(tmp_path, members, text):
+    assert text in refusal(archive(tmp_path / "handin.tar", *members))
+    assert not os.path.exists("/tmp/outside.py")
+
+
+def test_an_archive_with_a_broken_header_in_the_middle_is_refused(tmp_path):
+    path = tmp_path / "handin.tar"
+    archive(path, *[("mytorch/%d.py" % i, tarfile.REGTYPE, b"x") for i in range(5)])
+    content = bytearray(path.read_bytes())
+    content[2048:2100] = b"!" * 52
+    path.write_bytes(bytes(content))
+    assert "cannot be read to its end" in refusal(path)
+
+
+def test_an_archive_that_was_cut_between_two_files_is_refused(tmp_path):
+    path = tmp_path / "handin.tar"
+    archive(path, *[("mytorch/%d.py" % i, tarfile.REGTYPE, b"x") for i in range(5)])
+    path.write_bytes(path.read_bytes()[:3 * 1024])
+    assert "cannot be read to its end" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all" * 100])
+def test_a_damaged_archive_is_refused(tmp_path, content):
+    path = tmp_path / "handin.tar"
+    path.write_bytes(content)
+    assert "cannot" in refusal(path)
+
+
+def test_a_compressed_archive_that_was_cut_off_is_refused(tmp_path):
+    for kind in ("gz", "bz2", "xz"):
+        path = tmp_path / ("handin.tar." + kind)
+        with tarfile.open(str(path), "w:" + kind) as tar:
+            tar.add(os.path.join(PLAIN, "mytorch"), "mytorch")
+        path.write_bytes(path.read_bytes()[:-1000])
+        assert "cannot" in refusal(path)
+
+
+def test_an_archive_that_is_too_large_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "handin.tar.gz"
+    with tarfile.open(str(path), "w:gz") as tar:
+        member = tarfile.TarInfo("mytorch/large")
+        member.size = 101 << 20
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    assert "100 MB" in refusal(path)
+
+
+def test_an_archive_whose_name_would_fill_the_memory_is_refused(tmp_path):
+    path = tmp_path / "handin.tar.gz"
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    with gzip.open(str(path), "wb", 1) as stream:
+        stream.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(256):
+            stream.write(b"a" * (1 << 20))
+    tracemalloc.start()
+    try:
+        assert "100 MB" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()

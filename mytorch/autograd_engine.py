@@ -286,8 +286,8 @@ class Function:
 
 
 def _shapes(args):
-    return " and ".join("a tensor of shape %s" % (arg.shape,) if hasattr(arg, "grad_fn")
-                        else repr(arg) for arg in args)
+    return " and ".join("a tensor of shape %s" % (arg.shape,)
+                        for arg in args if hasattr(arg, "grad_fn"))
 
 
 def node_of(tensor):

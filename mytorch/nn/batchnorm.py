@@ -51,7 +51,8 @@ class BatchNorm1d(Module):
         else:
             centred, var = data - self.running_mean.data, self.running_var.data
         inverse_std = 1 / np.sqrt(var + float(self.eps))  # a np.float64 would widen float32
-        return F.BatchNorm.apply(x, self.gamma, self.beta, centred, inverse_std, self.is_train)
+        statistics = centred, inverse_std, self.is_train
+        return F.BatchNorm.apply(x, self.gamma, self.beta, statistics)
 
     def _batch_statistics(self, x):
         """A batch less its mean, and its biased variance; updates the running estimates."""

@@ -373,12 +373,12 @@ class BatchNorm(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, gamma, beta, centred, inverse_std, of_this_batch):
-        # x (N, F), gamma and beta (F,) are Tensors; centred is x - mean, (N, F), inverse_std
-        # 1 / sqrt(var + eps), (F,), both ndarrays that nobody else holds.
-        ctx.of_this_batch = of_this_batch
-        ctx.inverse_std = inverse_std
-        ctx.x_hat = centred * inverse_std
+    def forward(ctx, x, gamma, beta, statistics):
+        # x (N, F), gamma and beta (F,) are Tensors.  statistics are x - mean, (N, F), and
+        # 1 / sqrt(var + eps), (F,), ndarrays that nobody else holds, and whether mean and var
+        # are the batch's own.
+        centred, ctx.inverse_std, ctx.of_this_batch = statistics
+        ctx.x_hat = centred * ctx.inverse_std
         ctx.gamma = gamma.data.copy()
         y = ctx.x_hat * gamma.data
         y += beta.data
@@ -395,7 +395,7 @@ class BatchNorm(Function):
             grad_x = g - ctx.x_hat * (grad_gamma / n)
             grad_x -= grad_beta / n
         return (Tensor(grad_x * (ctx.gamma * ctx.inverse_std)),
-                Tensor(grad_gamma), Tensor(grad_beta), None, None, None)
+                Tensor(grad_gamma), Tensor(grad_beta), None)
 
 
 # ---- loss

@@ -123,6 +123,21 @@ def by_hand(train_x, train_y, val_x, val_y, lr=np.float32(0.1)):
     return accuracies
 
 
+def least(train_x, val_x):
+    """The job's row gathers and matrix products alone, which NumPy cannot do without."""
+    w1, w2 = uniform(784, (20, 784)), uniform(20, (10, 20))
+    g1, g2 = uniform(1, (100, 20)), uniform(1, (100, 10))
+    for _ in range(3):
+        order = np.random.permutation(len(train_x))
+        for i in range(0, len(order), 100):
+            x = train_x[order[i:i + 100]]
+            h = x @ w1.T
+            for factor, other in ((h, w2.T), (g2.T, h), (g2, w2), (g1.T, x)):
+                factor @ other
+            if i % 10000 == 0:
+                val_x @ w1.T @ w2.T
+
+
 def uniform(fan_in, shape):
     return np.random.uniform(-1, 1, shape).astype(np.float32) / np.float32(np.sqrt(fan_in))
 
@@ -157,13 +172,17 @@ def mnist_case():
         with contextlib.redirect_stdout(io.StringIO()):
             finals.append(mnist.mnist(*arrays)[-1])
 
-    contestants = {"MyTorch": ours, "by hand": lambda: by_hand(*arrays)}
+    contestants = {"MyTorch": ours, "by hand": lambda: by_hand(*arrays),
+                   "gathers and products alone": lambda: least(arrays[0], arrays[2])}
     if torch:
         contestants["PyTorch"] = lambda: with_torch(*arrays)
     times = take_turns(5, **contestants)
     row("MNIST job, against NumPy by hand", "%.2f" % ratio(times, "MyTorch", "by hand"), "1.1")
     if torch:
         row("MNIST job, against PyTorch", "%.2f" % ratio(times, "MyTorch", "PyTorch"), "0.33")
+    # 1.1 times a loop by hand that took 0.53 s where these alone took 0.23 s, is 2.5 times these.
+    row("MNIST job, against its gathers and products alone",
+        "%.2f" % ratio(times, "MyTorch", "gathers and products alone"), "2.5")
     absolute(times)
     row("final validation accuracy, median of 5 seeds", "%.4f" % statistics.median(finals),
         "0.955")

@@ -58,11 +58,8 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
     for epoch in range(num_epochs):
         batches = split(np.random.permutation(len(train_x)))
         for i, batch in enumerate(batches):
-            optimizer.zero_grad()
-            out = model(Tensor(train_x.take(batch, axis=0)))  # faster than train_x[batch]
-            loss = criterion(out, Tensor(train_y.take(batch)))
-            loss.backward()
-            optimizer.step()
+            loss = train_step(model, optimizer, criterion,  # take(): faster than train_x[batch]
+                              Tensor(train_x.take(batch, axis=0)), Tensor(train_y.take(batch)))
             if i % VALIDATE_EVERY == 0:
                 accuracies.append(validate(model, val_x, val_y))
                 model.train()
@@ -70,6 +67,15 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
             progress.trained(epoch, i, loss)
     progress.finish()
     return accuracies
+
+
+def train_step(model, optimizer, criterion, x, y):
+    """Learn from one batch; returns its loss, a number, so that the graph is freed here."""
+    optimizer.zero_grad()
+    loss = criterion(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 def validate(model, val_x, val_y):
@@ -140,7 +146,7 @@ class Progress:
     def _line(self, epoch, i, loss):
         done = epoch * self.num_batches + i + 1
         line = ("epoch %d/%d  batch %3d/%d  loss %.3f  validation accuracy %.4f"
-                % (epoch + 1, self.num_epochs, i + 1, self.num_batches, loss.data, self.accuracy))
+                % (epoch + 1, self.num_epochs, i + 1, self.num_batches, loss, self.accuracy))
         if done == 1:  # one batch, and the first, tells nothing about the others
             return line
         elapsed = time.perf_counter() - self.started

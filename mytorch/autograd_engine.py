@@ -68,7 +68,7 @@ def backward(grad_fn, grad_of_outputs):
     _mode.recording, _mode.watcher = False, None  # what backward() computes is no graph
     try:
         with np.errstate(all="ignore"):  # an inf or NaN in a gradient is a value like any other
-            _visit(grad_fn, grad_of_outputs, paths, {}, watcher)
+            _visit(grad_fn, grad_of_outputs, False, paths, {}, watcher)
     except RecursionError as error:
         raise RecursionError("backward() through a graph of %d nodes: %s%s"
                              % (depth, error, _DEPTH_HINT)) from error
@@ -77,18 +77,19 @@ def backward(grad_fn, grad_of_outputs):
         _mode.recording, _mode.watcher = recording, watcher
 
 
-def _visit(node, grad, paths, sums, watcher):
+def _visit(node, grad, fresh, paths, sums, watcher):
     """Take one path's gradient to ``node`` and, if it was the last path, go on from there.
 
-    ``paths`` holds, for every node, how many paths have yet to arrive; ``sums`` the sum of
-    those that have.  A gradient of None means that nothing flows along that path.  ``watcher``
-    is told of everything, if there is one: see Recorder in mytorch/graph.py.
+    A gradient of None means that nothing flows along that path; ``fresh`` says that nothing
+    else holds it.  ``paths`` holds, for every node, how many paths have yet to arrive;
+    ``sums`` the sum of those that have.  ``watcher`` is told of everything, if there is one:
+    see Recorder in mytorch/graph.py.
     """
     if watcher is not None:
         watcher.arrived(node, grad)
     if type(node) is AccumulateGrad:  # a leaf need not wait: += is all it does
         if grad is not None:
-            node.apply(grad)
+            node.apply(grad, fresh)
         if watcher is not None:
             watcher.kept(node)
         return
@@ -109,6 +110,7 @@ def _visit(node, grad, paths, sums, watcher):
         raise _wrong_number(node, grads)
     if watcher is not None:
         watcher.computed(node, grad, grads)
+    fresh = node.cls.fresh_gradients
     index = len(parents)
     while index:  # from the last to the first, the order of the handout's walk-through
         index -= 1
@@ -118,7 +120,7 @@ def _visit(node, grad, paths, sums, watcher):
         if part is not None and (not hasattr(part, "grad_fn")
                                  or parent.shape not in (None, part.data.shape)):
             raise _wrong_gradient(node, index, part)
-        _visit(parent, part, paths, sums, watcher)
+        _visit(parent, part, fresh, paths, sums, watcher)
 
 
 def _add(first, second):
@@ -233,8 +235,15 @@ class Function:
     is (other operations may get it too), and returns a Tensor, or a tuple with one entry for
     each argument of forward (None: no gradient).
 
+    Attributes:
+        fresh_gradients (bool): whether the Tensors that ``backward`` returns are new, with
+            arrays that nothing else holds.  A leaf then keeps the first as its ``.grad`` instead
+            of a copy; false unless a subclass says otherwise.
+
     Source: handout 0.1.4.
     """
+
+    fresh_gradients = False
 
     @staticmethod
     def forward(ctx, *args):
@@ -331,8 +340,11 @@ class AccumulateGrad:
         variable = self._variable()
         return None if variable is None else variable.data.shape
 
-    def apply(self, grad):
-        """Add ``grad`` (Tensor, of the variable's shape) to the variable's ``.grad``."""
+    def apply(self, grad, fresh=False):
+        """Add ``grad`` (Tensor, of the variable's shape) to the variable's ``.grad``.
+
+        ``fresh``: nothing else holds it, so that it need not be copied.
+        """
         variable = self._variable()
         if variable is None or not (variable.requires_grad and variable.is_leaf):
             return
@@ -340,10 +352,13 @@ class AccumulateGrad:
         if total.shape != data.shape:
             raise RuntimeError("a gradient of shape %s arrived at a tensor of shape %s"
                                % (total.shape, data.shape))
+        dtype = floating(data.dtype)  # the variable's, but never cut to whole numbers
         if variable.grad is not None:
             total = variable.grad.data + total
-        # Of the variable's dtype, but never cut to whole numbers; always memory of its own.
-        variable.grad = type(grad)(np.array(total, floating(data.dtype)))
+        elif fresh and total.dtype == dtype:
+            variable.grad = grad
+            return
+        variable.grad = type(grad)(np.array(total, dtype))  # memory of its own
 
 
 class BackwardFunction:

@@ -51,6 +51,32 @@ def test_gradients_agree_with_central_differences(name):
     assert gradcheck(function, *inputs)
 
 
+def arrays_in(value):
+    """All arrays in a node's memory, or in a value that is kept there."""
+    if isinstance(value, (tuple, list)):
+        return [array for item in value for array in arrays_in(item)]
+    array = getattr(value, "data", value)
+    return [array] if isinstance(array, np.ndarray) else []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_gradient_shares_memory_with_nothing_else(name):
+    function, *inputs = CASES[name]
+    inputs = [x.copy(requires_grad=True) for x in inputs]
+    output = function(*inputs)
+    others, nodes = [x.data for x in inputs] + [output.data], [output.grad_fn]
+    for node in nodes:
+        if hasattr(node, "ctx"):
+            others += arrays_in(list(vars(node.ctx).values()))
+        nodes += [parent for parent in node.next_functions if parent is not None]
+    for _ in range(2):  # the second time, gradients are added to those that are there
+        output.backward()
+        grads = [x.grad.data for x in inputs]
+        for index, grad in enumerate(grads):
+            assert not any(np.shares_memory(grad, other)
+                           for other in others + grads[:index])
+
+
 SHAPES = [(), (1,), (4,), (1, 4), (3, 1), (3, 4), (2, 1, 4), (2, 3, 1), (1, 1, 1)]
 
 

@@ -311,6 +311,8 @@ class MatMul(Function):
     Vectors and stacks of matrices go by the rules of ``np.matmul``.
     """
 
+    fresh_gradients = True
+
     @staticmethod
     def forward(ctx, a, b):
         if a.data.ndim and b.data.ndim and a.shape[-1] != b.shape[-2:][0]:
@@ -345,6 +347,8 @@ class Linear(Function):
     One node where Transpose, MatMul and Add would be three.  Handout 2.1.
     """
 
+    fresh_gradients = True
+
     @staticmethod
     def forward(ctx, x, weight, bias):
         # (N, in), (out, in), (out,) -> (N, out)
@@ -371,6 +375,8 @@ class BatchNorm(Function):
 
     Source: handout 2.4, equations 5 and 6; Ioffe and Szegedy 2015, section 3.
     """
+
+    fresh_gradients = True
 
     @staticmethod
     def forward(ctx, x, gamma, beta, statistics):

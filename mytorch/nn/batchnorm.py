@@ -69,5 +69,6 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        running.data = np.add((1 - alpha) * running.data, alpha * batch,
-                              dtype=floating(running.data.dtype))
+        new = (1 - alpha) * running.data
+        new += alpha * batch  # in place, for the dtype
+        running.data = new

@@ -103,24 +103,27 @@ def _visit(node, grad, fresh, paths, sums, watcher):
 
     parents = node.next_functions
     grads = node.apply(grad) if grad is not None else (None,) * len(parents)
-    if type(grads) is not tuple:  # one Tensor is enough where only the first input needs one
-        grads = (tuple(grads) if isinstance(grads, list)
-                 else (grads,) + (None,) * parents[1:].count(None))
+    if type(grads) is tuple or type(grads) is list:
+        grads = list(grads)
+    else:  # one Tensor is enough where only the first input needs one
+        grads = [grads] + [None] * parents[1:].count(None)
     if len(grads) != len(parents):
         raise _wrong_number(node, grads)
     if watcher is not None:
         watcher.computed(node, grad, grads)
+    grad = None  # no gradient is held on to while going deeper: its memory is free
     fresh = node.cls.fresh_gradients
-    index = len(parents)
-    while index:  # from the last to the first, the order of the handout's walk-through
-        index -= 1
-        parent, part = parents[index], grads[index]
+    while grads:  # from the last to the first, the order of the handout's walk-through
+        parent = parents[len(grads) - 1]
         if parent is None:
+            grads.pop()
             continue
+        part = grads[-1]
         if part is not None and (not hasattr(part, "grad_fn")
                                  or parent.shape not in (None, part.data.shape)):
-            raise _wrong_gradient(node, index, part)
-        _visit(parent, part, fresh, paths, sums, watcher)
+            raise _wrong_gradient(node, len(grads) - 1, part)
+        part = None
+        _visit(parent, grads.pop(), fresh, paths, sums, watcher)
 
 
 def _add(first, second):

@@ -297,6 +297,18 @@ def test_an_error_in_backward_leaves_limit_and_recording_as_they_were():
     assert (leaf(1.) + 1).requires_grad
 
 
+def test_a_gradient_is_freed_as_soon_as_it_was_passed_on():
+    y = leaf(np.ones(100000))  # 0.8 MB
+    for _ in range(40):
+        y = -y
+    tracemalloc.start()
+    try:
+        y.backward()
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_thousand_training_steps_leave_memory_flat_without_the_collector():
     net = Sequential(Linear(4, 5), BatchNorm1d(5), Linear(5, 3))
     optimizer, criterion = SGD(net.parameters(), lr=0.1, momentum=0.9), CrossEntropyLoss()

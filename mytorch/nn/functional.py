@@ -72,14 +72,14 @@ class Add(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.data.shape, b.data.shape
+        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
         return Tensor(a.data + b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
         g, wanted = grad_output.data, ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g, ctx.shapes[0])) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(g, ctx.shapes[1])) if wanted[1] else None
+        grad_a = Tensor(unbroadcast(g, ctx.a_shape)) if wanted[0] else None
+        grad_b = Tensor(unbroadcast(g, ctx.b_shape)) if wanted[1] else None
         return grad_a, grad_b
 
 
@@ -88,14 +88,14 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.data.shape, b.data.shape
+        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
         return Tensor(a.data - b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
         g, wanted = grad_output.data, ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g, ctx.shapes[0])) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(-g, ctx.shapes[1])) if wanted[1] else None
+        grad_a = Tensor(unbroadcast(g, ctx.a_shape)) if wanted[0] else None
+        grad_b = Tensor(unbroadcast(-g, ctx.b_shape)) if wanted[1] else None
         return grad_a, grad_b
 
 

@@ -275,6 +275,7 @@ def diamond(n):
 
 def nodes_case():
     """The cost of a node in graphs of a thousand to a million nodes."""
+    gc.freeze()  # else the collector goes through all that was imported, again and again
     for name, build in (("chain", chain), ("diamond", diamond)):
         costs = {}
         for n in (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6):

@@ -219,6 +219,11 @@ def no_grad():
         _mode.recording = before
 
 
+# Whether nodes keep the arguments of forward, which costs their memory.  mytorch/graph.py,
+# whose pictures show them, switches it on.
+keep_inputs = False
+
+
 class Function:
     """Base class of every operation: a ``forward`` and the ``backward`` that undoes it.
 
@@ -291,7 +296,8 @@ class Function:
 
         if any(parents):
             output.requires_grad, output.is_leaf = True, False
-            output.grad_fn = BackwardFunction(cls, ctx, args, parents, output.data.shape)
+            inputs = args if keep_inputs else ()
+            output.grad_fn = BackwardFunction(cls, ctx, inputs, parents, output.data.shape)
         else:
             output.requires_grad, output.is_leaf, output.grad_fn = False, True, None
         return output
@@ -369,7 +375,7 @@ class BackwardFunction:
 
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
-        inputs (tuple): the arguments of forward.
+        inputs (tuple): the arguments of forward; empty unless ``keep_inputs`` was set.
         next_functions (tuple): for each argument of forward, its node, or None for a
             constant or something that is no Tensor.
         shape (tuple or None): the output's; None for a node made by hand.

@@ -3,6 +3,9 @@
 ``trace`` tells the recursive calls as the handout does in section 0.1.5, ``draw`` shows the
 graph, ``animate`` the gradients as they travel through it.  What is shown is what the engine
 did: a ``Recorder`` is told of every visit while ``backward()`` runs.
+
+From the import of this module on, the nodes of every graph keep the inputs of their operations,
+which are shown too.
 """
 
 import os
@@ -13,6 +16,8 @@ import numpy as np
 from mytorch import autograd_engine
 from mytorch.autograd_engine import AccumulateGrad
 from mytorch.tensor import Tensor
+
+autograd_engine.keep_inputs = True
 
 MOST_NODES = 200
 DEEPEST_INDENT = 20
@@ -45,6 +50,10 @@ def vertices_of(output, names=None, most=MOST_NODES):
 
     Returns:
         tuple: the list, and how many were left out of a graph of more than ``most``.
+
+    Raises:
+        TypeError, ValueError: no Tensor, one outside any graph, or a graph whose nodes did not
+            keep their inputs.
     """
     if not isinstance(output, Tensor):
         raise TypeError("a graph belongs to a Tensor, got %s" % type(output).__name__)
@@ -71,11 +80,8 @@ def vertices_of(output, names=None, most=MOST_NODES):
     first, _ = vertex_of(root, output)
     queue = [first]
     for vertex in queue:  # breadth first, so that what is left out is farthest from the output
-        for node, argument in zip(getattr(vertex.node, "next_functions", ()),
-                                  getattr(vertex.node, "inputs", ())):
-            if not isinstance(argument, Tensor):
-                continue
-            parent, new = vertex_of(node, argument)
+        for node, tensor in _inputs_of(vertex):
+            parent, new = vertex_of(node, tensor)
             vertex.parents.append(parent)
             if new:
                 queue.append(parent)
@@ -84,6 +90,18 @@ def vertices_of(output, names=None, most=MOST_NODES):
     for vertex in shown:
         vertex.parents = [parent for parent in vertex.parents if id(parent) in ids]
     return _inputs_first(shown), len(queue) - len(shown)
+
+
+def _inputs_of(vertex):
+    """The node (None: a constant) and the Tensor of every input of an operation."""
+    if vertex.kind != "operation":
+        return []
+    if not vertex.node.inputs:
+        raise ValueError("this graph was made before mytorch.graph was imported, so that its nodes "
+                         "did not keep their inputs; import it first")
+    return [(node, argument) for node, argument in zip(vertex.node.next_functions,
+                                                       vertex.node.inputs)
+            if isinstance(argument, Tensor)]
 
 
 def _inputs_first(vertices):

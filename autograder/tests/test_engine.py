@@ -6,11 +6,12 @@ import pickle
 import sys
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
 
-from mytorch import Function, Tensor, no_grad
+from mytorch import Function, Tensor, autograd_engine, no_grad
 from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager, backward,
                                      node_of)
 from mytorch.nn import functional as F
@@ -295,6 +296,18 @@ def test_an_error_in_backward_leaves_limit_and_recording_as_they_were():
         (Broken.apply(leaf(1.)) + 1).backward()
     assert sys.getrecursionlimit() == before
     assert (leaf(1.) + 1).requires_grad
+
+
+def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives(monkeypatch):
+    monkeypatch.setattr(autograd_engine, "keep_inputs", False)  # as without mytorch.graph
+    a, kept = leaf(np.ones(3)), []
+    y = a + 1
+    for _ in range(3):
+        kept.append(weakref.ref(y))
+        y = y + Tensor(np.ones(3))
+    assert [one() for one in kept] == [None] * 3
+    y.backward()
+    assert a.grad.data.tolist() == [1, 1, 1]
 
 
 def test_a_gradient_is_freed_as_soon_as_it_was_passed_on():

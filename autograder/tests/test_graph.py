@@ -293,3 +293,12 @@ def test_names_must_be_clear():
         draw(e, names={"a": names["a"], "z": names["a"]})
     with pytest.raises(TypeError, match="names maps names to Tensors"):
         trace(e, names={"a": 5})
+
+
+def test_a_graph_made_before_the_import_is_an_error_that_says_so(monkeypatch):
+    a = Tensor(1., requires_grad=True)
+    monkeypatch.setattr(autograd_engine, "keep_inputs", False)
+    y = a * 2
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="before mytorch.graph was imported"):
+        vertices_of(y)

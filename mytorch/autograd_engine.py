@@ -111,7 +111,7 @@ def _visit(node, grad, fresh, paths, sums, watcher):
         raise _wrong_number(node, grads)
     if watcher is not None:
         watcher.computed(node, grad, grads)
-    grad = None  # no gradient is held on to while going deeper: its memory is free
+    grad = None  # none is held on to while going deeper, so that its memory is free (from 3.11 on)
     fresh = node.cls.fresh_gradients
     while grads:  # from the last to the first, the order of the handout's walk-through
         parent = parents[len(grads) - 1]

@@ -310,6 +310,7 @@ def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives(monkeypa
     assert a.grad.data.tolist() == [1, 1, 1]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="before, a caller holds its arguments")
 def test_a_gradient_is_freed_as_soon_as_it_was_passed_on():
     y = leaf(np.ones(100000))  # 0.8 MB
     for _ in range(40):

@@ -219,8 +219,8 @@ def no_grad():
         _mode.recording = before
 
 
-# Whether nodes keep the arguments of forward, which costs their memory.  mytorch/graph.py,
-# whose pictures show them, switches it on.
+# Whether nodes keep all arguments of forward, which costs their memory.  mytorch/graph.py, whose
+# pictures show them, switches it on.
 keep_inputs = False
 
 
@@ -276,11 +276,15 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is not a Tensor.
         """
-        parents = ()
+        parents = leaves = ()
         recording = _mode.recording
         for arg in args:
-            wanted = recording and getattr(arg, "requires_grad", False)
-            parents += (arg.grad_fn or node_of(arg) if wanted else None,)
+            if recording and getattr(arg, "requires_grad", False):
+                parents += (arg.grad_fn or node_of(arg),)
+                if arg.is_leaf:
+                    leaves += (arg,)
+            else:
+                parents += (None,)
         ctx = ContextManager()
         ctx.needs_input_grad = parents  # where there is a node, a gradient is wanted
         try:
@@ -296,7 +300,7 @@ class Function:
 
         if any(parents):
             output.requires_grad, output.is_leaf = True, False
-            inputs = args if keep_inputs else ()
+            inputs = args if keep_inputs else leaves
             output.grad_fn = BackwardFunction(cls, ctx, inputs, parents, output.data.shape)
         else:
             output.requires_grad, output.is_leaf, output.grad_fn = False, True, None
@@ -375,7 +379,8 @@ class BackwardFunction:
 
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
-        inputs (tuple): the arguments of forward; empty unless ``keep_inputs`` was set.
+        inputs (tuple): the arguments of forward if ``keep_inputs`` was set, else those of them
+            that are gradient-enabled leaves: the graph keeps these alive.
         next_functions (tuple): for each argument of forward, its node, or None for a
             constant or something that is no Tensor.
         shape (tuple or None): the output's; None for a node made by hand.

@@ -310,6 +310,13 @@ def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives(monkeypa
     assert a.grad.data.tolist() == [1, 1, 1]
 
 
+def test_a_graph_keeps_its_leaves_alive(monkeypatch):
+    monkeypatch.setattr(autograd_engine, "keep_inputs", False)
+    y = leaf(2.) * Tensor(3.) + 1
+    y.backward()
+    assert y.grad_fn.next_functions[0].next_functions[0].variable.grad.item() == 3
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="before, a caller holds its arguments")
 def test_a_gradient_is_freed_as_soon_as_it_was_passed_on():
     y = leaf(np.ones(100000))  # 0.8 MB

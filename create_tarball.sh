@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes handin.tar, with mytorch/ and hw1/, for Autolab.  Works from any directory.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # started as "sh create_tarball.sh"
 set -eu
 
 [ $# -eq 0 ] || { echo "usage: ./create_tarball.sh (it takes no arguments)" >&2; exit 2; }

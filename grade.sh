@@ -3,10 +3,15 @@
 # ./grade.sh m     trains on MNIST and plots the validation accuracy
 # ./grade.sh test  runs the project's own tests
 # Works from any directory; written for bash 3.2, which macOS has.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # started as "sh grade.sh"
 set -u
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)" || exit 2
 
+[ -f "$here/requirements.txt" ] || {
+    echo "grade.sh: no requirements.txt beside it; run the script itself, not a link to it" >&2
+    exit 2
+}
 mark="made-by-grade.sh"  # in .venv: that it may be made anew, and what pip said
 
 usage() {

@@ -124,7 +124,7 @@ def by_hand(train_x, train_y, val_x, val_y, lr=np.float32(0.1)):
 
 
 def least(train_x, val_x):
-    """The job's row gathers and matrix products alone, which NumPy cannot do without."""
+    """The job's row gathers and matrix products alone, which it cannot do without."""
     w1, w2 = uniform(784, (20, 784)), uniform(20, (10, 20))
     g1, g2 = uniform(1, (100, 20)), uniform(1, (100, 10))
     for _ in range(3):
@@ -285,6 +285,7 @@ def nodes_case():
         row("%s, largest by smallest cost of a node, 10^3 to 10^6" % name,
             "%.2f" % (max(costs.values()) / min(costs.values())), "2")
         print("    " + ", ".join("%d: %.2f us" % item for item in costs.items()))
+    gc.unfreeze()
 
 
 def job_case():

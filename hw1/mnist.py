@@ -58,8 +58,8 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
     for epoch in range(num_epochs):
         batches = split(np.random.permutation(len(train_x)))
         for i, batch in enumerate(batches):
-            loss = train_step(model, optimizer, criterion,  # take(): faster than train_x[batch]
-                              Tensor(train_x.take(batch, axis=0)), Tensor(train_y.take(batch)))
+            x = Tensor(train_x.take(batch, axis=0))  # faster than train_x[batch]
+            loss = train_step(model, optimizer, criterion, x, Tensor(train_y.take(batch)))
             if i % VALIDATE_EVERY == 0:
                 accuracies.append(validate(model, val_x, val_y))
                 model.train()

@@ -61,7 +61,7 @@ def backward(grad_fn, grad_of_outputs):
     if getattr(grad_fn, "shape", None) not in (None, grad_of_outputs.data.shape):
         raise ValueError("backward() starts at a node whose output has shape %s; got a gradient of "
                          "shape %s" % (grad_fn.shape, grad_of_outputs.data.shape))
-    paths = _count_paths(grad_fn)
+    paths = count_paths(grad_fn)
     depth = len(paths)
     _change_recursion_limit(depth)
     recording, watcher = _mode.recording, _mode.watcher
@@ -103,7 +103,7 @@ def _visit(node, grad, fresh, paths, sums, watcher):
 
     parents = node.next_functions
     grads = node.apply(grad) if grad is not None else (None,) * len(parents)
-    if type(grads) is tuple or type(grads) is list:
+    if isinstance(grads, (tuple, list)):
         grads = list(grads)
     else:  # one Tensor is enough where only the first input needs one
         grads = [grads] + [None] * parents[1:].count(None)
@@ -111,8 +111,8 @@ def _visit(node, grad, fresh, paths, sums, watcher):
         raise _wrong_number(node, grads)
     if watcher is not None:
         watcher.computed(node, grad, grads)
-    grad = None  # none is held on to while going deeper, so that its memory is free (from 3.11 on)
-    fresh = node.cls.fresh_gradients
+    parts_are_fresh = getattr(node.cls, "fresh_gradients", False)
+    grad = None  # here and below: no gradient is held on to while its memory could be free
     while grads:  # from the last to the first, the order of the handout's walk-through
         parent = parents[len(grads) - 1]
         if parent is None:
@@ -123,7 +123,7 @@ def _visit(node, grad, fresh, paths, sums, watcher):
                                  or parent.shape not in (None, part.data.shape)):
             raise _wrong_gradient(node, len(grads) - 1, part)
         part = None
-        _visit(parent, grads.pop(), fresh, paths, sums, watcher)
+        _visit(parent, grads.pop(), parts_are_fresh, paths, sums, watcher)
 
 
 def _add(first, second):
@@ -144,12 +144,12 @@ def _wrong_gradient(node, index, part):
         return TypeError("%s.backward returned a %s as the gradient of its input %d; it must be "
                          "a Tensor" % (node.function_name, type(part).__name__, index))
     return RuntimeError("%s.backward returned a gradient of shape %s for its input %d of shape "
-                        "%s; a broadcast input needs unbroadcast()"
+                        "%s; if that input was broadcast, it needs unbroadcast()"
                         % (node.function_name, part.data.shape, index,
                            node.next_functions[index].shape))
 
 
-def _count_paths(root):
+def count_paths(root):
     """For every node that can be reached from ``root``: how many edges lead to it."""
     paths = {root: 1}
     to_do = [root]
@@ -240,18 +240,23 @@ class Function:
 
     ``forward`` takes a ContextManager and the arguments and returns a Tensor that it made.
     ``backward`` takes the same context and the gradient of the output, which it leaves as it
-    is (other operations may get it too), and returns a Tensor, or a tuple with one entry for
-    each argument of forward (None: no gradient).
+    is (other operations may get it too), and returns a Tensor, or a tuple or list with one
+    entry for each argument of forward (None: no gradient).
 
     Attributes:
         fresh_gradients (bool): whether the Tensors that ``backward`` returns are new, with
             arrays that nothing else holds.  A leaf then keeps the first as its ``.grad`` instead
-            of a copy; false unless a subclass says otherwise.
+            of a copy.  False unless the class itself says otherwise: it is not inherited.
 
     Source: handout 0.1.4.
     """
 
     fresh_gradients = False
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "fresh_gradients" not in vars(cls):  # its backward may be another
+            cls.fresh_gradients = False
 
     @staticmethod
     def forward(ctx, *args):
@@ -290,7 +295,7 @@ class Function:
         try:
             output = cls.forward(ctx, *args)
         except ValueError as error:  # NumPy's do not say which operation they come from
-            raise ValueError("%s of %s: %s" % (cls.__name__, _shapes(args), error)) from error
+            raise ValueError("%s%s: %s" % (cls.__name__, _shapes(args), error)) from error
         if not hasattr(output, "grad_fn"):
             raise TypeError("%s.forward must return a Tensor, got %s"
                             % (cls.__name__, type(output).__name__))
@@ -308,8 +313,9 @@ class Function:
 
 
 def _shapes(args):
-    return " and ".join("a tensor of shape %s" % (arg.shape,)
-                        for arg in args if hasattr(arg, "grad_fn"))
+    shapes = " and ".join("a tensor of shape %s" % (arg.shape,)
+                          for arg in args if hasattr(arg, "grad_fn"))
+    return shapes and " of " + shapes
 
 
 def node_of(tensor):
@@ -367,6 +373,9 @@ class AccumulateGrad:
                                % (total.shape, data.shape))
         dtype = floating(data.dtype)  # the variable's, but never cut to whole numbers
         if variable.grad is not None:
+            if variable.grad.data.shape != data.shape:
+                raise RuntimeError("the .grad of a tensor of shape %s has shape %s"
+                                   % (data.shape, variable.grad.data.shape))
             total = variable.grad.data + total
         elif fresh and total.dtype == dtype:
             variable.grad = grad

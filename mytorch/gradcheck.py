@@ -14,7 +14,7 @@ def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
     """Compare the gradients of a function with (f(x + eps) - f(x - eps)) / (2 eps).
 
     Every entry of the output is compared for every entry of every input that requires grad.
-    The inputs and their ``.grad`` are left as they were.
+    The inputs, and the ``.grad`` of every leaf, are left as they were.
 
     Args:
         function (callable): takes Tensors, returns a Tensor.
@@ -75,12 +75,14 @@ def jacobians(function, inputs, eps=1e-6):
 
 def _analytic(function, inputs, wanted):
     """One backward pass for every entry of the output."""
-    before = [inputs[i].grad for i in wanted]
     output = function(*inputs)
     if not isinstance(output, Tensor):
         raise GradcheckError("the function returned a %s, not a Tensor" % type(output).__name__)
     if not output.requires_grad:
         raise GradcheckError("the function's output requires no grad: the graph is cut somewhere")
+    nodes = autograd_engine.count_paths(autograd_engine.node_of(output))
+    leaves = [node.variable for node in nodes if isinstance(node, autograd_engine.AccumulateGrad)]
+    before = [(leaf, leaf.grad) for leaf in leaves + [inputs[i] for i in wanted]]
     jacobian = dict.fromkeys(wanted)
     try:
         for index in np.ndindex(output.shape):
@@ -97,8 +99,8 @@ def _analytic(function, inputs, wanted):
     except (RuntimeError, TypeError) as error:
         raise GradcheckError(str(error)) from error
     finally:
-        for i, grad in zip(wanted, before):
-            inputs[i].grad = grad
+        for leaf, grad in before:
+            leaf.grad = grad
     return jacobian
 
 

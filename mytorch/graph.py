@@ -20,6 +20,7 @@ from mytorch.tensor import Tensor
 autograd_engine.keep_inputs = True
 
 MOST_NODES = 200
+MOST_FRAMES = 60
 DEEPEST_INDENT = 20
 ENDINGS = (".png", ".svg", ".pdf")
 
@@ -97,8 +98,8 @@ def _inputs_of(vertex):
     if vertex.kind != "operation":
         return []
     if len(vertex.node.inputs) < len(vertex.node.next_functions):
-        raise ValueError("this graph was made before mytorch.graph was imported, so that its nodes "
-                         "did not keep their inputs; import it first")
+        raise ValueError("the nodes of this graph did not keep their inputs: it was made by hand, "
+                         "or before mytorch.graph was imported")
     return [(node, argument) for node, argument in zip(vertex.node.next_functions,
                                                        vertex.node.inputs)
             if isinstance(argument, Tensor)]
@@ -528,7 +529,7 @@ def _draw_box(axes, box, lines, **style):
                   weight="bold" if row == 0 else "normal", **FONT)
 
 
-def _draw_legend(axes, layout, left_out):
+def _draw_legend(axes, layout, left_out=0):
     x, y = MARGIN, LEGEND / 2
     for kind, text in MEANINGS:
         axes.add_patch(_outline(kind, x + 0.11, y, 0.22, 0.15))
@@ -588,19 +589,25 @@ def animate(output, path, names=None, seconds=1.5):
         output (Tensor): the tensor to differentiate.
         path (str): where to write it, ending in .gif.
         names (dict): what to call tensors, such as {"a": a, "b": b}.
-        seconds (float): how long each frame stays.
+        seconds (float): how long each frame stays, above 0.
 
     Returns:
         list of Step: the steps, as ``trace`` returns them.
 
     Raises:
-        ValueError: as for ``draw``.
+        ValueError: as for ``draw``; more than 60 steps.
         OSError: the path cannot be written; the gradients are then not touched.
     """
     from matplotlib.animation import PillowWriter
     _check_ending(path, (".gif",))
-    vertices, left_out = vertices_of(output, names)
-    open(path, "wb").close()  # fails, if it must, before backward() changes anything
+    if not seconds > 0:
+        raise ValueError("animate: seconds must be above 0, got %r" % (seconds,))
+    vertices, _ = vertices_of(output, names, most=None)
+    num_steps = 2 + sum(p.node is not None for vertex in vertices for p in vertex.parents)
+    if num_steps > MOST_FRAMES:
+        raise ValueError("animate: backward() takes %d steps through this graph, and at most %d "
+                         "can be shown; trace() prints them" % (num_steps, MOST_FRAMES))
+    open(path, "ab").close()  # fails, if it must, before backward() changes anything
     first = {id(v): None if v.tensor.grad is None else v.tensor.grad.data
              for v in vertices if v.kind == "leaf"}
     steps = record(output, names)
@@ -612,12 +619,12 @@ def animate(output, path, names=None, seconds=1.5):
     with writer.saving(figure, str(path), dpi=80):
         for step in steps:
             _clear(axes, layout)
-            _draw_step(axes, layout, steps[:step.number], first, left_out)
+            _draw_step(axes, layout, steps[:step.number], first)
             writer.grab_frame()
     return steps
 
 
-def _draw_step(axes, layout, steps, first, left_out):
+def _draw_step(axes, layout, steps, first):
     """One frame: the state of things after the last of ``steps``."""
     now = steps[-1]
     grads = dict(first)
@@ -645,4 +652,4 @@ def _draw_step(axes, layout, steps, first, left_out):
     title = "Step %d: %s" % (now.number, "; ".join(told[:1] + sums))
     axes.text(MARGIN, layout.height - LINE, title, ha="left", va="center", color=ORANGE,
               weight="bold", **FONT)
-    _draw_legend(axes, layout, left_out)
+    _draw_legend(axes, layout)

@@ -63,6 +63,10 @@ class Worker:
         self.process = None
         self.child = None
         self.count = 0
+        self.root = self.cache = None
+        self.late = False
+        self.endless = None
+        self.import_ends = False  # not known to
 
     def __enter__(self):
         return self
@@ -77,9 +81,8 @@ class Worker:
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
-        self.late = False
-        self.endless = None
-        self.import_ends = False  # not known to
+        self.cache = os.path.join(self.folder.name, "cache%d" % self.count)
+        self.late, self.endless, self.import_ends = False, None, False
         self._ask({"task": "compile"})
 
     def run(self, source, inputs):
@@ -98,7 +101,8 @@ class Worker:
         self.count += 1
         answer = os.path.join(self.folder.name, "answer%d" % self.count)
         output = os.path.join(self.folder.name, "output%d" % self.count)
-        request.update(root=self.root, answer=answer, output=output, seconds=self.seconds)
+        request.update(root=self.root, cache=self.cache, answer=answer, output=output,
+                       seconds=self.seconds)
         if self.process is None:
             self._start()
         problem = self._carry_out(request)
@@ -144,13 +148,11 @@ class Worker:
     def _start(self):
         with open(os.path.join(HERE, "worker.py")) as file:
             source = file.read()  # passed as text: no file of the grader's is on its path
-        cache = os.path.join(self.folder.name, "cache")
-        os.makedirs(cache, exist_ok=True)
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         self.buffer = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source, cache, GRADER], cwd=cache,
+            [sys.executable, "-c", source, GRADER], cwd=self.folder.name,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=dict(os.environ, PYTHONHASHSEED="0", MPLBACKEND="Agg", **one_thread))
 

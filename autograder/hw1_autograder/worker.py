@@ -1,11 +1,10 @@
 """The submission's side of the autograder: a process that carries out scenarios.
 
-The grader starts it as ``python -c <this file's text>`` with two arguments: a cache folder, and
-the grader's own folder, which is out of bounds, as is the solution beside it.  It reads one
-request a line (JSON) from standard input.  For each it forks a child, which imports the
-submission, runs one scenario in an empty folder and writes what came of it to a file; so
-nothing that a submission does in one check can reach another.  This process itself never
-imports it.
+The grader starts it as ``python -c <this file's text>`` with one argument: the grader's own
+folder, which is out of bounds, as is the solution beside it.  It reads one request a line (JSON)
+from standard input.  For each it forks a child, which imports the submission, runs one scenario
+in an empty folder and writes what came of it to a file; so nothing that a submission does in
+one check can reach another.  This process itself never imports it.
 
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
@@ -30,7 +29,7 @@ import abc, collections, copy, ctypes, functools, itertools, math  # noqa: E401,
 import random, re, subprocess, threading, typing  # noqa: E401,E402,F401
 import numpy.random  # noqa: F401
 
-CACHE, GRADER = (os.path.realpath(path) for path in sys.argv[1:3])
+GRADER = os.path.realpath(sys.argv[1])
 FORBIDDEN = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 STARTS_A_PROGRAM = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
@@ -108,6 +107,7 @@ def confine(request):
     limit("RLIMIT_CPU", int(request["seconds"]) + 2)
     os.mkdir(scratch_of(request))
     os.chdir(scratch_of(request))
+    sys.pycache_prefix = request["cache"]
     sys.path[0] = request["root"]
     sys.argv = [os.path.join(request["root"], "submission")]
 
@@ -159,15 +159,16 @@ def watch(write, request):
         for module in (os, sys.modules["posix"]):
             vars(module).pop(name, None)
     sys.meta_path.insert(0, ForbiddenFinder(request["root"]))
+    answer, cache = (os.path.realpath(request[name]) for name in ("answer", "cache"))
     sys.addaudithook(rule_keeper(lambda what: write({"violation": what}), request["root"] + os.sep,
-                                 os.path.realpath(request["answer"]),
+                                 os.path.dirname(answer) + os.sep, answer, cache + os.sep,
                                  scratch_of(request) + os.sep))
 
 
-def rule_keeper(violation, root, answer, scratch, realpath=os.path.realpath, fsdecode=os.fsdecode,
-                isdir=os.path.isdir, getpid=os.getpid, isinstance=isinstance, str=str,
-                bytes=bytes, int=int, any=any, OSError=OSError, sep=os.sep,
-                grader=GRADER + os.sep, own=os.path.dirname(CACHE) + os.sep,
+def rule_keeper(violation, root, own, answer, cache, scratch, realpath=os.path.realpath,
+                fsdecode=os.fsdecode, isdir=os.path.isdir, getpid=os.getpid,
+                isinstance=isinstance, str=str, bytes=bytes, int=int, any=any, OSError=OSError,
+                sep=os.sep, grader=GRADER + os.sep,
                 solution=tuple(os.path.join(os.path.dirname(GRADER), name)
                                for name in ("mytorch" + os.sep, "hw1" + os.sep, "handin.tar")),
                 forbidden=FORBIDDEN, changes=CHANGES_FILES, starts=STARTS_A_PROGRAM,
@@ -184,6 +185,8 @@ def rule_keeper(violation, root, answer, scratch, realpath=os.path.realpath, fsd
             violation("it opens a file of the autograder's own: " + path)
         if path.startswith(solution) and not path.startswith(root):
             violation("it opens the solution beside the grader: " + path)
+        if path.startswith(own) and path != answer and not path.startswith((cache, scratch)):
+            violation("it opens a file of another check: " + path)
         if path.startswith("/proc/") and path.split("/")[2] not in ("self", str(getpid())):
             violation("it looks into another process: " + path)
         if isinstance(flags, int) and flags & writing and path != answer and may_not_change(path):
@@ -367,5 +370,4 @@ HELPERS = {"np": np, "array_of": array_of, "grad_of": grad_of, "flat": flat,
 if __name__ == "__main__":
     import importlib.util
     sys.dont_write_bytecode = True
-    sys.pycache_prefix = CACHE
     serve()

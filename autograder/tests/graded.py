@@ -59,10 +59,9 @@ def grade(root, checks=CHECKS, seed=11785, seconds=5):
         worker = Worker(seconds)
         atexit.register(worker.close)
     worker.seconds = seconds
-    try:
-        return list(runner.grade(worker, root, checks, seed))
-    finally:
-        _idle.put(worker)
+    results = list(runner.grade(worker, root, checks, seed))
+    _idle.put(worker)  # unless that failed: then it may be in the middle of something
+    return results
 
 
 def results_of(*changes, **options):

@@ -134,3 +134,12 @@ def test_the_scripts_are_written_for_bash_3_and_have_lf_endings():
         for newer in (b"mapfile", b"readarray", b"declare -A", b"${@,", b"|&", b"&>>"):
             assert newer not in text
         assert os.access(os.path.join(REPOSITORY, name), os.X_OK)
+
+
+def test_grade_sh_works_when_it_is_started_with_sh_and_refuses_to_be_a_link(project, tmp_path):
+    process = run("sh", project / "grade.sh", "nonsense", cwd=str(tmp_path))
+    assert process.returncode == 2 and process.stderr.startswith("usage: ./grade.sh 1")
+    (tmp_path / "link").symlink_to(project / "grade.sh")
+    process = run(tmp_path / "link", "1")
+    assert process.returncode == 2 and "not a link to it" in process.stderr
+    assert not (tmp_path / ".venv").exists()

@@ -11,7 +11,7 @@ import weakref
 import numpy as np
 import pytest
 
-from mytorch import Function, Tensor, autograd_engine, no_grad
+from mytorch import Function, Tensor, no_grad
 from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager, backward,
                                      node_of)
 from mytorch.nn import functional as F
@@ -191,6 +191,29 @@ def test_a_gradient_is_a_constant_tensor_that_shares_no_memory():
     assert y.grad is None
 
 
+def test_a_subclass_of_an_operation_does_not_inherit_that_its_gradients_are_fresh():
+    class Sum(F.MatMul):
+        @staticmethod
+        def forward(ctx, a, b):
+            return Tensor(a.data + b.data)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output, grad_output
+
+    a, b = leaf(np.ones(3)), leaf(np.ones(3))
+    Sum.apply(a, b).backward()
+    assert not np.shares_memory(a.grad.data, b.grad.data)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 2), (5,)])
+def test_a_grad_of_another_shape_is_an_error(shape):
+    a = leaf(np.ones(2))
+    a.grad = Tensor(np.ones(shape))
+    with pytest.raises(RuntimeError, match="of a tensor of shape"):
+        (a * 2).backward()
+
+
 def test_a_seed_is_not_shared_with_the_gradient():
     a, seed = leaf(np.ones(3)), Tensor(np.ones(3))
     backward((a + 1).grad_fn, seed)
@@ -298,8 +321,7 @@ def test_an_error_in_backward_leaves_limit_and_recording_as_they_were():
     assert (leaf(1.) + 1).requires_grad
 
 
-def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives(monkeypatch):
-    monkeypatch.setattr(autograd_engine, "keep_inputs", False)  # as without mytorch.graph
+def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives():
     a, kept = leaf(np.ones(3)), []
     y = a + 1
     for _ in range(3):
@@ -310,8 +332,7 @@ def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives(monkeypa
     assert a.grad.data.tolist() == [1, 1, 1]
 
 
-def test_a_graph_keeps_its_leaves_alive(monkeypatch):
-    monkeypatch.setattr(autograd_engine, "keep_inputs", False)
+def test_a_graph_keeps_its_leaves_alive():
     y = leaf(2.) * Tensor(3.) + 1
     y.backward()
     assert y.grad_fn.next_functions[0].next_functions[0].variable.grad.item() == 3

@@ -302,3 +302,13 @@ def test_a_graph_made_before_the_import_is_an_error_that_says_so(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ValueError, match="before mytorch.graph was imported"):
         vertices_of(y)
+
+
+def test_an_animation_that_cannot_be_shown_is_refused_before_backward(tmp_path):
+    a = Tensor(1., requires_grad=True)
+    path = tmp_path / "a.gif"
+    with pytest.raises(ValueError, match="seconds must be above 0"):
+        animate(a * 2, str(path), seconds=0)
+    with pytest.raises(ValueError, match="trace"):
+        animate(chain(60), str(path))
+    assert a.grad is None and not path.exists()

@@ -133,6 +133,13 @@ HOSTILE = {
         "import sys, os\nframe = sys._getframe()\n"
         "while 'request' not in frame.f_locals: frame = frame.f_back\n"
         "os.symlink('/dev/zero', frame.f_locals['request']['answer'])\nos._exit(0)"),
+    "reads what another check left": (
+        "import sys, os\nframe = sys._getframe()\n"
+        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "folder = os.path.dirname(frame.f_locals['request']['answer'])\n"
+        "for name in os.listdir(folder):\n"
+        "    if name.startswith('output'): open(os.path.join(folder, name)).read()\n"
+        + AS_IS + WRONG),
     "answers with impossible shapes and texts": AS_IS + WRONG + (
         "import __main__\n"
         "__main__.encode = lambda v: {'dtype': '<f8', 'shape': [float('inf')], 'data': '\\ud800'}\n"
@@ -214,6 +221,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),
     ("removes the other files", "changes or removes a file"),
+    ("reads what another check left", "it opens a file of another check"),
 ])
 def test_the_message_says_what_happened(graded, name, text):
     message = "\n".join(line for r in graded[name] if r.check.problem == "2.4" for line in r.lines)

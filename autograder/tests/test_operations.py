@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mytorch import Function, Tensor
+from mytorch.autograd_engine import backward
 from mytorch.gradcheck import GradcheckError, gradcheck
 from mytorch.nn import functional as F
 from mytorch.nn.batchnorm import BatchNorm1d
@@ -64,13 +65,14 @@ def test_a_gradient_shares_memory_with_nothing_else(name):
     function, *inputs = CASES[name]
     inputs = [x.copy(requires_grad=True) for x in inputs]
     output = function(*inputs)
-    others, nodes = [x.data for x in inputs] + [output.data], [output.grad_fn]
+    seed = Tensor(np.ones(output.shape))
+    others, nodes = [x.data for x in inputs] + [output.data, seed.data], [output.grad_fn]
     for node in nodes:
         if hasattr(node, "ctx"):
             others += arrays_in(list(vars(node.ctx).values()))
         nodes += [parent for parent in node.next_functions if parent is not None]
     for _ in range(2):  # the second time, gradients are added to those that are there
-        output.backward()
+        backward(output.grad_fn, seed)
         grads = [x.grad.data for x in inputs]
         for index, grad in enumerate(grads):
             assert not any(np.shares_memory(grad, other)
@@ -137,6 +139,13 @@ def test_an_infinite_gradient_stops_where_the_derivative_is_zero():
 
 
 # ---- gradcheck itself
+
+def test_gradcheck_leaves_gradients_alone_also_of_parameters_that_it_was_not_given():
+    x, weight = leaf(2), leaf(2)
+    weight.grad = Tensor(np.ones(2))
+    assert gradcheck(lambda x: x * weight, x)
+    assert x.grad is None and weight.grad.data.tolist() == [1, 1]
+
 
 class Wrong(Function):
     @staticmethod

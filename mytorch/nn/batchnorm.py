@@ -69,6 +69,5 @@ class BatchNorm1d(Module):
 
     def _update(self, running, batch):
         alpha = float(self.momentum)
-        new = (1 - alpha) * running.data
-        new += alpha * batch  # in place, for the dtype
-        running.data = new
+        running.data = np.add((1 - alpha) * running.data, alpha * batch,
+                              dtype=floating(running.data.dtype))

@@ -380,9 +380,8 @@ class BatchNorm(Function):
 
     @staticmethod
     def forward(ctx, x, gamma, beta, statistics):
-        # x (N, F), gamma and beta (F,) are Tensors.  statistics are x - mean, (N, F), and
-        # 1 / sqrt(var + eps), (F,), ndarrays that nobody else holds, and whether mean and var
-        # are the batch's own.
+        # Tensors: x (N, F), gamma and beta (F,).  statistics: the ndarrays x - mean, (N, F), and
+        # 1 / sqrt(var + eps), (F,), which nobody else holds; and whether these are the batch's own.
         centred, ctx.inverse_std, ctx.of_this_batch = statistics
         ctx.x_hat = centred * ctx.inverse_std
         ctx.gamma = gamma.data.copy()

@@ -207,6 +207,11 @@ def arguments():
     return options
 
 
+def silence():
+    """Print to nowhere from now on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(options, printer):
     """Grade, print and report; the exit code."""
     results = []
@@ -214,8 +219,13 @@ def run(options, printer):
         open(options.json, "a").close()  # better to know now than after grading
     with opened(options.submission) as root, Worker(options.timeout) as worker:
         for result in grade(worker, root, options.checks, options.seed):
-            printer.show(result)
             results.append(result)
+            try:
+                printer.show(result)
+            except BrokenPipeError:
+                if not options.json:
+                    raise
+                silence()  # the report is still wanted
     summary = report(results, whole=not options.problem)
     if options.json:
         with open(options.json, "w") as file:
@@ -236,7 +246,7 @@ def main():
     try:
         return run(options, Printer())
     except BrokenPipeError:  # as in "runner.py | head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

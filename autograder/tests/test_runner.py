@@ -64,6 +64,17 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     assert "First fix: SGD steps on one layer (handout, section 2.3)" in process.stdout
 
 
+def test_a_report_is_written_also_when_nobody_reads_the_output(tmp_path):
+    path = tmp_path / "report.json"
+    process = subprocess.Popen([sys.executable, RUNNER, "--problem", "1.1", "--json", str(path)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 0
+    assert json.loads(path.read_text())["total"] == 15
+
+
 def test_a_failed_check_is_explained_in_under_twenty_lines():
     with variant(("nn/linear.py", "return out + self.bias", "print('x\\n' * 500)\n"
                                                             "        return out")) as root:

@@ -82,7 +82,7 @@ class Worker:
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
         self.cache = os.path.join(self.folder.name, "cache%d" % self.count)
-        self.late, self.endless, self.import_ends = False, None, False
+        self.endless, self.import_ends = None, False
         self._ask({"task": "compile"})
 
     def run(self, source, inputs):

@@ -4,6 +4,7 @@ import atexit
 import os
 import queue
 import shutil
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +49,12 @@ def _change(path, old, new):
         file.write(text)
 
 
+def archive_plain(path, compression="", folder="mytorch"):
+    """Write the plain submission's ``mytorch`` into an archive, under the name ``folder``."""
+    with tarfile.open(str(path), "w:" + compression) as tar:
+        tar.add(os.path.join(PLAIN, "mytorch"), folder)
+
+
 _idle = queue.LifoQueue()  # starting a worker takes as long as a dozen checks
 
 
@@ -70,11 +77,16 @@ def results_of(*changes, **options):
         return grade(folder, **options)
 
 
-def results_of_all(variants, **options):
-    """The Results of several variants, given by name; graded side by side."""
+def side_by_side(function, items):
+    """What a function that grades returns for each item, a few at a time."""
     with ThreadPoolExecutor(3) as pool:
-        results = pool.map(lambda changes: results_of(*changes, **options), variants.values())
-        return dict(zip(variants, results))
+        return list(pool.map(function, items))
+
+
+def results_of_all(variants, **options):
+    """The Results of several variants, given by name."""
+    results = side_by_side(lambda changes: results_of(*changes, **options), variants.values())
+    return dict(zip(variants, results))
 
 
 def checks_around(problems):

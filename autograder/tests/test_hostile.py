@@ -26,6 +26,13 @@ class BatchNorm1d(Module):
         return result(x)
 """
 AS_IS = "def result(x): return x\n"
+# Finds out where the worker writes its answer.
+ANSWER = """
+import os, sys
+frame = sys._getframe()
+while 'request' not in frame.f_locals: frame = frame.f_back
+answer = frame.f_locals['request']['answer']
+"""
 FORGED = '{"scores": {"1.1.1": 5, "2.4": 10}}'
 
 HOSTILE = {
@@ -130,13 +137,9 @@ HOSTILE = {
         + AS_IS + WRONG),
     "calls native code": "import ctypes; ctypes.CDLL(None).abs(1)\n" + AS_IS + WRONG,
     "puts a link in place of its answer": AS_IS + WRONG + (
-        "import sys, os\nframe = sys._getframe()\n"
-        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
-        "os.symlink('/dev/zero', frame.f_locals['request']['answer'])\nos._exit(0)"),
+        ANSWER + "os.symlink('/dev/zero', answer)\nos._exit(0)"),
     "reads what another check left": (
-        "import sys, os\nframe = sys._getframe()\n"
-        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
-        "folder = os.path.dirname(frame.f_locals['request']['answer'])\n"
+        ANSWER + "folder = os.path.dirname(answer)\n"
         "for name in os.listdir(folder):\n"
         "    if name.startswith('output'): open(os.path.join(folder, name)).read()\n"
         + AS_IS + WRONG),
@@ -148,9 +151,7 @@ HOSTILE = {
         "def result(x):\n    out = Tensor(0.)\n"
         "    out.data = type('\\r\\x1b[2K\\nTotal: 110/110', (), {})()\n    return out"),
     "forges the answer file": AS_IS + WRONG + (
-        "import sys, json, os\nframe = sys._getframe()\n"
-        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
-        "with open(frame.f_locals['request']['answer'], 'w') as file:\n"
+        ANSWER + "import json\nwith open(answer, 'w') as file:\n"
         "    json.dump({'imports': [], 'values': {'out': True}}, file)\nos._exit(0)"),
     "answers with a lying tensor": WRONG + (
         "class Liar:\n    dtype = np.dtype(float)\n    shape = (6, 3)\n"

@@ -1,11 +1,9 @@
 """Every mistake in the catalogue is caught where it is made, and named."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from checks import CHECKS, FORMULAS, wrong_values
-from graded import checks_around, lost, results_of
+from graded import checks_around, lost, results_of, side_by_side
 from mistakes import MISTAKES, recognise
 from runner import WRONG_SUMS
 
@@ -189,8 +187,7 @@ def grade_made(mistake, problem, *changes):
 @pytest.fixture(scope="module")
 def graded():
     """The results of every submission in MADE."""
-    with ThreadPoolExecutor(3) as pool:
-        return list(pool.map(lambda made: grade_made(*made), MADE))
+    return side_by_side(lambda made: grade_made(*made), MADE)
 
 
 @pytest.mark.parametrize("index", range(len(MADE)),

@@ -13,8 +13,8 @@ import pytest
 
 import runner
 from checks import CHECKS
-from graded import (PLAIN, REPOSITORY, checks_around, grade, lost, results_of, results_of_all,
-                    variant)
+from graded import (PLAIN, REPOSITORY, archive_plain, checks_around, grade, lost, results_of,
+                    results_of_all, variant)
 
 RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
 
@@ -111,8 +111,7 @@ def test_what_cannot_be_graded_exits_with_two_and_says_why(arguments):
 
 def test_an_archive_is_graded(tmp_path):
     path = str(tmp_path / "handin.tar")
-    with tarfile.open(path, "w") as tar:
-        tar.add(os.path.join(PLAIN, "mytorch"), "mytorch")
+    archive_plain(path)
     assert sum(scores_of(run("--submission", path)).values()) == 100
 
 

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from graded import PLAIN
+from graded import archive_plain
 from submission import UnusableSubmission, opened
 
 
@@ -35,8 +35,7 @@ def archive(path, *members):
 @pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
 def test_an_archive_is_unpacked_whatever_its_compression_and_removed_again(tmp_path, kind, inside):
     path = tmp_path / "handin.tar"
-    with tarfile.open(str(path), "w:" + kind) as tar:
-        tar.add(os.path.join(PLAIN, "mytorch"), inside)
+    archive_plain(path, kind, inside)
     with opened(str(path)) as root:
         assert os.path.isfile(os.path.join(root, "mytorch", "tensor.py"))
     assert not os.path.exists(root)
@@ -94,8 +93,7 @@ def test_a_damaged_archive_is_refused(tmp_path, content):
 def test_a_compressed_archive_that_was_cut_off_is_refused(tmp_path):
     for kind in ("gz", "bz2", "xz"):
         path = tmp_path / ("handin.tar." + kind)
-        with tarfile.open(str(path), "w:" + kind) as tar:
-            tar.add(os.path.join(PLAIN, "mytorch"), "mytorch")
+        archive_plain(path, kind)
         path.write_bytes(path.read_bytes()[:-1000])
         assert "cannot" in refusal(path)
 

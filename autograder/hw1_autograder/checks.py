@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+import helpers
+
 CHECKS = []
 FORMULAS = SimpleNamespace()  # the right ones; a mistake is a copy with some replaced
 
@@ -36,7 +38,8 @@ class Check:
         self.name = name
         self.points = points
         self.code = textwrap.dedent(code).strip()
-        self.source = textwrap.dedent(inspect.getsource(plan.scenario))
+        self.source = inspect.getsource(helpers) + textwrap.dedent(
+            inspect.getsource(plan.scenario))
         self.inputs = plan.inputs
         self.reference = plan.reference
         self.advice = getattr(plan, "advice", {})

@@ -38,14 +38,14 @@ class Answer:
         values (dict or None): arrays and facts by name, when the scenario ran to its end.
         problem (str): otherwise, what happened instead.
         output (str): what the submission printed, cut to size.
-        imports (list of str): forbidden packages that were imported.
+        warnings (list of str): what is worth saying but costs nothing, a sentence each.
     """
 
-    def __init__(self, values=None, problem="", output="", imports=()):
+    def __init__(self, values=None, problem="", output="", warnings=()):
         self.values = values
         self.problem = clean(problem)
         self.output = clean(output)
-        self.imports = [one_line(name) for name in imports]
+        self.warnings = list(warnings)
 
 
 class Worker:
@@ -214,14 +214,16 @@ def _read_answer(path, output, problem):
         if len(content) > LONGEST_ANSWER:
             return Answer(None, "its answer is too large", output)
         answer = json.loads(content.decode())
-        imports = [str(name)[:40] for name in answer["imports"]][:20]
+        imports = [one_line(str(name)[:40]) for name in answer["imports"]][:20]
+        warnings = ["%s is imported; deep learning toolboxes are only allowed for testing, and "
+                    "using one fails the check (handout, Directions)" % name for name in imports]
         if "violation" in answer:
             return Answer(None, "it breaks a rule: " + str(answer["violation"])[:200], output,
-                          imports)
+                          warnings)
         if "error" in answer:
-            return Answer(None, _describe_error(answer["error"]), output, imports)
+            return Answer(None, _describe_error(answer["error"]), output, warnings)
         values = {str(name): decode(value) for name, value in answer["values"].items()}
-        return Answer(values, "", output, imports)
+        return Answer(values, "", output, warnings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError,
             RecursionError):
         return Answer(None, "its process ended without an answer", output)

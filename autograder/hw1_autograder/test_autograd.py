@@ -2,7 +2,7 @@
 
 Each check has three parts.  ``inputs`` draws what it works on.  ``scenario`` is the code that
 runs in the submission's process; it imports what it needs and returns arrays and facts, by
-name (``array_of``, ``grad_of`` and other helpers are at the end of ``worker.py``).
+name (``array_of``, ``grad_of`` and other helpers are in ``helpers.py``).
 ``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas, the functions
 marked ``@formula``.  Nothing here sees the submission's objects.
 """

@@ -1,8 +1,7 @@
 """Problems 2.1 to 2.6: what is asked of the layers, the loss and the optimizer.
 
 Built as ``test_autograd.py`` is: for each check the scenario, which runs in the submission's
-process, and the reference, which judges it, in plain NumPy.  A scenario may use the helpers at
-the end of ``worker.py``: ``linear_layer`` and ``batchnorm_layer`` make the submission's layers
+process, and the reference, which judges it, in plain NumPy.  A scenario may use ``helpers.py``: ``linear_layer`` and ``batchnorm_layer`` make the submission's layers
 with given parameters, ``descend`` takes a plain step downhill without its optimizer.
 
 N = 6 rows go in; x (N, F), weight (out, in), bias (out,).

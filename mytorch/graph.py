@@ -17,7 +17,7 @@ from mytorch import autograd_engine
 from mytorch.autograd_engine import AccumulateGrad
 from mytorch.tensor import Tensor
 
-autograd_engine.keep_inputs = True
+
 
 MOST_NODES = 200
 MOST_FRAMES = 60

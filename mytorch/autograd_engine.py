@@ -272,11 +272,11 @@ class AccumulateGrad:
             return ()
         with self.adding:
             for term in (grad,) if leaf.grad is None else (grad, leaf.grad):
-                if term.shape != leaf.shape:
+                if term.data.shape != leaf.data.shape:
                     raise RuntimeError(f"a gradient of shape {term.shape} cannot be accumulated "
                                        f"in a tensor of shape {leaf.shape}")
             total = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
-            leaf.grad = type(grad)(np.asarray(total, leaf.data.dtype))
+            leaf.grad = type(grad)(total.astype(leaf.data.dtype, copy=False))
         return ()
 
 

@@ -3,8 +3,8 @@
 ``trace``, which prints the same steps, and what is shown come from ``mytorch/watch.py``.
 """
 
-from collections import namedtuple
-from dataclasses import dataclass, field
+from collections import defaultdict, namedtuple
+from dataclasses import dataclass
 from itertools import combinations
 from math import ceil
 from numbers import Real
@@ -43,7 +43,6 @@ class Box:
     kind: str = None
     column: int = 0
     lines: list = ()
-    neighbours: list = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
     column_width: float = 0.0
@@ -74,6 +73,7 @@ class Row:
     def __init__(self, operations, column_of, lines_of):
         self.boxes, self.edges, self._places = {}, [], {}
         self._lines_of = lines_of
+        self._neighbours = defaultdict(list)
         for vertex in operations:
             self._add(vertex, vertex.kind, column_of[vertex])
         for vertex in sorted(operations, key=column_of.get):
@@ -107,8 +107,8 @@ class Row:
                           for column in range(start.column + 1, end.column)]
                 route = [start, *places, end]
                 for left, right in zip(route, route[1:]):
-                    left.neighbours.append(right)
-                    right.neighbours.append(left)
+                    self._neighbours[left].append(right)
+                    self._neighbours[right].append(left)
                 same = [i for i, other in enumerate(vertex.parents) if other is parent]
                 offset = (same.index(position) - (len(same) - 1) / 2) * 0.14
                 self.edges.append(Edge(route, position, offset))
@@ -116,14 +116,14 @@ class Row:
     def _sort_columns(self):
         """Order each column by where its neighbours are, from left to right and back."""
         def middle(box):
-            return sum(n.y for n in box.neighbours) / len(box.neighbours) if box.neighbours else 0
+            return np.mean([neighbour.y for neighbour in self._neighbours[box]])
 
         for column in self.columns + self.columns[-2::-1]:
             column.sort(key=middle)
             _number(column)
 
     def _crossings(self):
-        edges = [{(box, other) for box in column for other in box.neighbours
+        edges = [{(box, other) for box in column for other in self._neighbours[box]
                   if other.column > box.column} for column in self.columns]
         return sum((start.y - other_start.y) * (end.y - other_end.y) < 0 for column in edges
                    for (start, end), (other_start, other_end) in combinations(column, 2))
@@ -198,12 +198,13 @@ def _content(vertex):
 
 
 def _gradient_line(grad):
-    return f"grad {describe(grad, 3)}" if grad.size <= 3 else f"grad norm {np.linalg.norm(grad):.3g}"
+    return f"grad {describe(grad, 3)}" if np.size(grad) <= 3 else (
+        f"grad norm {np.linalg.norm(grad):.3g}")
 
 
 def _content_with_grad(vertex):
     """The same, with the gradient of a leaf that has one."""
-    grad = array_of(vertex.tensor.grad) if vertex.kind == "leaf" and vertex.tensor else None
+    grad = array_of(getattr(vertex.tensor, "grad", None))
     return _content(vertex) + ([] if grad is None else [_gradient_line(grad)])
 
 

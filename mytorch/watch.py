@@ -1,9 +1,8 @@
 """What runs: the graph behind a tensor, and each step of its backward pass.
 
-Both are seen from outside, through the classes that the handout names, so this file works
-beside any engine that was written to it.  ``Function.apply`` is wrapped when this file is
-imported, to remember each operation's value and constants; the nodes' own ``apply`` only while
-a backward pass is watched.
+Both are seen from outside, through the classes that the handout names, so this file works beside
+any engine that was written to it.  ``Function.apply`` is wrapped when this file is imported, to
+remember values and constants; the nodes' own ``apply`` only while a backward pass is watched.
 """
 
 import functools
@@ -11,7 +10,7 @@ import sys
 import textwrap
 import threading
 import weakref
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,7 +23,7 @@ DEEPEST_INDENT = 20
 
 # An operation's node -> the array it computed, and its arguments that are constant Tensors (else
 # None).  Neither refers to a node, so nothing here keeps a graph alive.
-_remembered = weakref.WeakKeyDictionary()
+_memory = weakref.WeakKeyDictionary()
 
 
 def _remembering(apply):
@@ -32,13 +31,9 @@ def _remembering(apply):
     def apply_and_remember(cls, *args, **options):
         output = apply(cls, *args, **options)
         node = getattr(output, "grad_fn", None)
-        if node is not None:
-            constants = [arg if isinstance(arg, Tensor) and not arg.requires_grad else None
-                         for arg in args]
-            try:
-                _remembered[node] = output.data, constants
-            except TypeError:  # nodes of a class without weak references: their boxes show less
-                return output
+        if node is not None and hasattr(node, "__weakref__"):
+            _memory[node] = output.data, [
+                arg if isinstance(arg, Tensor) and not arg.requires_grad else None for arg in args]
         return output
     return classmethod(apply_and_remember)
 
@@ -46,32 +41,25 @@ def _remembering(apply):
 Function.apply = _remembering(vars(Function)["apply"].__func__)
 
 
+def _remembered(node):
+    return _memory.get(node, (None, [])) if hasattr(node, "__weakref__") else (None, [])
+
+
 # ---- the graph
 
 @dataclass(eq=False)
 class Vertex:
-    """A place in the graph.
+    """A place in the graph: its label (and the trace's, which holds the shape of a leaf without a
+    name), the engine's node or Tensor there, its value if known, and for each argument the
+    Vertex that it comes from, or None."""
 
-    Attributes:
-        kind (str): "leaf", "operation" or "constant".
-        label (str): its name, its operation, or both; for a leaf without a name, its number.
-        node (node or None), tensor (Tensor or None): what the engine has in this place.
-        data (np.ndarray or None): its value, as far as it is known.
-        parents (list of Vertex or None): for each argument, where it comes from, if known.
-    """
-
-    kind: str
+    kind: str  # "leaf", "operation" or "constant"
     label: str
+    title: str
     node: object
     tensor: Tensor
     data: np.ndarray
     parents: list = None
-    is_named: bool = True
-
-    @property
-    def title(self):
-        """Its label for a sentence: a leaf without a name shows its shape."""
-        return self.label if self.is_named else f"{self.label} ({shape_text(self.data)})"
 
     @property
     def inputs(self):
@@ -79,7 +67,7 @@ class Vertex:
 
 
 class Graph:
-    """The graph behind a tensor.  Its ``vertices`` are in an order of computation.
+    """The graph behind a tensor; its ``vertices`` stand in an order of computation.
 
     Raises:
         TypeError: ``output`` is no Tensor; ``names`` is not a dict of Tensors.
@@ -97,7 +85,10 @@ class Graph:
         root = self.vertex_of(output.grad_fn, output)
         root.data = output.data
         self.vertices = self._in_order(root)
-        self._number_leaves()
+        unnamed = [v for v in self.vertices if v.kind == "leaf" and v.label == "leaf"]
+        for number, leaf in enumerate(unnamed, 1):
+            leaf.label = f"leaf {number}" if len(unnamed) > 1 else "leaf"
+            leaf.title = f"{leaf.label} ({shape_text(leaf.data)})"
 
     def vertex_of(self, node, tensor=None):
         """The Vertex of a node, or of a tensor that has none."""
@@ -109,38 +100,34 @@ class Graph:
     def _new_vertex(self, node, place):
         name = self._names.get(id(place))
         if node is None or isinstance(node, AccumulateGrad):
-            tensor = place if isinstance(place, Tensor) else None
-            kind = "constant" if node is None and not tensor.requires_grad else "leaf"
-            return Vertex(kind, name or kind, node, tensor, getattr(tensor, "data", None),
-                          is_named=bool(name) or kind == "constant")
-        operation = getattr(node, "function_name", None) or _operation_of(node).__name__
+            tensor = place if isinstance(place, Tensor) else None  # None: it is gone
+            is_leaf = node is not None or tensor.requires_grad
+            kind = "leaf" if is_leaf else "constant"
+            return Vertex(kind, name or kind, name or kind, node, tensor,
+                          getattr(tensor, "data", None))
+        operation = getattr(node, "function_name", getattr(node, "cls", type(node)).__name__)
         label = f"{name} = {operation}" if name else operation
-        data, _ = _remembered_of(node)
-        return Vertex("operation", label, node, None, data)
+        return Vertex("operation", label, label, node, None, _remembered(node)[0])
 
     def _parents_of(self, vertex):
-        parents = list(getattr(vertex.node, "next_functions", None) or ())
-        _, constants = _remembered_of(vertex.node)
-        known = constants if len(constants) == len(parents) else [None] * len(parents)
+        nodes = list(getattr(vertex.node, "next_functions", ()))
+        constants = _remembered(vertex.node)[1]
+        if len(constants) != len(nodes):
+            constants = [None] * len(nodes)
         return [None if node is None and constant is None else self.vertex_of(node, constant)
-                for node, constant in zip(parents, known)]
+                for node, constant in zip(nodes, constants)]
 
     def _in_order(self, root):
-        """All vertices, each after its inputs: a depth-first walk that needs no recursion."""
+        """All vertices, each after its inputs: a depth-first walk without recursion."""
         ordered, to_do = {}, [root]
         while to_do:
             vertex = to_do[-1]
             if vertex.parents is None:
                 vertex.parents = self._parents_of(vertex)
-                to_do += [v for v in reversed(vertex.inputs) if v.parents is None]
+                to_do += [parent for parent in reversed(vertex.inputs) if parent.parents is None]
             else:
                 ordered[to_do.pop()] = True
         return list(ordered)
-
-    def _number_leaves(self):
-        unnamed = [v for v in self.vertices if not v.is_named]
-        for number, vertex in enumerate(unnamed, 1):
-            vertex.label = f"leaf {number}" if len(unnamed) > 1 else "leaf"
 
 
 def _place(node, tensor):
@@ -150,32 +137,18 @@ def _place(node, tensor):
     return tensor if node is None else node
 
 
-def _operation_of(node):
-    return getattr(node, "cls", type(node))
-
-
-def _remembered_of(node):
-    try:
-        return _remembered.get(node, (None, []))
-    except TypeError:  # see _remembering
-        return None, []
-
-
 def _names_by_place(names):
     names = {} if names is None else names
     if not isinstance(names, dict) or not all(isinstance(t, Tensor) for t in names.values()):
         raise TypeError(f'names maps names to Tensors, such as {{"a": a}}; got {names!r}')
-    labels = {}
-    for name, tensor in names.items():
-        labels.setdefault(id(_place(tensor.grad_fn, tensor)), []).append(" ".join(f"{name}".split()))
-    return {place: ", ".join(several) for place, several in labels.items()}
+    return {id(_place(tensor.grad_fn, tensor)): " ".join(str(name).split())
+            for name, tensor in names.items()}
 
 
 # ---- numbers as text
 
 def array_of(grad):
-    """A copy of the array of a gradient, which may be a Tensor, an array or (then as it is)
-    anything else that a backward returned."""
+    """A copy of a gradient's array; what is neither a Tensor nor numbers stays what it is."""
     grad = grad.data if isinstance(grad, Tensor) else grad
     return np.array(grad) if isinstance(grad, (np.ndarray, np.number, float, int)) else grad
 
@@ -183,7 +156,7 @@ def array_of(grad):
 def describe(data, digits=4):
     """A few numbers as they are; more as their shape, mean and norm; always one line."""
     if not isinstance(data, np.ndarray):
-        return "nothing" if data is None else f"something that is no gradient, a {type(data).__name__}"
+        return "None" if data is None else f"no gradient but a {type(data).__name__}"
     if data.size <= 3:
         return np.array2string(data, separator=", ", formatter={
             "float_kind": lambda number: f"{number:.{digits}g}"}).replace("\n", "")
@@ -197,42 +170,39 @@ def shape_text(data):
 
 # ---- the backward pass
 
-Handed = namedtuple("Handed", "giver position receiver grad")
-Handed.__doc__ = """A gradient on its way: from the Vertex of an operation, for its argument at a
-position, to that one's Vertex."""
+@dataclass(eq=False)
+class Handed:
+    """A gradient on its way from an operation, of its argument at a position, to that Vertex."""
+
+    giver: Vertex
+    position: int
+    receiver: Vertex
+    grad: np.ndarray
+    original: object  # the engine's own object, by which it is recognised
 
 
-@dataclass
+@dataclass(eq=False)
 class Step:
-    """One gradient that a node received, and what came of it.
-
-    Attributes:
-        number, depth (int): which step, and how deep the engine's calls were nested.
-        vertex (Vertex or None): where; None in the first step, the start.
-        received (np.ndarray): the gradient.
-        came (list of Handed): what it was made of, if its way was seen.
-        handed (list of Handed): the gradients that an operation hands on.
-        before, after (np.ndarray or None): a leaf's .grad.
-        error (str or None): what was raised, if anything.
-    """
+    """A gradient that a node received, and what came of it: an operation's ``handed``, a leaf's
+    .grad ``before`` and ``after``, or an error.  ``depth`` tells how the engine's calls were
+    nested.  The first step, the start, has no vertex."""
 
     number: int
     depth: int
     vertex: Vertex
     received: np.ndarray
-    came: list = field(default_factory=list)
+    came: list = ()  # of Handed: the way of what was received, as far as it was seen
     handed: list = field(default_factory=list)
     before: np.ndarray = None
     after: np.ndarray = None
     error: str = None
 
     def lines(self):
-        """What there is to say of this step."""
+        """What there is to say."""
+        received = describe(self.received)
         if self.vertex is None:
-            return [f"backward() starts with the gradient of the output itself: "
-                    f"{describe(self.received)}"]
-        leaf = " (leaf)" if self.vertex.kind == "leaf" and self.vertex.is_named else ""
-        lines = [f"{self.vertex.title}{leaf} received {describe(self.received)}"]
+            return [f"backward() starts with the gradient of the output itself: {received}"]
+        lines = [f"{self.vertex.title} received {received}"]
         if len(self.came) > 1:
             parts = textwrap.shorten(", ".join(describe(part.grad) for part in self.came), 60,
                                      placeholder=" ...")
@@ -241,15 +211,12 @@ class Step:
         if self.error is not None:
             return lines + [f"raised {self.error}"]
         if self.vertex.kind == "leaf":
-            before = "None" if self.before is None else describe(self.before)
-            after = "None" if self.after is None else describe(self.after)
-            return lines + [f"keeps it: .grad was {before}, is {after}"]
-        for part in self.handed:
-            if part.receiver.kind == "constant":
-                lines.append(f"nothing for {part.receiver.title}: a constant requires no gradient")
-            else:
-                lines.append(f"hands {describe(part.grad)} to {part.receiver.title}")
-        return lines
+            return lines + [f"keeps it: .grad was {describe(self.before)}, "
+                            f"is {describe(self.after)}"]
+        return lines + [f"nothing for {part.receiver.title}: a constant requires no gradient"
+                        if part.receiver.kind == "constant" else
+                        f"hands {describe(part.grad)} to {part.receiver.title}"
+                        for part in self.handed]
 
     def __str__(self):
         head = f"Step {self.number:<3d}" + "  " * min(self.depth, DEEPEST_INDENT)
@@ -262,32 +229,34 @@ def _is_close(one, other):
 
 
 def _is_sum(parts, total):
-    arrays = [part.grad for part in parts if isinstance(part.grad, np.ndarray)]
-    if len({array.shape for array in arrays}) != 1:
+    if any(np.shape(part.grad) != np.shape(total) for part in parts):
         return False
     with np.errstate(all="ignore"):
-        return _is_close(np.asarray(sum(arrays)), total)
+        return _is_close(np.asarray(sum(part.grad for part in parts)), total)
 
 
 class Recorder:
-    """Turns every ``apply`` of the outermost traversal of one thread into a Step."""
+    """Makes a Step of each ``apply`` of one thread's outermost traversal, and shows it."""
 
     def __init__(self, graph, show):
-        self.steps = []
         self._graph, self._show = graph, show
+        self._count = 0
         self._thread, self._is_inside = threading.get_ident(), False
-        self._waiting = defaultdict(list)  # Vertex -> gradients handed to it, as (object, Handed)
-        self._levels = {None: 0}           # frame -> the number of calls that it is deep
-        self._callers = []                 # those levels of the calls that led here
+        self._waiting = defaultdict(list)  # Vertex -> what was handed to it
+        self._levels = {None: 0}           # frame -> how many frames are below it
+        self._callers = []                 # the levels of the calls of apply that led here
 
     def __call__(self, apply, node, *grads, **options):
         if self._is_inside or threading.get_ident() != self._thread:
             return apply(node, *grads, **options)
-        step = self._start(node, grads[0] if grads else None, self._depth(sys._getframe(2)))
+        step = self._start(self._graph.vertex_of(node), grads[0], self._depth(sys._getframe(2)))
+        tensor = step.vertex.tensor
+        step.before = None if tensor is None else array_of(tensor.grad)
         self._is_inside = True
         try:
             result = apply(node, *grads, **options)
-            self._finish(step, result)
+            step.after = None if tensor is None else array_of(tensor.grad)
+            self._hand_on(step, result)
             return result
         except BaseException as error:
             step.error = f"{type(error).__name__}: {error}"
@@ -296,12 +265,37 @@ class Recorder:
             self._is_inside = False
             self._show(step)
 
-    def forget_calls(self):
-        """Let go of the engine's frames, which refer to what refers to them."""
-        self._levels.clear()
+    def _start(self, vertex, grad, depth):
+        received = array_of(grad)
+        if self._count == 0:
+            self._count = 1
+            self._show(Step(1, 0, None, received))
+        self._count += 1
+        return Step(self._count, depth, vertex, received, self._arrived(vertex, grad, received))
+
+    def _arrived(self, vertex, grad, received):
+        """What was handed to a vertex and is this gradient: one of what waits, or their sum."""
+        waiting = self._waiting[vertex]
+        equal = [one for one in waiting if _is_close(one.grad, received)]
+        same = [one for one in equal if one.original is grad]
+        if same or equal and not _is_sum(waiting, received):
+            waiting.remove((same or equal)[0])
+            return (same or equal)[:1]
+        return self._waiting.pop(vertex)
+
+    def _hand_on(self, step, result):
+        grads = list(result) if isinstance(result, (tuple, list)) else [result]
+        parents = step.vertex.parents or ()
+        grads += [None] * (len(parents) - len(grads))
+        for position, (parent, grad) in enumerate(zip(parents, grads)):
+            if parent is not None:
+                handed = Handed(step.vertex, position, parent, array_of(grad), grad)
+                step.handed.append(handed)
+                if parent.kind != "constant" and grad is not None:
+                    self._waiting[parent].append(handed)
 
     def _depth(self, frame):
-        """How many of the calls of apply so far were made by calls that led to this one.
+        """How many calls of apply were made by calls that led to this one.
 
         Only the frames since the last call are looked at: a deep recursion takes linear time.
         """
@@ -313,48 +307,14 @@ class Recorder:
             self._levels.popitem()
         for frame in reversed(new):
             self._levels[frame] = len(self._levels)
-        level = len(self._levels)
-        while self._callers and self._callers[-1] >= level:
+        while self._callers and self._callers[-1] >= len(self._levels):
             self._callers.pop()
-        self._callers.append(level)
+        self._callers.append(len(self._levels))
         return len(self._callers) - 1
 
-    def _start(self, node, grad, depth):
-        vertex, received = self._graph.vertex_of(node), array_of(grad)
-        if not self.steps:
-            self.steps.append(Step(1, 0, None, received))
-            self._show(self.steps[0])
-        step = Step(len(self.steps) + 1, depth, vertex, received,
-                    self._arrived(vertex, grad, received))
-        if vertex.tensor is not None:
-            step.before = array_of(vertex.tensor.grad)
-        self.steps.append(step)
-        return step
-
-    def _arrived(self, vertex, grad, received):
-        """Which of the gradients that wait for a node this one is: one of them, or their sum."""
-        waiting = self._waiting[vertex]
-        equal = [pair for pair in waiting if _is_close(pair[1].grad, received)]
-        same = [pair for pair in equal if pair[0] is grad]
-        if same or equal and not _is_sum([handed for _, handed in waiting], received):
-            pair = (same or equal)[0]
-            self._waiting[vertex] = [other for other in waiting if other is not pair]
-            return [pair[1]]
-        return [handed for _, handed in self._waiting.pop(vertex)]
-
-    def _finish(self, step, result):
-        vertex = step.vertex
-        if vertex.kind == "leaf":
-            step.after = None if vertex.tensor is None else array_of(vertex.tensor.grad)
-            return
-        grads = list(result) if isinstance(result, (tuple, list)) else [result]
-        grads += [None] * (len(vertex.parents) - len(grads))
-        for position, (parent, grad) in enumerate(zip(vertex.parents, grads)):
-            if parent is not None:
-                handed = Handed(vertex, position, parent, array_of(grad))
-                step.handed.append(handed)
-                if parent.kind != "constant" and grad is not None:
-                    self._waiting[parent].append((grad, handed))
+    def forget_calls(self):
+        """Let go of the engine's frames, which refer to what refers to them."""
+        self._levels.clear()
 
 
 _one_at_a_time = threading.RLock()
@@ -374,10 +334,10 @@ def observed(observer):
             yield
         finally:
             for cls, apply in originals:
-                if apply is not None:
-                    cls.apply = apply
-                elif "apply" in vars(cls):  # it was inherited
+                if apply is None:  # it was inherited
                     del cls.apply
+                else:
+                    cls.apply = apply
 
 
 def record(output, graph, show):
@@ -418,17 +378,17 @@ def trace(output, names=None):
     Step 3    Add received 1
               hands 1 to Add
               hands 1 to c
-    Step 4      c (leaf) received 1
+    Step 4      c received 1
                 keeps it: .grad was None, is 1
     Step 5      Add received 1
                 hands 1 to Mul
                 hands 1 to a
-    Step 6        a (leaf) received 1
+    Step 6        a received 1
                   keeps it: .grad was None, is 1
     Step 7        Mul received 1
                   hands 2 to a
                   nothing for b: a constant requires no gradient
-    Step 8          a (leaf) received 2
+    Step 8          a received 2
                     keeps it: .grad was 1, is 3
     """
     steps = []

@@ -184,15 +184,16 @@ def test_a_backward_inside_a_backward_and_one_of_another_thread_are_not_recorded
 def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
     x = Tensor(1., requires_grad=True)
     y = x
-    for _ in range(3000):
+    for _ in range(2000):
         y = y + x
     start = time.process_time()
-    assert len(trace(y, {"x": x})) == 6002
-    assert time.process_time() - start < 5
+    assert len(trace(y, {"x": x})) == 4002
+    assert time.process_time() - start < 3
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 
 
 def test_remembering_for_the_pictures_keeps_no_graph_alive():
+    draw(fan(1))  # the first loads matplotlib
     gc.collect()
     gc.disable()
     try:
@@ -349,7 +350,7 @@ def test_a_chain_of_sixty_nodes_fits_a_page():
 
 def test_a_graph_of_three_hundred_nodes_is_drawn_in_seconds(tmp_path):
     output = fan(299)
-    draw(output)  # the first loads matplotlib and its fonts
+    draw(fan(1), tmp_path / "fan.png")  # the first loads matplotlib and its fonts
     start = time.process_time()
     figure = draw(output, tmp_path / "fan.png")
     assert time.process_time() - start < 4  # 2 on the machine that this was written on
@@ -409,7 +410,7 @@ def test_an_edge_at_work_has_one_arrow_head_at_the_end_the_gradient_goes_to(tmp_
     assert thickness[:8].max() >= 5 and thickness[-4:].max() <= 4
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.29, 2, np.float32(1.5), 655.35])
+@pytest.mark.parametrize("seconds", [0.01, 0.29, np.float32(1.5), 655.35])
 def test_each_frame_stays_as_long_as_it_was_told_to(seconds, tmp_path):
     animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.gif", seconds=seconds)
     with Image.open(str(tmp_path / "a.gif")) as image:

@@ -43,7 +43,7 @@ Function.apply = _remembering(vars(Function)["apply"].__func__)
 
 
 def _remembered(node):
-    return _memory.get(weakref.ref(node), (None, [])) if hasattr(node, "__weakref__") else (None, [])
+    return _memory.get(hasattr(node, "__weakref__") and weakref.ref(node), (None, []))
 
 
 # ---- the graph

@@ -18,7 +18,7 @@ except ImportError:
              "    .venv/bin/python sandbox.py")
 
 from mytorch.autograd_engine import ContextManager, Function, no_grad  # noqa: F401
-from mytorch.gradcheck import gradcheck, jacobians
+from mytorch.gradcheck import gradcheck
 from mytorch.graph import animate, draw, trace  # noqa: F401
 from mytorch.nn import functional as F
 from mytorch.nn.activations import ReLU  # noqa: F401
@@ -61,12 +61,10 @@ def check(name, function, inputs):
     """Compare a function's gradients with central differences; prints one line."""
     try:
         gradcheck(function, *inputs)
-        errors = [np.abs(analytic - numeric).max()
-                  for _, analytic, numeric in jacobians(function, inputs)]
-    except Exception as error:  # a half-finished operation may raise anything
-        print(f"  FAIL  {name:32s} {type(error).__name__}: {error}")
+    except Exception as reason:  # a half-finished operation may raise anything
+        print(f"  FAIL  {name:32s} {type(reason).__name__}: {reason}")
         return False
-    print(f"  ok    {name:32s} largest error {max(errors):.1e}")
+    print(f"  ok    {name}")
     return True
 
 

@@ -186,9 +186,8 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is no Tensor.
         """
-        recording = is_recording()
         ctx = ContextManager()
-        ctx.next_functions = tuple([node_of(arg) if recording else None for arg in args])
+        ctx.next_functions = tuple(map(node_of, args)) if is_recording() else (None,) * len(args)
         output = cls._run_forward(ctx, args)
         linked = ctx.next_functions.count(None) < len(args)
         output.requires_grad, output.is_leaf, output.grad_fn = linked, not linked, None

@@ -222,10 +222,7 @@ class Worker:
             "scratch": wall.SCRATCH if walled else os.path.join(self.folder, "scratch"),
             "uid": self.uid if isolation == "user" else 0,
             "sites": wall.sites(), "private": self._private()}
-        texts = []
-        for name in ("worker.py", "imports.py"):  # as texts: no file of the grader's is there
-            with open(os.path.join(HERE, name)) as file:
-                texts.append(file.read())
+        texts = [_text(name) for name in ("worker.py", "imports.py")]  # no file is there
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
@@ -252,6 +249,11 @@ class Worker:
                 process.kill()
                 process.wait()
             process.stdout.close()
+
+
+def _text(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return file.read()
 
 
 # ---- reading what came back

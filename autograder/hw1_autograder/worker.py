@@ -194,6 +194,10 @@ def unshare_as_root():
     try:
         linux("unshare", NEW_NAMESPACES | NEW_NETWORK)
         linux("mount", None, b"/", None, PRIVATE_MOUNTS, None)
+        linux("mount", b"tmpfs", os.fsencode(SCRATCH), b"tmpfs", NOSUID_NODEV,
+              b"size=64m,mode=700,uid=%d" % UID)
+        linux("mount", None, b"/", None, READ_ONLY_MOUNT, None)
+        linux("mount", b"proc", b"/proc", b"proc", NOSUID_NODEV, None)
         for path in PRIVATE:
             if os.path.isdir(path) and not ROOT.startswith(path + os.sep):
                 linux("mount", b"tmpfs", os.fsencode(path), b"tmpfs", NOSUID_NODEV, b"mode=000")
@@ -268,35 +272,38 @@ def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance
     harmless = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.chdir", "os.putenv",
                 "os.unsetenv", "os.getxattr", "os.listxattr")
     writing = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT
-    may_write = (realpath(SCRATCH) + sep, os.devnull + sep)
+    scratch, nothing = realpath(SCRATCH) + sep, os.devnull + sep
+    network = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo")
 
-    def refuse(what, path=""):
-        raise PermissionError(errno.EACCES, "not allowed in a check: " + what, path or None)
+    def refuse(what, which):
+        raise PermissionError(f"a check may not {what}: {which}")
 
     def hook(event, args):
         if event.startswith(starts):
-            refuse("starting another program or process (%s)" % event)
+            refuse("start another program or process", event)
         elif event in ("ctypes.dlopen", "ctypes.dlsym"):
-            refuse("calling native code through ctypes")
-        elif event in ("os.kill", "os.killpg", "resource.prlimit") and args[0] != getpid():
-            refuse("reaching for another process (%s)" % event)
+            refuse("call native code", event)
         elif event == "import" and str(args[1]).startswith(ROOT + sep):
-            refuse("native code in the submission", args[1])
+            refuse("call native code", args[1])
+        elif event in ("os.kill", "os.killpg", "resource.prlimit") and args[0] != getpid():
+            refuse("reach for another process", event)
+        elif event in network:
+            refuse("use the network", event)
         elif event == "open" or event.startswith("os.") and event not in harmless:
             for path in args:
                 if isinstance(path, (str, bytes)) and (event != "open" or path is args[0]):
-                    touch(realpath(fsdecode(path)) + sep, event != "open" or (
+                    touch(event, realpath(fsdecode(path)) + sep, event != "open" or (
                         isinstance(args[2], int) and args[2] & writing))
 
-    def touch(path, write):
+    def touch(event, path, write):
         around = [one for one in PRIVATE + [ROOT] if path.startswith(one + sep)]
         holds = any((one + sep).startswith(path) for one in PRIVATE)
         if holds or around and max(around, key=len) != ROOT:
-            refuse("opening the grader's files or the solution beside it", path[:-1])
+            refuse("open the grader's files or the solution", path[:-1])
         if path.startswith("/proc/") and path.split(sep)[2] not in ("self", str(getpid())):
-            refuse("looking into another process", path[:-1])
-        if write and not path.startswith(may_write):
-            refuse("writing anywhere but in the current folder", path[:-1])
+            refuse("look into another process", path[:-1])
+        if write and not path.startswith(scratch) and (path, event) != (nothing, "open"):
+            refuse("write or change anything but in its own folder", path[:-1])
     return hook
 
 

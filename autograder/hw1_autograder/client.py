@@ -203,13 +203,13 @@ class Worker:
                 self._popen(isolation, preload, errors)
                 try:
                     ready = _loads(self._line(time.monotonic() + STARTING))
-                    _exactly(ready, walls=bool, threads=int)
+                    _exactly(ready, works=bool, threads=int)
                 except (OSError, ValueError, EOFError):
                     errors.seek(0)
                     lines = errors.read(4096).decode(errors="replace").strip().split("\n")
                     reason = f"{isolation} does not work here: {short(lines[-1], 200)}"
-                    ready = {"walls": False, "threads": 0}
-            if ready["walls"] and (ready["threads"] == 1 or not preload):
+                    ready = {"works": False, "threads": 0}
+            if ready["works"] and (ready["threads"] == 1 or not preload):
                 self.isolation = isolation
                 return ""
             self._stop()

@@ -35,6 +35,7 @@ LIMITS = {"AS": 2 << 30, "FSIZE": OUTPUT_LIMIT, "CORE": 0, "NOFILE": 256}
 NEW_NAMESPACES = 0x20000 | 0x8000000 | 0x20000000  # CLONE_NEWNS, _NEWIPC, _NEWPID
 NEW_NETWORK = 0x40000000
 NOSUID_NODEV, PRIVATE_MOUNTS, READ_ONLY_MOUNT = 2 | 4, 0x4000 | 0x40000, 1 | 2 | 32 | 0x1000
+BLIND = 71  # an exit code
 PDEATHSIG, DUMPABLE, NO_NEW_PRIVS = 1, 4, 38
 
 
@@ -52,11 +53,12 @@ def serve():
     os.dup2(nothing, 1)  # packages may print when they are imported
     linux("prctl", DUMPABLE, 0, 0, 0, 0)  # a check cannot look into this process
     os.environ.update(HOME=SCRATCH, TMPDIR=SCRATCH, MPLCONFIGDIR=SCRATCH)
-    reply = carry_out(lambda request: imports.look_through(ROOT), {"seconds": 10}, requests)
+    reply = carry_out(look_through, {"seconds": 10}, requests)
     found = json.loads(reply["answer"])["values"] if reply["end"] == "answered" else {}
     imports.compiled.update(found.get("compiled", {}))
     imports.preload(found.get("names", []) if SETTINGS["preload"] else [], SETTINGS["sites"])
-    replies.write(json.dumps({"walls": reply["end"] != "failed",
+    works = reply["end"] != "failed" and reply["status"] != BLIND << 8
+    replies.write(json.dumps({"works": works,
                               "threads": threading.active_count()}).encode() + b"\n")
     for line in requests:
         reply = carry_out(run_scenario, json.loads(line.decode()), requests)
@@ -247,6 +249,13 @@ def run_child(task, request, answer, output):
     end(0)
 
 
+def look_through(request):
+    if not all(os.access(path, os.R_OK) for path in
+               (os.__file__, np.__file__, os.path.join(ROOT, "mytorch"))):
+        os._exit(BLIND)  # a user of its own that may not read what it needs
+    return imports.look_through(ROOT)
+
+
 def run_scenario(request):
     inputs = {name: decode(value) for name, value in request["inputs"].items()}
     np.random.seed(0)
@@ -292,7 +301,7 @@ def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance
         elif event == "open" or event.startswith("os.") and event not in harmless:
             for path in args:
                 if isinstance(path, (str, bytes)) and (event != "open" or path is args[0]):
-                    touch(event, realpath(fsdecode(path)) + sep, event != "open" or (
+                    touch(event, realpath(fsdecode(path)).rstrip(sep) + sep, event != "open" or (
                         isinstance(args[2], int) and args[2] & writing))
 
     def touch(event, path, write):

@@ -343,15 +343,14 @@ def decode(value):
 
 def describe(error):
     """What went wrong and where in the submission: type, message, file, line, its text."""
-    place, last = None, ""
+    places = [getattr(error, "place", None)]  # of a stand-in
     trace = error.__traceback__
     while trace is not None:
-        last = trace.tb_frame.f_code.co_filename
-        if last.startswith(ROOT + os.sep):
-            place = last, trace.tb_lineno
+        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    if isinstance(error, SyntaxError) and str(error.filename).startswith(ROOT + os.sep):
-        place = error.filename, error.lineno
+    if isinstance(error, SyntaxError):
+        places.append((error.filename, error.lineno))
+    places = [place for place in places if place and str(place[0]).startswith(ROOT + os.sep)]
     try:
         message = str(error)
     except Exception:
@@ -361,8 +360,6 @@ def describe(error):
         message = f"it ends the process ({kind})"
     elif kind == "BdbQuit":
         message = "a breakpoint is left in the code (pdb.set_trace())"
-    elif isinstance(error, MemoryError) and "importlib" in last:
-        message = "the file is nested too deeply for Python's parser"
     elif isinstance(error, MemoryError):
         message = f"it needs more than {LIMITS['AS'] >> 30} GB of memory"
     elif isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.EMFILE):
@@ -371,13 +368,14 @@ def describe(error):
                    f"it has more than {LIMITS['NOFILE']} files open at once")
     answer = {"type": kind, "message": message[:400], "place": [],
               "missing": imports.missing(error), "circular": imports.circular(error)}
-    if place is not None:
+    if places:
+        file, line = places[-1]
         try:
-            with open(place[0], errors="replace") as lines:
-                text = list(lines)[place[1] - 1].strip()[:100]
+            with open(file, errors="replace") as lines:
+                text = list(lines)[line - 1].strip()[:100]
         except (OSError, IndexError, TypeError):
             text = ""
-        answer["place"] = [os.path.relpath(place[0], ROOT), place[1] or 0, text]
+        answer["place"] = [os.path.relpath(file, ROOT), line or 0, text]
     return answer
 
 

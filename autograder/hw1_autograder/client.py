@@ -200,20 +200,20 @@ class Worker:
         reason = ""
         for preload in (True, False):  # a package may crash, hang, or start threads
             with tempfile.TemporaryFile() as errors:
-                self._popen(isolation, preload, errors)
                 try:
+                    self._popen(isolation, preload, errors)
                     ready = _loads(self._line(time.monotonic() + STARTING))
                     _exactly(ready, works=bool, threads=int)
-                except (OSError, ValueError, EOFError):
+                except (OSError, ValueError, EOFError) as error:
                     errors.seek(0)
-                    lines = errors.read(4096).decode(errors="replace").strip().split("\n")
-                    reason = f"{isolation} does not work here: {short(lines[-1], 200)}"
+                    said = errors.read(4096).decode(errors="replace").strip() or str(error)
+                    reason = short(said.split("\n")[-1], 200)
                     ready = {"works": False, "threads": 0}
             if ready["works"] and (ready["threads"] == 1 or not preload):
                 self.isolation = isolation
                 return ""
             self._stop()
-        return reason or f"{isolation} does not work here"
+        return f"{isolation} does not work here ({reason or 'no reason was given'})"
 
     def _popen(self, isolation, preload, errors):
         walled = isolation == "bubblewrap"

@@ -272,7 +272,7 @@ def run_scenario(request):
 
 
 def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance, str=str,
-          any=any, max=max, len=len, getpid=os.getpid, sep=os.sep):
+          isdir=os.path.isdir, any=any, max=max, len=len, getpid=os.getpid, sep=os.sep):
     """An audit hook (PEP 578) that says clearly what the wall would refuse without a reason.
 
     Without a wall it is all there is, and whoever takes the interpreter apart gets past it.
@@ -306,13 +306,16 @@ def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance
 
     def touch(event, path, write):
         around = [one for one in PRIVATE + [ROOT] if path.startswith(one + sep)]
-        holds = any((one + sep).startswith(path) for one in PRIVATE)
-        if holds or around and max(around, key=len) != ROOT:
+        if around and max(around, key=len) != ROOT:
             refuse("open the grader's files or the solution", path[:-1])
         if path.startswith("/proc/") and path.split(sep)[2] not in ("self", str(getpid())):
             refuse("look into another process", path[:-1])
-        if write and not path.startswith(scratch) and (path, event) != (nothing, "open"):
+        if path.startswith(scratch) or (path, event) == (nothing, "open"):
+            return
+        if write:
             refuse("write or change anything but in its own folder", path[:-1])
+        if isdir(path):  # from which files can be reached by relative paths
+            refuse("open a folder", path[:-1])
     return hook
 
 

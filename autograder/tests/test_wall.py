@@ -8,10 +8,10 @@ import contextlib
 import os
 import pty
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import time
 
 import pytest
@@ -114,9 +114,6 @@ PROGRAMS = {
     "execve": LIBC + "import os\npid = os.fork()\nif not pid: libc.execv(b'/bin/true', None); "
                      "os._exit(9)\nloot = os.waitpid(pid, 0)[1] == 0",
     "libc.system": LIBC + "loot = libc.system(b'true') == 0",
-    "a set-uid program": "import glob, os\nloot = [n for p in ('/usr/bin', '/bin', '/usr/lib/*', "
-                         "'/usr/sbin') for n in glob.glob(p + '/*') if os.stat(n).st_mode & 0o4000"
-                         " and os.access(n, os.X_OK) and libc.geteuid() == 0 and False]",
 }
 REACHING = {
     "the network": "import socket\nsocket.create_connection(('127.0.0.1', PORT), 1)\nloot = 1",
@@ -287,15 +284,163 @@ TABLES = {"reading": READING, "programs": PROGRAMS, "reaching": REACHING, "writi
           "carrying": CARRYING}
 
 
-def tried(isolation):
+def tried(isolation, tables=TABLES):
     """What came of all attacks, and whether anything outside changed."""
     with Outside() as outside, variant() as root, Worker(3, isolation) as worker:
         worker.open(root)
         found = {kind: attacks(worker, table, outside.constants())
-                 for kind, table in TABLES.items()}
+                 for kind, table in tables.items()}
         unchanged = outside.state() == outside.before
         try:
             typed = os.read(outside.master, 99)
         except BlockingIOError:
             typed = b""
     return found, unchanged, typed, worker.isolation
+
+
+# ---- with the wall, and no hooks
+
+@pytest.fixture(scope="module")
+def behind_the_wall():
+    with no_hooks():
+        return tried("require")
+
+
+def names(*kinds):
+    return [(kind, name) for kind in kinds for name in TABLES[kind]]
+
+
+def gained(found, kind, name):
+    answer = found[kind][name]
+    return answer.values is not None and answer.values["loot"]
+
+
+@needs_the_wall
+@pytest.mark.parametrize("kind, name", names(*TABLES))
+def test_behind_the_wall_nothing_is_gained(behind_the_wall, kind, name):
+    assert not gained(behind_the_wall[0], kind, name)
+
+
+@needs_the_wall
+def test_behind_the_wall_nothing_outside_is_changed_killed_or_typed(behind_the_wall):
+    _, unchanged, typed, isolation = behind_the_wall
+    assert isolation == "bubblewrap" and unchanged and typed == b""
+
+
+@needs_the_wall
+def test_behind_the_wall_a_check_works_as_ever():
+    with Worker(5, "require") as worker:
+        worker.open(PLAIN)
+        answer = worker.run(ADDITION, {"a": 2., "b": 3.})
+    assert answer.problem == "" and answer.values["sum"] == 5 and worker.notice == ""
+
+
+ADDITION = ("def scenario(a, b):\n    from mytorch.tensor import Tensor\n"
+            "    open('new', 'w').close()\n    return {'sum': (Tensor(a) + Tensor(b)).data}\n")
+
+
+# ---- without it, by the hooks alone
+
+NEEDS_THE_WALL = {  # no audit event tells of these, or it tells too little
+    ("reading", name) for name in (
+        "readline", "stat", "home", "other submissions", "password files", "an installed toolbox",
+        "the parent's folder by /proc", "the worker's descriptors", "command lines", "sqlite3")
+} | {("programs", "_posixsubprocess")} | {
+    ("reaching", name) for name in ("interfaces", "a netlink socket", "a priority", "a pidfd",
+                                    "more rights", "a device")}
+TOO_DANGEROUS = {("reaching", name) for name in (
+    "a signal to all", "the clock", "the host's name", "the kernel's settings")} | {
+    ("writing", "a device's mode"), ("writing", "a device's time")}
+
+
+@pytest.fixture(scope="module")
+def behind_hooks():
+    tables = {kind: {name: text for name, text in table.items()
+                     if (kind, name) not in NEEDS_THE_WALL | TOO_DANGEROUS}
+              for kind, table in TABLES.items()}
+    return tried("none", tables)
+
+
+@pytest.mark.parametrize("kind, name", [pair for pair in names(*TABLES)
+                                        if pair not in NEEDS_THE_WALL | TOO_DANGEROUS])
+def test_without_a_wall_the_hooks_stop_what_they_are_told_of(behind_hooks, kind, name):
+    assert not gained(behind_hooks[0], kind, name)
+
+
+def test_without_a_wall_the_hooks_keep_a_check_from_changing_files(behind_hooks):
+    _, unchanged, typed, isolation = behind_hooks
+    assert isolation == "hooks" and unchanged and typed == b""
+
+
+def test_without_bubblewrap_a_line_says_so_and_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(wall, "bubblewrap", lambda: None)
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+    assert "apt install bubblewrap" in worker.notice and "\n" not in worker.notice
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\necho no namespaces here >&2; exit 1\n",
+                                     "#!/bin/sh\nexit 0\n", "no program"])
+def test_a_bubblewrap_that_does_not_work_counts_as_none_and_the_line_says_why(
+        monkeypatch, tmp_path, program):
+    fake = tmp_path / "bwrap"
+    fake.write_text(program)
+    fake.chmod(0o755)
+    monkeypatch.setattr(wall, "bubblewrap", lambda: str(fake))
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+    assert "bubblewrap does not work here" in worker.notice
+    with pytest.raises(client.NoWall), Worker(5, "require") as worker:
+        worker.open(PLAIN)
+
+
+# ---- what stays
+
+def descendants(pid):
+    """The processes below one, by number and start."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+            parents[int(name), fields[19]] = int(fields[1])
+    found, todo = set(), [pid]
+    while todo:
+        parent = todo.pop()
+        children = [child for child in parents if parents[child] == parent]
+        found.update(children)
+        todo += [child for child, _ in children]
+    return found
+
+
+def alive(processes):
+    left = set()
+    for pid, start in processes:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+            if fields[19] == start and fields[0] != "Z":
+                left.add(pid)
+    return left
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+@pytest.mark.parametrize("isolation", ["auto", "none"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM])
+def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation):
+    runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
+    with variant(("tensor.py", None, "while True: pass\n")) as root:
+        process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
+                                    isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        started = set()
+        while len(started) < (4 if isolation == "auto" and wall.bubblewrap() else 3):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            started = descendants(process.pid)
+        process.send_signal(number)
+        process.wait(20)
+        while alive(started) and time.monotonic() < deadline + 5:
+            time.sleep(0.05)
+    assert not alive(started)

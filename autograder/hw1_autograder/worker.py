@@ -272,7 +272,7 @@ def run_scenario(request):
 
 
 def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance, str=str,
-          isdir=os.path.isdir, any=any, max=max, len=len, getpid=os.getpid, sep=os.sep):
+          isdir=os.path.isdir, max=max, len=len, getpid=os.getpid, sep=os.sep):
     """An audit hook (PEP 578) that says clearly what the wall would refuse without a reason.
 
     Without a wall it is all there is, and whoever takes the interpreter apart gets past it.

@@ -79,6 +79,8 @@ class NoWall(OSError):
 class Worker:
     """A process that runs scenarios on a submission; started again when it dies.
 
+    It ends with the thread that opened it.
+
     Args:
         seconds (float): the time limit of a scenario.
         isolation (str): "auto" takes the best there is, "require" nothing but bubblewrap,

@@ -162,9 +162,11 @@ def end_all(child, keeper):
     if UID:
         helper = os.fork()
         if helper == 0:
-            os.setuid(UID)
-            os.kill(-1, signal.SIGKILL)
-            os._exit(0)
+            try:
+                os.setuid(UID)  # or else it must not go on
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
         os.waitpid(helper, 0)
 
 

@@ -201,8 +201,7 @@ def unshare_as_root():
         linux("mount", b"tmpfs", os.fsencode(SCRATCH), b"tmpfs", NOSUID_NODEV,
               b"size=64m,mode=700,uid=%d" % UID)
         linux("mount", None, b"/", None, READ_ONLY_MOUNT, None)
-        linux("mount", b"proc", b"/proc", b"proc", NOSUID_NODEV, None)
-        for path in PRIVATE:
+        for path in ["/dev/shm"] + PRIVATE:
             if os.path.isdir(path) and not ROOT.startswith(path + os.sep):
                 linux("mount", b"tmpfs", os.fsencode(path), b"tmpfs", NOSUID_NODEV, b"mode=000")
 
@@ -214,6 +213,8 @@ def confine(seconds):
               b"size=64m,nr_inodes=10000,mode=700")
         linux("capset", (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
     elif UID:
+        with suppress(OSError):  # it can only be had with process numbers of its own
+            linux("mount", b"proc", b"/proc", b"proc", NOSUID_NODEV, None)
         os.setgroups([])
         os.setgid(UID)
         os.setuid(UID)

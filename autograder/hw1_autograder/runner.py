@@ -247,7 +247,8 @@ def main():
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up on the way out
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
     try:
         return run(options, Printer())
     except BrokenPipeError:  # as in "runner.py | head"

@@ -189,3 +189,16 @@ def test_a_module_beside_mytorch_is_not_imported_before_the_rules():
         answer = ask(root, "import json, os\nfrom mytorch.tensor import Tensor\n"
                            "return {'x': 1}")
     assert answer.values == {"x": 1} and answer.output == ""
+
+
+def test_a_file_too_long_to_be_compiled_ahead_is_imported_whole():
+    results = results_of(("nn/linear.py", "import numpy as np\n",
+                          "import numpy as np\n" + ("# " + "x" * 97 + "\n") * 20000),
+                         checks=[check for check in CHECKS if check.problem == "2.1"])
+    assert lost(results) == {}
+
+
+def test_a_pipe_among_the_files_is_left_alone():
+    with variant() as root:
+        os.mkfifo(os.path.join(root, "mytorch", "pipe.py"))
+        assert lost(grade(root, checks=CHECKS[:3])) == {}

@@ -431,13 +431,15 @@ def alive(processes):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 @pytest.mark.parametrize("isolation", ["auto", "none"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM])
-def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
+                                    signal.SIGINT])
+def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
     runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+                                   stderr=subprocess.PIPE,
+                                   env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
         started = set()
         while len(started) < (4 if isolation == "auto" and wall.bubblewrap() else 3):
@@ -445,7 +447,8 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation):
             time.sleep(0.05)
             started = descendants(process.pid)
         process.send_signal(number)
-        process.wait(20)
+        _, errors = process.communicate(timeout=20)
         while alive(started) and time.monotonic() < deadline + 5:
             time.sleep(0.05)
-    assert not alive(started)
+    assert not alive(started) and b"Traceback" not in errors
+    assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []

@@ -1,0 +1,142 @@
+"""What came of grading a class: the table, the summary as text, and a picture for a slide."""
+
+import csv
+import statistics
+import textwrap
+from collections import Counter
+
+import grading
+
+INK, GREY, BLUE, RED = "#1a202c", "#5a6472", "#2b6cb0", "#c05621"
+MOST_SHOWN = 8  # mistakes in the picture; the text has them all
+
+
+def write_table(rows, problems, path):
+    """A line for each student; one who could not be graded has no points, but the reason."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", *problems, "total", "seconds", "first failure"])
+        for row in rows:
+            points = [row["scores"].get(problem, "") for problem in problems]
+            writer.writerow([harmless(row["student"]), *points, row.get("total", ""),
+                             row["seconds"], harmless(first_failure(row))])
+
+
+def harmless(text):
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def first_failure(row):
+    if row["reason"]:
+        return f"cannot be graded: {row['reason']}"
+    for check in grading.failures(row):
+        return f"{check['problem']} {check['name']}: {grading.first_line(check)}"
+    return ""
+
+
+class Summary:
+    """The figures of a class.
+
+    Attributes:
+        rows (list): of those who could be graded.
+        problems (dict): from problem to (points, share of the class with all points, mean).
+        mistakes (list): (how many made it, id, what the grader says of it), the commonest first.
+    """
+
+    def __init__(self, rows, points):
+        self.size = len(rows)
+        self.rows = [row for row in rows if not row["reason"]]
+        self.ungraded = [row for row in rows if row["reason"]]
+        self.totals = [row["total"] for row in self.rows]
+        self.full = sum(points.values()) - points["3"]  # problem 3 is graded by hand
+        self.problems = {}
+        for problem in points if self.rows else ():
+            scores = [row["scores"].get(problem, 0) for row in self.rows]
+            if problem != "3":
+                self.problems[problem] = (
+                    points[problem], sum(score == points[problem] for score in scores)
+                    / len(scores), statistics.mean(scores))
+        self.mistakes = self._mistakes()
+
+    def _mistakes(self):
+        count, texts = Counter(), {}
+        for row in self.rows:
+            made = {check["mistake"]: check for check in row["checks"] if check["mistake"]}
+            count.update(made.keys())
+            texts.update({mistake: check["message"].splitlines()[-1]
+                          for mistake, check in made.items()})
+        return [(number, mistake, texts[mistake])
+                for mistake, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def as_text(rows, points):
+    """The summary for a terminal."""
+    figures = Summary(rows, points)
+    lines = [f"{len(figures.rows)} of {figures.size} submissions graded"]
+    if figures.rows:
+        lines += [f"total: mean {statistics.mean(figures.totals):.1f}, median "
+                  f"{statistics.median(figures.totals):g} of {figures.full}", "",
+                  "problem  points  mean  all points"]
+        lines += [f"{problem:7}  {most:6}  {mean:4.1f}  {share:10.0%}"
+                  for problem, (most, share, mean) in figures.problems.items()]
+    if figures.mistakes:
+        lines += ["", "mistakes that were recognised"]
+    for number, mistake, text in figures.mistakes:
+        lines += textwrap.wrap(f"{number} of {figures.size}  {mistake}: {text}", 96,
+                               initial_indent="  ", subsequent_indent="      ")
+    if figures.ungraded:
+        lines += ["", "could not be graded"]
+        lines += [f"  {row['student']}: {row['reason']}" for row in figures.ungraded]
+    return "\n".join(lines) + "\n"
+
+
+def draw(rows, points, path):
+    """The same as a picture, 16 by 9, for a slide: needs no screen."""
+    from matplotlib.figure import Figure
+
+    figures = Summary(rows, points)
+    figure = Figure(figsize=(13.33, 7.5))
+    figure.text(0.04, 0.93, f"Homework 1 part 1: {len(figures.rows)} submissions", fontsize=26,
+                weight="bold", color=INK)
+    if figures.rows:
+        figure.text(0.04, 0.875, f"half of them have {statistics.median(figures.totals):g} of "
+                    f"{figures.full} points or more", fontsize=17, color=GREY)
+        _draw_problems(figure.add_axes([0.09, 0.08, 0.27, 0.68]), figures)
+    if figures.mistakes:
+        _draw_mistakes(figure.add_axes([0.70, 0.08, 0.25, 0.68]), figures)
+    figure.savefig(str(path), dpi=120, format="png", facecolor="white")
+
+
+def _draw_problems(axes, figures):
+    """A bar for each problem: the mean, in percent of its points."""
+    axes.set_title("Points reached, in percent", loc="left", x=-0.22, pad=14, fontsize=17,
+                   color=INK)
+    means = [100 * mean / most for most, _, mean in figures.problems.values()]
+    _bars(axes, list(figures.problems), means, [f"{mean:.0f}" for mean in means], 100, BLUE, 15)
+
+
+def _draw_mistakes(axes, figures):
+    """A bar for each of the commonest mistakes: how many made it, and what it is."""
+    axes.set_title(f"Mistakes made most often, by how many of {len(figures.rows)}", loc="left",
+                   x=-1.16, pad=14, fontsize=17, color=INK)
+    shown = figures.mistakes[:MOST_SHOWN]
+    labels = [textwrap.fill(textwrap.shorten(text, 84, placeholder=" ..."), 42)
+              for _, _, text in shown]
+    numbers = [number for number, _, _ in shown]
+    _bars(axes, labels, numbers, numbers, numbers[0], RED, 12)
+
+
+def _bars(axes, labels, lengths, texts, longest, colour, size):
+    """Horizontal bars with a text at the end of each, and no more ink than that."""
+    axes.barh(range(len(lengths)), lengths, color=colour, height=0.66)
+    for y, (length, text) in enumerate(zip(lengths, texts)):
+        axes.text(length + longest * 0.02, y, text, va="center", fontsize=15, color=INK)
+    axes.set_yticks(range(len(labels)))
+    axes.set_yticklabels(labels, fontsize=size, color=INK)
+    axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
+    axes.set_xlim(0, longest * 1.1)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

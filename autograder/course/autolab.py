@@ -12,7 +12,7 @@ NAME = "hw1p1"
 TEMPLATES = kit.TEMPLATES / "autolab"
 PROBLEM = """\
 - name: '{name}'
-  description: 'Handout, section {name}'
+  description: {title}
   max_score: {points}.0
   optional: false
 """
@@ -21,18 +21,19 @@ PROBLEM = """\
 def write(path):
     """Write the assessment into a new folder."""
     with kit.new_folder(path) as folder:
-        points = kit.problems()
+        problems = kit.problems()
         lab = folder / NAME
         lab.mkdir()
         for template in ("autograde-Makefile", "Dockerfile"):
             shutil.copyfile(TEMPLATES / template, lab / template)
         (lab / f"{NAME}.yml").write_text((TEMPLATES / "assessment.yml").read_text().format(
-            name=NAME, problems="".join(PROBLEM.format(name=name, points=points[name])
-                                        for name in points)))
+            name=NAME, problems="".join(
+                PROBLEM.format(name=name, title=json.dumps(problem.title), points=problem.points)
+                for name, problem in problems.items())))
         with tempfile.TemporaryDirectory() as scratch:
             grader, handout = Path(scratch, "grader"), Path(scratch, "handout")
             kit.copy_grader(grader, TEMPLATES / "drive.py")
-            (grader / "problems.json").write_text(json.dumps(list(points)))
+            (grader / "problems.json").write_text(json.dumps(list(problems)))
             kit.pack_tar(grader, lab / "autograde.tar", "autograde")
             starter.write(handout)
             kit.pack_tar(handout, lab / f"{NAME}-handout.tar", "handout")

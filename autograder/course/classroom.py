@@ -33,17 +33,17 @@ def grade_all(folder, jobs, table=None):
     uploads = submissions(folder)
     whole = folder.resolve()
     place = whole.parent / f"{whole.name}-grades"
-    points = kit.problems()
+    problems = kit.problems()
     if not table:
         place.mkdir(exist_ok=True)
         table = place / "grades.csv"
     with kit.new_file(table, replace=True) as new_table:
         (place / "reports").mkdir(parents=True, exist_ok=True)
         rows = Class(uploads, place / "reports").grade(jobs)
-        summary.write_table(rows, list(points), new_table)
-    text = summary.as_text(rows, points)
+        summary.write_table(rows, list(problems), new_table)
+    text = summary.as_text(rows, problems)
     for file, write in (("summary.txt", lambda path: path.write_text(text)),
-                        ("summary.png", lambda path: summary.draw(rows, points, path))):
+                        ("summary.png", lambda path: summary.draw(rows, problems, path))):
         with kit.new_file(place / file, replace=True) as new:
             write(new)
     return f"{text}\n{table}\n{place / 'summary.png'}\n{place / 'reports'}{os.sep}"

@@ -1,6 +1,7 @@
 """What the kits share: whole or nothing on disk, archives of the same bytes each time."""
 
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -8,6 +9,7 @@ import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import grading
 
@@ -100,8 +102,13 @@ def pack_zip(folder, archive):
             packed.writestr(member, path.read_bytes())
 
 
+class Problem(NamedTuple):
+    points: int
+    title: str
+
+
 def problems():
-    """What each problem is worth, as the grader has it: run on the solution beside it."""
+    """The problems by number, as the grader has them: it is run on the solution beside it."""
     outcome = grading.grade(REPOSITORY)
     if outcome.report is None:
         raise CannotMake(f"the grader does not run here: {outcome.reason}")
@@ -113,4 +120,5 @@ def problems():
     for check in grading.failures(outcome.report):
         print(f"warning: the solution here fails {check['problem']}, {check['name']}",
               file=sys.stderr)
-    return points
+    titles = dict(re.findall(r"^(\d[\d.]*) (\S.*)$", outcome.text, re.MULTILINE))
+    return {name: Problem(points[name], titles.get(name, "")) for name in points}

@@ -1,6 +1,7 @@
 """What came of grading a class: the table, the summary as text, and a picture for a slide."""
 
 import csv
+import re
 import statistics
 import textwrap
 from collections import Counter
@@ -40,24 +41,24 @@ class Summary:
 
     Attributes:
         rows (list): of those who could be graded.
-        problems (dict): from problem to (points, share of the class with all points, mean).
+        problems (list): (name, points, share of the class with all points, mean).
         mistakes (list): (how many made it, id, what the grader says of it), the commonest first.
     """
 
-    def __init__(self, rows, points):
+    def __init__(self, rows, problems):
         self.size = len(rows)
         self.rows = [row for row in rows if not row["reason"]]
         self.ungraded = [row for row in rows if row["reason"]]
         self.totals = [row["total"] for row in self.rows]
-        self.full = sum(points.values()) - points["3"]  # problem 3 is graded by hand
-        self.problems = {}
-        for problem in points if self.rows else ():
-            scores = [row["scores"].get(problem, 0) for row in self.rows]
-            if problem != "3":
-                self.problems[problem] = (
-                    points[problem], sum(score == points[problem] for score in scores)
-                    / len(scores), statistics.mean(scores))
+        graded = {name: problem for name, problem in problems.items() if name != "3"}  # by hand
+        self.full = sum(problem.points for problem in graded.values())
+        self.problems = [self._of(name, *problem) for name, problem in graded.items() if self.rows]
         self.mistakes = self._mistakes()
+
+    def _of(self, name, points, title):
+        scores = [row["scores"].get(name, 0) for row in self.rows]
+        share = sum(score == points for score in scores) / len(scores)
+        return f"{name} {title}", points, share, statistics.mean(scores)
 
     def _mistakes(self):
         count, texts = Counter(), {}
@@ -70,16 +71,16 @@ class Summary:
                 for mistake, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def as_text(rows, points):
+def as_text(rows, problems):
     """The summary for a terminal."""
-    figures = Summary(rows, points)
+    figures = Summary(rows, problems)
     lines = [f"{len(figures.rows)} of {figures.size} submissions graded"]
     if figures.rows:
         lines += [f"total: mean {statistics.mean(figures.totals):.1f}, median "
                   f"{statistics.median(figures.totals):g} of {figures.full}", "",
-                  "problem  points  mean  all points"]
-        lines += [f"{problem:7}  {most:6}  {mean:4.1f}  {share:10.0%}"
-                  for problem, (most, share, mean) in figures.problems.items()]
+                  f"{'problem':34}points  mean  have all"]
+        lines += [f"{name:34}{most:6}  {mean:4.1f}  {share:8.0%}"
+                  for name, most, share, mean in figures.problems]
     if figures.mistakes:
         lines += ["", "mistakes that were recognised"]
     for number, mistake, text in figures.mistakes:
@@ -91,49 +92,43 @@ def as_text(rows, points):
     return "\n".join(lines) + "\n"
 
 
-def draw(rows, points, path):
+def draw(rows, problems, path):
     """The same as a picture, 16 by 9, for a slide: needs no screen."""
     from matplotlib.figure import Figure
 
-    figures = Summary(rows, points)
+    figures = Summary(rows, problems)
     figure = Figure(figsize=(13.33, 7.5))
     figure.text(0.04, 0.93, f"Homework 1 part 1: {len(figures.rows)} submissions", fontsize=26,
                 weight="bold", color=INK)
     if figures.rows:
         figure.text(0.04, 0.875, f"half of them have {statistics.median(figures.totals):g} of "
                     f"{figures.full} points or more", fontsize=17, color=GREY)
-        _draw_problems(figure.add_axes([0.09, 0.08, 0.27, 0.68]), figures)
+        figure.text(0.04, 0.785, "Points reached, in percent", fontsize=17, color=INK)
+        means = [100 * mean / most for _, most, _, mean in figures.problems]
+        _bars(figure.add_axes([0.265, 0.05, 0.2, 0.7]), [row[0] for row in figures.problems],
+              means, [f"{mean:.0f}" for mean in means], 100, BLUE)
     if figures.mistakes:
-        _draw_mistakes(figure.add_axes([0.70, 0.08, 0.25, 0.68]), figures)
+        figure.text(0.51, 0.785, "Mistakes made most often, by how many", fontsize=17, color=INK)
+        shown = figures.mistakes[:MOST_SHOWN]
+        numbers = [number for number, _, _ in shown]
+        _bars(figure.add_axes([0.77, 0.05, 0.19, 0.7]), [_label(text) for _, _, text in shown],
+              numbers, numbers, numbers[0], RED)
     figure.savefig(str(path), dpi=120, format="png", facecolor="white")
 
 
-def _draw_problems(axes, figures):
-    """A bar for each problem: the mean, in percent of its points."""
-    axes.set_title("Points reached, in percent", loc="left", x=-0.22, pad=14, fontsize=17,
-                   color=INK)
-    means = [100 * mean / most for most, _, mean in figures.problems.values()]
-    _bars(axes, list(figures.problems), means, [f"{mean:.0f}" for mean in means], 100, BLUE, 15)
+def _label(text):
+    """The first clause of what the grader says, on two lines."""
+    clause = re.split(r"[.;:](?:\s|$)", text)[0]
+    return "\n".join(textwrap.wrap(clause, 38, max_lines=2, placeholder=" ..."))
 
 
-def _draw_mistakes(axes, figures):
-    """A bar for each of the commonest mistakes: how many made it, and what it is."""
-    axes.set_title(f"Mistakes made most often, by how many of {len(figures.rows)}", loc="left",
-                   x=-1.16, pad=14, fontsize=17, color=INK)
-    shown = figures.mistakes[:MOST_SHOWN]
-    labels = [textwrap.fill(textwrap.shorten(text, 84, placeholder=" ..."), 42)
-              for _, _, text in shown]
-    numbers = [number for number, _, _ in shown]
-    _bars(axes, labels, numbers, numbers, numbers[0], RED, 12)
-
-
-def _bars(axes, labels, lengths, texts, longest, colour, size):
+def _bars(axes, labels, lengths, texts, longest, colour):
     """Horizontal bars with a text at the end of each, and no more ink than that."""
     axes.barh(range(len(lengths)), lengths, color=colour, height=0.66)
     for y, (length, text) in enumerate(zip(lengths, texts)):
         axes.text(length + longest * 0.02, y, text, va="center", fontsize=15, color=INK)
     axes.set_yticks(range(len(labels)))
-    axes.set_yticklabels(labels, fontsize=size, color=INK)
+    axes.set_yticklabels(labels, fontsize=13, color=INK)
     axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
     axes.set_xlim(0, longest * 1.1)
     axes.set_xticks([])

@@ -80,8 +80,9 @@ def _analytic(function, inputs, wanted):
         raise GradcheckError("the function returned a %s, not a Tensor" % type(output).__name__)
     if not output.requires_grad:
         raise GradcheckError("the function's output requires no grad: the graph is cut somewhere")
-    nodes = autograd_engine.count_paths(autograd_engine.node_of(output))
-    leaves = [node.variable for node in nodes if isinstance(node, autograd_engine.AccumulateGrad)]
+    root = output.grad_fn or autograd_engine.AccumulateGrad(output)
+    leaves = [node.variable for node in _nodes(root)
+              if isinstance(node, autograd_engine.AccumulateGrad)]
     before = [(leaf, leaf.grad) for leaf in leaves + [inputs[i] for i in wanted]]
     jacobian = dict.fromkeys(wanted)
     try:
@@ -90,7 +91,7 @@ def _analytic(function, inputs, wanted):
             seed[index] = 1
             for i in wanted:
                 inputs[i].grad = None
-            autograd_engine.backward(autograd_engine.node_of(output), Tensor(seed))
+            autograd_engine.backward(root, Tensor(seed))
             for i in wanted:
                 if inputs[i].grad is not None:
                     if jacobian[i] is None:
@@ -104,6 +105,18 @@ def _analytic(function, inputs, wanted):
     return jacobian
 
 
+def _nodes(root):
+    """Every node that can be reached from ``root``; of any engine, also a student's."""
+    found = {root: None}
+    to_do = [root]
+    for node in to_do:  # grows while it is walked
+        new = [parent for parent in node.next_functions
+               if parent is not None and parent not in found]
+        found.update(dict.fromkeys(new))
+        to_do += dict.fromkeys(new)
+    return list(found)
+
+
 def _numeric(function, inputs, i, eps):
     """Two evaluations for every entry of the input."""
     x = inputs[i]
@@ -115,8 +128,7 @@ def _numeric(function, inputs, i, eps):
             for step in (eps, -eps):
                 x.data = data.copy()
                 x.data[index] += step
-                with autograd_engine.no_grad():
-                    ends.append(function(*inputs).data.copy())
+                ends.append(function(*inputs).data.copy())
             columns.append((ends[0] - ends[1]) / (2 * eps))
     finally:
         x.data = data

@@ -107,6 +107,9 @@ def arguments():
                         "from, a number or 'random' (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
+    parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
+                        help="whether to run checks behind bubblewrap's wall: never, if it is "
+                             "there, or not at all without it (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:
@@ -157,21 +160,24 @@ def run(options, printer):
         print("seed %d" % options.seed)
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
-    with opened(options.submission) as root, Worker(options.timeout) as worker:
+    with opened(options.submission) as root, \
+            Worker(options.timeout, options.isolation) as worker:  # the report comes before its end
         for result in grade(worker, root, options.checks, options.seed):
             results.append(result)
             try:
+                if len(results) == 1 and worker.notice:
+                    print(worker.notice)
                 printer.show(result)
             except BrokenPipeError:
                 if not options.json:
                     raise
                 silence()  # the report is still wanted
-    summary = report(results, whole=not options.problem)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(summary, file, indent=1)
-    conclude(results, summary, printer)
-    print(json.dumps({"scores": summary["scores"]}), flush=True)
+        summary = report(results, whole=not options.problem)
+        if options.json:
+            with open(options.json, "w") as file:
+                json.dump(summary, file, indent=1)
+        conclude(results, summary, printer)
+        print(json.dumps({"scores": summary["scores"]}), flush=True)
     return 0
 
 
@@ -182,7 +188,8 @@ def main():
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleans up on the way out
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up on the way out
     try:
         return again(options) if options.again else run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"

@@ -39,10 +39,11 @@ def empty(text, todo, given=None, stays=lambda name, node: False):
 
 
 def drop(text, leaves):
-    """The source without the definitions (qualified name, node) that ``leaves`` picks."""
-    definitions = _definitions(ast.parse(text))
-    gone = {name for name, node in definitions.items() if leaves(name, node)}
-    return _without_unused_imports(_apply(text, definitions, set(definitions) - gone, {}), text)
+    """The source without the definitions, at any depth, that ``leaves`` picks by their nodes."""
+    lines = text.splitlines(keepends=True)
+    for node in sorted(filter(leaves, ast.walk(ast.parse(text))), key=_start, reverse=True):
+        _remove(lines, node)
+    return _without_unused_imports("".join(lines), text)
 
 
 def keep_imports(text, defines):
@@ -137,11 +138,16 @@ def _apply(text, definitions, wanted, edits):
         if name in edits:
             lines[_start(node) - 1:node.end_lineno] = [edits[name]]
         elif name not in wanted:
-            first = _start(node) - 1
-            while first and (not lines[first - 1].strip() or lines[first - 1].lstrip()[0] == "#"):
-                first -= 1  # comments above belong to what is below
-            lines[first:node.end_lineno] = []
+            _remove(lines, node)
     return "".join(lines)
+
+
+def _remove(lines, node):
+    """Take a definition out, with the comments above it, which belong to it."""
+    first = _start(node) - 1
+    while first and (not lines[first - 1].strip() or lines[first - 1].lstrip()[0] == "#"):
+        first -= 1
+    lines[first:node.end_lineno] = []
 
 
 def _without_unused_imports(text, before):

@@ -62,7 +62,7 @@ class Check:
         self.shares = points if isinstance(points, dict) else {}
         self.points = sum(self.shares.values()) if self.shares else points
         self.inputs = plan.inputs
-        self.reference = plan.reference
+        self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
         self.hints = getattr(plan, "hints", ())
         self.carries = getattr(plan, "carries", ())

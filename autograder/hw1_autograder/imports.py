@@ -43,9 +43,12 @@ def look_through(root):
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
             try:
                 with open(path, "rb") as file:
-                    tree = ast.parse(file.read(MOST_BYTES), path)
+                    text = file.read(MOST_BYTES)
+                tree = ast.parse(text, path)
                 names.update(imported(tree))
-                code = compile(OldConversions().visit(tree), path, "exec", dont_inherit=True)
+                if b"float(" in text or b"int(" in text:
+                    rename_conversions(tree)
+                code = compile(tree, path, "exec", dont_inherit=True)
                 codes[path] = base64.b64encode(marshal.dumps(code)).decode()
             except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # the check that imports it will say what is wrong
@@ -53,7 +56,11 @@ def look_through(root):
 
 
 def imported(tree):
-    for node in ast.walk(tree):
+    """The names that importing a module imports: what is in its functions, it may never need."""
+    nodes = [tree]
+    for node in nodes:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.expr)):
+            nodes.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -72,15 +79,11 @@ def preload(names, sites):
                 continue  # no module but something in one; or it fails, and will in the check
 
 
-class OldConversions(ast.NodeTransformer):
-    """``float(x)`` becomes a call of ``old_float(x)``, where NumPy has become strict."""
-
-    def visit_Call(self, node):
-        self.generic_visit(node)
-        name = getattr(node.func, "id", "")
-        if name in ("float", "int") and len(node.args) == 1 and not node.keywords:
-            node.func = ast.copy_location(ast.Name("old_" + name, ast.Load()), node.func)
-        return node
+def rename_conversions(tree):
+    """``float(x)`` becomes ``old_float(x)``, which takes arrays that NumPy now refuses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("float", "int"):
+            node.func.id = "old_" + node.func.id
 
 
 # ---- in a check
@@ -111,11 +114,11 @@ def install(root, stand_ins):
 
 
 def old_conversion(kind):
-    def convert(value):
-        if isinstance(value, np.ndarray) and value.ndim and value.size == 1:
+    def convert(*values, **options):
+        if values and isinstance(values[0], np.ndarray) and values[0].ndim and values[0].size == 1:
             note("numpy", kind.__name__ + "() of an array that is not 0-d")
-            value = value.item()
-        return kind(value)
+            values = (values[0].item(),) + values[1:]
+        return kind(*values, **options)
     return convert
 
 

@@ -17,7 +17,7 @@ from imports import TOOLBOXES
 
 ROOT, SCRATCH = "/submission", "/scratch"  # as seen from inside
 HOW_TO_GET_IT = "install the package bubblewrap (apt install bubblewrap)"
-DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 
 
 def sites():
@@ -52,7 +52,7 @@ def command(root, repository):
     for name in _of_the_submission(root):
         arguments += ["--ro-bind", os.path.join(root, name), os.path.join(ROOT, name)]
     for name in DEVICES:
-        arguments += ["--dev-bind", "/dev/" + name, "/dev/" + name, "--remount-ro", "/dev/" + name]
+        arguments += ["--dev-bind", name, name]
     return arguments + ["--tmpfs", SCRATCH, "--remount-ro", "/", "--chdir", SCRATCH]
 
 

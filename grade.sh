@@ -13,17 +13,18 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)" || exit 2
     echo "grade.sh: no requirements.txt beside it; run the script itself, not a link to it" >&2
     exit 2
 }
+staff="$here/autograder/course"  # not in the starter handout
 mark="made-by-grade.sh"  # in .venv: that it may be made anew, and what pip said
 
 usage() {
     echo "usage: ./grade.sh 1 [OPTION...]     score problems 1.1 to 2.6 (--help lists the options)" >&2
     echo "       ./grade.sh m                 train on MNIST, plot the validation accuracy" >&2
-    echo "       ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)" >&2
-    [ ! -d "$here/autograder/course" ] || cat >&2 <<'STAFF'
-for course staff:
-       ./grade.sh starter DIR                      write the handout for students
-       ./grade.sh autolab DIR                      write an assessment that Autolab imports
-       ./grade.sh gradescope FILE.zip              write an autograder for Gradescope
+    [ ! -d "$staff" ] || cat >&2 <<'STAFF'
+       ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)
+For course staff:
+       ./grade.sh starter DIR          write the handout for students
+       ./grade.sh autolab DIR          write an assessment that Autolab imports
+       ./grade.sh gradescope FILE.zip  write an autograder for Gradescope
        ./grade.sh class FOLDER [--jobs N] [--csv FILE]  grade every submission in a folder
 STAFF
     exit 2
@@ -76,9 +77,9 @@ find_python() {
 task="$1"
 shift
 case "$task" in
-    1 | test) ;;
+    1) ;;
     m) [ $# -eq 0 ] || usage ;;
-    starter | autolab | gradescope | class) [ -d "$here/autograder/course" ] || usage ;;
+    test | starter | autolab | gradescope | class) [ -d "$staff" ] || usage ;;
     *) usage ;;
 esac
 
@@ -87,6 +88,6 @@ case "$task" in
     1) exec "$python" "$here/autograder/hw1_autograder/runner.py" "$@" ;;
     m) exec "$python" "$here/autograder/hw1_autograder/test_mnist.py" ;;
     starter | autolab | gradescope | class)
-        exec "$python" "$here/autograder/course/course.py" "$task" "$@" ;;
+        exec "$python" "$staff/course.py" "$task" "$@" ;;
     test) cd "$here" && exec "$python" -m pytest -q "$@" ;;
 esac

@@ -163,7 +163,7 @@ def output_has_node():
 
 @check("1.2", "The output of an operation: requires_grad, is_leaf, grad_fn",
        {"(a + b).requires_grad": 1, "(a + b).is_leaf": 1,
-        "(b + b).requires_grad": 1, "(b + b).is_leaf": 1})
+        "requires_grad of a + b and b + b differ": 1, "is_leaf of a + b and b + b differ": 1})
 class Bookkeeping:
     inputs = positive_arrays
     hints = ("(a + b).grad_fn is a node",)
@@ -175,15 +175,19 @@ class Bookkeeping:
         return {"(a + b).requires_grad": bool(mixed.requires_grad),
                 "(a + b).is_leaf": bool(mixed.is_leaf),
                 "(a + b).grad_fn is a node": mixed.grad_fn is not None,
-                "(b + b).requires_grad": bool(constant.requires_grad),
-                "(b + b).is_leaf": bool(constant.is_leaf)}
+                "requires_grad of a + b and b + b differ":
+                    bool(mixed.requires_grad) != bool(constant.requires_grad),
+                "is_leaf of a + b and b + b differ":
+                    bool(mixed.is_leaf) != bool(constant.is_leaf)}
 
     def reference(f, a, b):
         return {"(a + b).requires_grad": f.output_requires_grad(True, False),
                 "(a + b).is_leaf": f.output_is_leaf(True, False),
                 "(a + b).grad_fn is a node": f.output_has_node(),
-                "(b + b).requires_grad": f.output_requires_grad(False, False),
-                "(b + b).is_leaf": f.output_is_leaf(False, False)}
+                "requires_grad of a + b and b + b differ":
+                    f.output_requires_grad(True, False) != f.output_requires_grad(False, False),
+                "is_leaf of a + b and b + b differ":
+                    f.output_is_leaf(True, False) != f.output_is_leaf(False, False)}
 
 
 @formula

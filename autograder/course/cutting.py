@@ -3,8 +3,14 @@
 import ast
 import re
 
+_DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
-def empty(text, todo, given=None, stays=lambda name, node: False):
+
+def _never(name, node):
+    return False
+
+
+def empty(text, todo, given=None, stays=_never, goes=_never):
     """The source with some functions to be written, and without what only they used.
 
     Args:
@@ -12,30 +18,41 @@ def empty(text, todo, given=None, stays=lambda name, node: False):
         todo (dict): from the qualified name of a function to the problem that asks for it.
         given (dict): from the name of a top-level definition to other source for it, or to None
             if it stays as it is.
-        stays (function): whether a definition (qualified name, node) that nothing mentions stays.
+        stays, goes (function): whether a definition (qualified name, node) stays though nothing
+            mentions it, or goes though something may.
 
     Raises:
         LookupError: a name of ``todo`` or ``given`` is not in the source.
     """
     given = given or {}
-    definitions = _definitions(ast.parse(text))
-    missing = sorted({*todo, *given} - set(definitions))
+    there = {name: node for name, node in _definitions(ast.parse(text)).items()
+             if name in todo or not goes(name, node)}
+    missing = sorted({*todo, *given} - set(there))
     if missing:
         raise LookupError(f"not in the source: {', '.join(missing)}")
-    wanted = {name for name, node in definitions.items()
-              if name in todo or name in given or stays(name, node)}
-    wanted |= {name.partition(".")[0] for name in wanted}
-    edits = {name: _emptied(text, definitions[name], name, todo[name]) for name in todo}
+    edits = {name: _emptied(text, there[name], name, todo[name]) for name in todo}
     edits.update({name: source for name, source in given.items() if source is not None})
+    wanted = {name for name, node in there.items() if name in todo or name in given
+              or stays(name, node)}
+    wanted |= {_owner(name) for name in wanted if "." in name}
+    others = [node for node in ast.parse(text).body if not isinstance(node, _DEFINITIONS)
+              and not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name))]
     while True:  # what is kept may mention more
-        mentioned = {word for name in wanted
-                     for word in _words(_tree(edits[name]) if name in edits else definitions[name])}
-        found = {name for name in definitions if name.rpartition(".")[2] in mentioned
-                 and (name.rpartition(".")[0] in wanted | {""})} - wanted
-        if not found:
-            break
+        kept = [_tree(edits[name]) if name in edits else there[name] for name in wanted]
+        mentioned = {word for node in others + kept for word in _words(node)}
+        found = {name for name in there if _owner(name) in wanted | {""}
+                 and (_short(name) in mentioned or "." in name and _short(name)[:2] == "__")}
+        if found <= wanted:
+            return _without_unused_imports(_apply(text, wanted, edits), text)
         wanted |= found
-    return _without_unused_imports(_apply(text, definitions, wanted, edits), text)
+
+
+def _owner(name):
+    return name.rpartition(".")[0]
+
+
+def _short(name):
+    return name.rpartition(".")[2]
 
 
 def drop(text, leaves):
@@ -51,22 +68,36 @@ def keep_imports(text, defines):
 
     Args:
         defines (function): from a module's name to the set of names in it, or None if all are.
+
+    Raises:
+        LookupError: the source uses such a name.
     """
     lines = text.splitlines(keepends=True)
+    gone = set()
     for node in reversed(ast.parse(text).body):
         if isinstance(node, ast.ImportFrom):
             there = defines(node.module)
             kept = [alias for alias in node.names if there is None or alias.name in there]
             if len(kept) < len(node.names):
                 lines[node.lineno - 1:node.end_lineno] = [_import(node, kept)] if kept else []
-    return "".join(lines)
+                gone |= {alias.name for alias in node.names} - {alias.name for alias in kept}
+    if gone & _used(text):
+        raise LookupError(f"not given, but used: {', '.join(sorted(gone & _used(text)))}")
+    text = "".join(lines)
+    for name in gone:
+        text = re.sub(rf'(^__all__ = .*?), "{name}"', r"\1", text, flags=re.MULTILINE)
+    return text
 
 
 def defined(text):
-    """The names that a module defines or imports at its top level."""
-    names = set(_definitions(ast.parse(text)))
-    for node in ast.parse(text).body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+    """The names that a module defines or imports, also inside an if."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {alias.asname or alias.name for alias in node.names}
     return names
 
@@ -77,11 +108,16 @@ def source_of(text, name):
     return "".join(text.splitlines(keepends=True)[_start(node) - 1:node.end_lineno])
 
 
+def names_in(text):
+    """The qualified names of what can be emptied or dropped on its own."""
+    return set(_definitions(ast.parse(text)))
+
+
 def _definitions(tree):
     """Functions, classes, methods and assignments, by qualified name."""
     found = {}
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, _DEFINITIONS):
             found[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node
@@ -128,11 +164,12 @@ def _emptied(text, node, name, problem):
             + f'{indent}raise NotImplementedError("{problem}: {name} is to be written")\n')
 
 
-def _apply(text, definitions, wanted, edits):
+def _apply(text, wanted, edits):
     """The source with the edits, without the definitions that are not wanted."""
     lines = text.splitlines(keepends=True)
+    definitions = _definitions(ast.parse(text))
     for name, node in sorted(definitions.items(), key=lambda item: -item[1].lineno):
-        owner = name.rpartition(".")[0]
+        owner = _owner(name)
         if owner and (owner in edits or owner not in wanted):
             continue  # it goes with its class
         if name in edits:

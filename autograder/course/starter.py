@@ -51,19 +51,32 @@ def write(path):
 
 def library():
     """The sources of mytorch and hw1, emptied, and of the sandbox, by path."""
-    names = {path.relative_to(kit.REPOSITORY).as_posix() for part in PARTS
-             for path in kit.REPOSITORY.glob(part)}
-    sources, to_do = {}, ["sandbox.py", *sorted(names)]
-    while to_do:  # what is imported comes along, such as gradcheck.py
-        name = to_do.pop()
-        if name not in sources:
-            sources[name] = emptied(name)
-            to_do += _imported(sources[name])
+    sources = {path.relative_to(kit.REPOSITORY).as_posix(): None for part in PARTS
+               for path in kit.REPOSITORY.glob(part)}
+    sources = {name: emptied(name) for name in sorted({"sandbox.py", *sources})}
+    handout = set(sources)
+    while True:  # what they import comes along, such as gradcheck.py, as far as it is used
+        imported = {}
+        for text in sources.values():
+            for file, name in _imports(text):
+                imported.setdefault(file, set()).add(name)
+        helpers = {file: _reduced(file, imported[file]) for file in set(imported) - handout}
+        if all(sources.get(file) == text for file, text in helpers.items()):
+            break
+        sources.update(helpers)
     sources = {name: cutting.keep_imports(text, lambda module: _defined(module, sources))
-               for name, text in sources.items()}
-    needed = {file for text in sources.values() for file in _imported(text)} | names
-    return {name: sources[name] for name in sorted(sources)
-            if name in needed or name == "sandbox.py"}
+               for name, text in sorted(sources.items())}
+    for name, text in sources.items():
+        _check_uses_of_the_engine(name, text, cutting.defined(sources[ENGINE]))
+    return sources
+
+
+def _check_uses_of_the_engine(name, text, there):
+    """Raise an error if what is given calls something of the engine that is not."""
+    used = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name) and node.value.id == "autograd_engine"}
+    if used - there:
+        raise LookupError(f"{name} uses of the engine, which lacks it: {', '.join(used - there)}")
 
 
 def emptied(name):
@@ -76,10 +89,9 @@ def emptied(name):
     if not todo:
         return text
     if name == TENSOR:
-        return cutting.empty(text, todo, stays=_only_uses_what_is_given)
-    asked = {function.partition(".")[0] for function in todo}
-    return cutting.empty(text, todo, _given(name), lambda function, node: (
-        function.partition(".")[0] in asked and function.partition(".")[2].startswith("__")))
+        return cutting.empty(text, todo, stays=lambda function, node: "." in function,
+                             goes=_needs_more)
+    return cutting.empty(text, todo, _given(name))
 
 
 def _given(name):
@@ -89,21 +101,31 @@ def _given(name):
     return {"BATCH_SIZE": None} if name == MNIST else {}
 
 
-def _only_uses_what_is_given(function, node):
-    """Of Tensor: what calls no operation, or one of those that the handout gives."""
-    return isinstance(node, ast.FunctionDef) and "." in function and not any(
+def _needs_more(function, node):
+    """Whether a method of Tensor calls an operation that the handout does not give."""
+    return "." in function and any(
         isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
         and part.value.id == "F" and part.attr not in GIVEN for part in ast.walk(node))
 
 
-def _imported(text):
-    """The files of mytorch and hw1 that a source imports."""
-    names = set()
+def _reduced(file, names):
+    """A file that is none of the handout's, with the named definitions and what they need."""
+    text = (kit.REPOSITORY / file).read_text()
+    if None in names:
+        return text
+    return cutting.empty(text, {}, dict.fromkeys(names & cutting.names_in(text)))
+
+
+def _imports(text):
+    """What a source imports from mytorch: pairs of a file and a name in it, None if it is all."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    files = [_file_of(name) for name in names if name.startswith("mytorch.")]
-    return sorted(file for file in files if (kit.REPOSITORY / file).is_file())
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mytorch"):
+            for alias in node.names:
+                inner = _file_of(f"{node.module}.{alias.name}")
+                if (kit.REPOSITORY / inner).is_file():
+                    yield inner, None
+                elif (kit.REPOSITORY / _file_of(node.module)).is_file():
+                    yield _file_of(node.module), alias.name
 
 
 def _file_of(module):

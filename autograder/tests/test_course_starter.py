@@ -338,6 +338,22 @@ def test_emptying_keeps_signature_docstring_and_what_the_rest_needs():
         ''')
 
 
+def test_emptying_a_class_drops_the_methods_that_go_and_keeps_what_python_calls():
+    source = "class A:\n    def __len__(self):\n        return self._n()\n\n" \
+             "    def _n(self):\n        return 1\n\n    def __neg__(self):\n        return F.Neg\n"
+    text = cutting.empty(source, {}, {"A": None},
+                         goes=lambda name, node: name == "A.__neg__")
+    assert text == source[:source.index("\n    def __neg__")]
+
+
+def test_an_import_of_what_is_not_given_goes_and_its_use_is_an_error():
+    source = "from mytorch.x import a, b\n\n__all__ = [\"a\", \"b\"]\n"
+    assert cutting.keep_imports(source, lambda module: {"a"}) == (
+        "from mytorch.x import a\n\n__all__ = [\"a\"]\n")
+    with pytest.raises(LookupError, match="not given, but used: b"):
+        cutting.keep_imports(source + "b()\n", lambda module: {"a"})
+
+
 def test_a_name_that_the_source_lacks_is_an_error_at_once():
     with pytest.raises(LookupError, match="Kept.gone, gone"):
         cutting.empty(SOURCE, {"asked": "1.1", "gone": "1.2"}, {"Kept.gone": None})

@@ -200,20 +200,20 @@ class Worker:
         reason = ""
         for preload in (True, False):  # a package may crash, hang, or start threads
             with tempfile.TemporaryFile() as errors:
-                self._popen(isolation, preload, errors)
                 try:
+                    self._popen(isolation, preload, errors)
                     ready = _loads(self._line(time.monotonic() + STARTING))
-                    _exactly(ready, walls=bool, threads=int)
-                except (OSError, ValueError, EOFError):
+                    _exactly(ready, works=bool, threads=int)
+                except (OSError, ValueError, EOFError) as error:
                     errors.seek(0)
-                    lines = errors.read(4096).decode(errors="replace").strip().split("\n")
-                    reason = f"{isolation} does not work here: {short(lines[-1], 200)}"
-                    ready = {"walls": False, "threads": 0}
-            if ready["walls"] and (ready["threads"] == 1 or not preload):
+                    said = errors.read(4096).decode(errors="replace").strip() or str(error)
+                    reason = short(said.split("\n")[-1], 200)
+                    ready = {"works": False, "threads": 0}
+            if ready["works"] and (ready["threads"] == 1 or not preload):
                 self.isolation = isolation
                 return ""
             self._stop()
-        return reason or f"{isolation} does not work here"
+        return f"{isolation} does not work here ({reason or 'no reason was given'})"
 
     def _popen(self, isolation, preload, errors):
         walled = isolation == "bubblewrap"
@@ -222,10 +222,7 @@ class Worker:
             "scratch": wall.SCRATCH if walled else os.path.join(self.folder, "scratch"),
             "uid": self.uid if isolation == "user" else 0,
             "sites": wall.sites(), "private": self._private()}
-        texts = []
-        for name in ("worker.py", "imports.py"):  # as texts: no file of the grader's is there
-            with open(os.path.join(HERE, name)) as file:
-                texts.append(file.read())
+        texts = [_text(name) for name in ("worker.py", "imports.py")]  # no file is there
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
@@ -252,6 +249,11 @@ class Worker:
                 process.kill()
                 process.wait()
             process.stdout.close()
+
+
+def _text(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return file.read()
 
 
 # ---- reading what came back

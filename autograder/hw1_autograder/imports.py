@@ -96,7 +96,13 @@ def install(root, stand_ins):
 
     def get_code(self, name):
         code = compiled.get(self.path)
-        return marshal.loads(base64.b64decode(code)) if code else plain_code(self, name)
+        if code:
+            return marshal.loads(base64.b64decode(code))
+        try:
+            return plain_code(self, name)
+        except (MemoryError, RecursionError):
+            raise SyntaxError("nested too deeply for Python's parser",
+                              (self.path, 0, 0, "")) from None
 
     importlib.machinery.SourceFileLoader.get_code = get_code
     builtins.old_float, builtins.old_int = old_conversion(float), old_conversion(int)
@@ -168,18 +174,26 @@ class Absent:
         """There is nothing to run."""
 
 
+def place_of(frame):
+    return frame.f_code.co_filename, frame.f_lineno
+
+
 class StandIn(types.ModuleType):
     """A module or an attribute of one; to call it, inherit from it or compute with it is use."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return StandIn(self.__name__ + "." + name)
+        attribute = StandIn(self.__name__ + "." + name)
+        attribute.__dict__["place"] = place_of(sys._getframe(1))
+        return attribute
 
     def _use(self, *args, **kwargs):
         why = ("deep learning toolboxes are for testing only: handout, Directions"
                if self.__name__.partition(".")[0] in TOOLBOXES else "it is not installed here")
-        raise ImportError(f"it uses {self.__name__} ({why})")
+        error = ImportError(f"it uses {self.__name__} ({why})")
+        error.place = self.__dict__.get("place")
+        raise error
 
     __call__ = __mro_entries__ = __getitem__ = __iter__ = __enter__ = __instancecheck__ = _use
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = _use

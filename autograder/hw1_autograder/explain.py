@@ -3,10 +3,11 @@
 The first that fits is told, in this order:
 
 1. a failed check of an earlier problem that must lead to this failure: fix that first;
-2. a mistake of the catalogue whose values are exactly those that came;
-3. a fact that ``observer.py`` saw when the scenario ran once more;
-4. a relation of the values that came to those expected, such as "times -1";
-5. two mistakes of the catalogue together.
+2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
+3. a mistake of the catalogue whose values are exactly those that came;
+4. a fact that may do harm or not;
+5. a relation of the values that came to those expected, such as "times -1";
+6. two mistakes of the catalogue together.
 
 Where two mistakes fit, both are told; a formula is needed for none of this, only the Key.
 """
@@ -38,12 +39,19 @@ def explain(check, inputs, key, answer, facts, failed):
     first = fix_first(check, answer, facts, failed)
     if first:
         return Explanation(None, "%s fails: fix that first." % first)
-    if answer.values is None:
-        return fact_of(facts, answer.problem)
-    off = wrong_values(check, key.expected, answer.values)
-    single, pairs = known(check, key, answer.values)
-    return (either(single) or fact_of(facts, "") or relation(inputs, key, answer.values, off)
-            or either(pairs))
+    found = fact_of(facts, CERTAIN, answer.problem)
+    if not found and answer.values is None:
+        found = fact_of(facts, LIKELY, answer.problem)
+    elif not found:
+        off = wrong_values(check, key.expected, answer.values)
+        single, pairs = known(check, key, answer.values)
+        found = (either(single) or fact_of(facts, LIKELY, "")
+                 or relation(inputs, key, answer.values, off) or either(pairs))
+    same_problem = [result.check for result in failed if result.check.problem == check.problem]
+    if not found and same_problem:
+        return Explanation(None, "%s (%s) fails too: fix that first."
+                           % (same_problem[0].number, same_problem[0].name))
+    return found
 
 
 def either(mistakes):
@@ -96,31 +104,33 @@ def leads_on(result, check):
     """Whether what failed in 1.2 must lead to a failure in a check of the layers."""
     raised = result.answer.values is None
     carries = result.check.carries
+    if check.words & {"grad", "backward"} and any("is an array" in name for name in result.off):
+        return True
     if "backward" in check.words:
         return bool(carries) and (raised or bool(set(carries) & set(result.off)))
-    if "grad" in check.words:  # set by hand
-        return any("is an array" in name for name in result.off)
-    return bool(carries) and raised and "backward" not in result.check.words
+    return "grad" not in check.words and bool(carries) and raised and "backward" not in result.check.words
 
 
 # ---- facts of the graph
 
-SENTENCES = {
+CERTAIN = {
     "apply returns": "Function.apply() returns None; it has to return the output Tensor.",
     "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
     "data is a Tensor": "The .data of %s's output is a Tensor; it has to be a NumPy array.",
-    "parents missing": "next_functions of %s has %s entries for %s Tensors: a constant leaves None "
-                       "there, so that parents and gradients stay in step.",
     "requires_grad lost": "The output of %s does not require grad although an input does, so that "
                           "the graph ends there.",
     "no node": "The output of %s requires grad, but its grad_fn is None.",
     "parent is another": "next_functions of %s holds a new %s for an intermediate result; it has "
                          "to be that tensor's own grad_fn.",
     "parent is None": "next_functions of %s holds None for a tensor that requires grad.",
-    "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
     "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
     "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
                         "missing?).",
+}
+LIKELY = {
+    "parents missing": "next_functions of %s has %s entries for %s Tensors: a constant leaves None "
+                       "there, so that parents and gradients stay in step.",
+    "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
     "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s: what "
                         "was broadcast has to be summed, see unbroadcast(), handout 2.1.",
     "no grad_fn": "backward() is called on a tensor without a grad_fn: its last operation was not "
@@ -131,16 +141,14 @@ SENTENCES = {
 }
 
 
-def fact_of(facts, problem):
+def fact_of(facts, sentences, problem):
     """The first fact, in the order above, that could lead to the failure."""
-    for kind, sentence in SENTENCES.items():
+    for kind, sentence in sentences.items():
         for fact in facts:
-            if fact[0] != kind:
-                continue
-            if kind == "gradient's shape" and problem and not SHAPES.search(problem):
-                continue
-            details = tuple(fact[1:1 + sentence.count("%s")])
-            return Explanation("graph: " + kind, sentence % details)
+            unfit = kind == "gradient's shape" and problem and not SHAPES.search(problem)
+            if fact[0] == kind and not unfit:
+                details = tuple(fact[1:1 + sentence.count("%s")])
+                return Explanation("graph: " + kind, sentence % details)
     return None
 
 

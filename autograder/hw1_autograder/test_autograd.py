@@ -231,11 +231,13 @@ def grad_is_in_a_graph():
 class Leaves:
     inputs = positive_arrays
     carries = ("a.grad", "b.grad")
+    hints = ("t.grad",)
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
-        (a.log() + b).backward()
-        return {"a.grad": a.grad, "b.grad": b.grad,
+        t = a.log()
+        (t + b).backward()
+        return {"a.grad": a.grad, "b.grad": b.grad, "t.grad": kept(t),
                 "a.grad is an array, no Tensor": isinstance(a.grad, np.ndarray),
                 "a.grad is part of a graph": bool(getattr(a.grad, "requires_grad", False))}
 
@@ -244,6 +246,7 @@ class Leaves:
         passed = f.first_parent(f.through(g))
         return {"a.grad": None if passed is None else f.log_gradient(a, passed),
                 "b.grad": f.second_parent(g),
+                "t.grad": g if f.through(g) is None else f.keeps("intermediate", g),
                 "a.grad is an array, no Tensor": f.grad_is_an_array(),
                 "a.grad is part of a graph": f.grad_is_in_a_graph()}
 

@@ -219,9 +219,9 @@ mistake("first-parent-only", "1.2",
         "next_functions, each with its own gradient.",
         dict(second_parent=lambda g: None),
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a, None)))
-mistake("last-parent-only", "1.2",
-        "Only the last parent gets its gradient: backward() has to visit every parent in "
-        "next_functions, each with its own gradient.",
+mistake("one-parent-only", "1.2",
+        "Only one of two parents gets its gradient, or the gradient ends at an intermediate "
+        "result: backward() has to call itself for every parent, each with its own gradient.",
         dict(first_parent=lambda g: None),
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (None, old_b + new_b)))
 mistake("stops-at-intermediates", "1.2",
@@ -372,10 +372,6 @@ mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * g
 mistake("sgd-unchanged", "2.3",
         "The parameters do not change: step() has to assign the new values to param.data.",
         dict(sgd=lambda w, g, lr: w))
-mistake("sgd-replaces-parameter", "2.3",
-        "step() puts a new Tensor into the list of parameters, and the layers keep the old one: "
-        "assign to param.data.",
-        dict(sgd=lambda w, g, lr: w, parameter_stays=lambda: False))
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: -lr * g), dict(sgd=lambda w, g, lr: lr * g))
 mistake("sgd-reversed", "2.3", "The signs are wrong: W - lr * gradient, not lr * gradient - W.",
@@ -491,6 +487,10 @@ mistake("bn-running-std", "2.4",
         dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.std(axis=0, ddof=1)),
         dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * np.sqrt(
             x.var(axis=0) + EPS)))
+mistake("bn-running-sum", "2.4",
+        "The running estimates take a sum over the batch; they take the mean, and the variance.",
+        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0) * len(x)),
+        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.sum(axis=0)))
 mistake("bn-running-mean-of-all", "2.4",
         "The running estimates take the mean over the whole batch, a single number; there is one "
         "for each feature (axis 0).",
@@ -559,6 +559,9 @@ mistake("bn-statistics-of-all", "2.4",
             x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
                 ((x - x.sum(axis=0) / x.size) ** 2).sum(axis=0) / x.size + EPS))),
         dict(batchnorm=lambda x, gamma, beta: _normalise(
+            x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
+                ((x - x.sum(axis=0) / x.size) ** 2).mean(axis=0) + EPS))),
+        dict(batchnorm=lambda x, gamma, beta: _normalise(
             x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) / x.shape[1] + EPS))))
 mistake("bn-no-root", "2.4", "The square root is missing: divide by sqrt(var + eps).",
         dict(batchnorm=lambda x, gamma, beta: _normalise(
@@ -571,6 +574,10 @@ mistake("bn-eps-wrong", "2.4", "eps is not 1e-5: self.eps has the right one.",
         *[dict(batchnorm=lambda x, gamma, beta, eps=eps: _normalise(
             x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) + eps)))
           for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
+mistake("bn-sign", "2.4", "The sign of x_hat is wrong: x - mean, not mean - x.",
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, -gamma, beta)),
+        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
+             FORMULAS.batchnorm_eval(x, -gamma, beta, mean, var)))
 mistake("bn-mean-not-subtracted", "2.4",
         "The mean is not subtracted: x_hat = (x - mean) / sqrt(var + eps).",
         dict(batchnorm=lambda x, gamma, beta: _normalise(
@@ -698,6 +705,8 @@ mistake("xe-sign", "2.5",
 mistake("xe-no-log", "2.5",
         "The logarithm is missing: the loss is minus the mean log-probability of the right class.",
         dict(log_softmax=_softmax), dict(log_softmax=lambda x: x),
+        dict(log_softmax=lambda x: (x - x.max(axis=1, keepdims=True)) - np.exp(
+            x - x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)),
         dict(log_softmax=_softmax, cross_entropy=lambda p, target:
              -FORMULAS.cross_entropy(p, target)))
 mistake("xe-softmax-twice", "2.5", "The softmax is taken twice.",
@@ -779,17 +788,15 @@ mistake("momentum-velocity-not-reversed", "2.6",
         dict(momentum_step=lambda w, v, g, lr, beta: (w - beta * v - lr * g, beta * v - lr * g)))
 mistake("momentum-no-weight", "2.6", "The new weight is the velocity alone: W + velocity.",
         dict(momentum_step=lambda w, v, g, lr, beta: (beta * v - lr * g, beta * v - lr * g)))
-mistake("momentum-replaces-parameter", "2.6",
-        "step() puts a new Tensor into the list of parameters, and the layers keep the old one: "
-        "assign to param.data.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w, v), parameter_stays=lambda: False))
 mistake("momentum-uphill", "2.6",
         "The step goes uphill: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v + lr * g, beta * v + lr * g)),
         dict(momentum_step=lambda w, v, g, lr, beta: (w - (beta * v - lr * g), beta * v - lr * g)))
 mistake("momentum-lr-ignored", "2.6",
         "The learning rate is left out: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)))
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)),
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - (1 - beta) * g,
+                                                      beta * v - (1 - beta) * g)))
 mistake("momentum-not-scaled", "2.6",
         "The velocity is not scaled by beta: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + v - lr * g, v - lr * g)))

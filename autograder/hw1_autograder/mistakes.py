@@ -21,7 +21,8 @@ MISTAKES = []
 class Mistake:
     """A known mistake: its name in the report, the handout's problem, and what to say.
 
-    Each of ``variants`` is a dict of formulas as one gets them wrong.
+    Each of ``variants`` is a dict of formulas as one gets them wrong.  Where it holds a forward
+    formula alone, there is one more, whose gradients are those of that formula: autograd's.
     """
     id: str
     problem: str
@@ -30,7 +31,39 @@ class Mistake:
 
 
 def mistake(id, problem, message, *variants):
-    MISTAKES.append(Mistake(id, problem, message, list(variants)))
+    derived = [dict(variant, **gradients_of(variant)) for variant in variants]
+    MISTAKES.append(Mistake(id, problem, message, list(variants) + [
+        one for one, given in zip(derived, variants) if one.keys() != given.keys()]))
+
+
+def gradients_of(variant):
+    """The gradient formulas that belong to a variant's forward formulas."""
+    found = {}
+    wrong = SimpleNamespace(**dict(vars(FORMULAS), **variant))
+    if "linear" in variant:
+        found["linear_gradients"] = lambda x, w, g: (
+            slope(lambda x: g * wrong.linear(x, w, np.ones(len(w))), x),
+            slope(lambda w: g * wrong.linear(x, w, np.ones(len(w))), w),
+            slope(lambda b: g * wrong.linear(x, w, b), np.ones(len(w))))
+    if "batchnorm" in variant:
+        found["batchnorm_gradients"] = lambda x, gamma, g: (
+            slope(lambda x: g * wrong.batchnorm(x, gamma, np.ones(x.shape[1])), x),
+            slope(lambda gamma: g * wrong.batchnorm(x, gamma, np.ones(x.shape[1])), gamma),
+            slope(lambda beta: g * wrong.batchnorm(x, gamma, beta), np.ones(x.shape[1])))
+    if "log_softmax" in variant or "cross_entropy" in variant:
+        found["cross_entropy_gradient"] = lambda logits, target: slope(
+            lambda x: wrong.cross_entropy(wrong.log_softmax(x), target), logits)
+    return {} if found.keys() & variant.keys() else found
+
+
+def slope(function, at, step=1e-6):
+    """The gradient of a function's sum, by central differences."""
+    gradient = np.zeros(at.shape)
+    for index in np.ndindex(at.shape):
+        apart = np.zeros(at.shape)
+        apart[index] = step
+        gradient[index] = np.sum(function(at + apart) - function(at - apart)) / (2 * step)
+    return gradient
 
 
 def key_of(check, inputs):
@@ -141,8 +174,8 @@ mistake("div-swapped", "1.1.3",
 # ---- 1.2 Autograd
 
 mistake("output-requires-grad", "1.2",
-        "The output of an operation requires grad as soon as one of its inputs does; "
-        "set its requires_grad, in Function.apply() or in forward (Appendix A.1).",
+        "The output of an operation requires grad as soon as one of its inputs does (not only if "
+        "all do); set its requires_grad, in Function.apply() or in forward (Appendix A.1).",
         dict(output_requires_grad=lambda *inputs: False),
         dict(output_requires_grad=lambda *inputs: False, output_has_node=lambda: False))
 mistake("output-always-requires-grad", "1.2",
@@ -150,14 +183,6 @@ mistake("output-always-requires-grad", "1.2",
         "requires grad (Appendix A.1).",
         dict(output_requires_grad=lambda *inputs: True),
         dict(output_requires_grad=lambda *inputs: True, output_is_leaf=lambda *inputs: False))
-mistake("requires-grad-needs-all", "1.2",
-        "The output requires grad only if all inputs do, or its last one does; one that does is "
-        "enough (Appendix A.1).",
-        dict(output_requires_grad=lambda *inputs: all(inputs)),
-        dict(output_requires_grad=lambda *inputs: all(inputs),
-             output_is_leaf=lambda *inputs: not all(inputs)),
-        dict(output_requires_grad=lambda *inputs: all(inputs),
-             output_is_leaf=lambda *inputs: not all(inputs), output_has_node=lambda: False))
 mistake("output-is-leaf", "1.2",
         "The output of an operation on a gradient-enabled input is no leaf; set is_leaf=False, in "
         "Function.apply() or in forward (Appendix A.1).",
@@ -189,19 +214,14 @@ mistake("grad-shared", "1.2",
         "Two tensors share the array of their gradients, so that adding to one in place changes "
         "the other; store a copy, or add with grad = grad + new.",
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a + new_b,) * 2))
-mistake("grad-averaged", "1.2",
-        "Gradients are averaged; they are added (section 0.1.6).",
-        dict(paths=lambda *gradients: sum(gradients) / len(gradients)),
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: ((old_a + new_a) / 2,
-                                                            (old_b + new_b) / 2)))
 mistake("first-parent-only", "1.2",
         "Only the first parent gets its gradient: backward() has to visit every parent in "
         "next_functions, each with its own gradient.",
         dict(second_parent=lambda g: None),
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a, None)))
-mistake("last-parent-only", "1.2",
-        "Only the last parent gets its gradient: backward() has to visit every parent in "
-        "next_functions, each with its own gradient.",
+mistake("one-parent-only", "1.2",
+        "Only one of two parents gets its gradient, or the gradient ends at an intermediate "
+        "result: backward() has to call itself for every parent, each with its own gradient.",
         dict(first_parent=lambda g: None),
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (None, old_b + new_b)))
 mistake("stops-at-intermediates", "1.2",
@@ -257,7 +277,9 @@ mistake("weight-not-transposed", "2.1",
         dict(weight_shape=lambda n_in, n_out: (n_in, n_out)),
         dict(linear=lambda x, w, b: x @ w + b, weight_shape=lambda n_in, n_out: (n_in, n_out)))
 mistake("bias-left-out", "2.1", "The bias is left out: the layer computes x W^T + b.",
-        dict(linear=lambda x, w, b: x @ w.T))
+        dict(linear=lambda x, w, b: x @ w.T),
+        dict(linear=lambda x, w, b: x @ w.T, linear_gradients=lambda x, w, g: (
+            g @ w, g.T @ x, None)))
 mistake("bias-subtracted", "2.1",
         "The bias does not count once: the layer computes x W^T + b.",
         dict(linear=lambda x, w, b: x @ w.T - b), dict(linear=lambda x, w, b: x @ w.T + 2 * b))
@@ -350,10 +372,6 @@ mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * g
 mistake("sgd-unchanged", "2.3",
         "The parameters do not change: step() has to assign the new values to param.data.",
         dict(sgd=lambda w, g, lr: w))
-mistake("sgd-replaces-parameter", "2.3",
-        "step() puts a new Tensor into the list of parameters, and the layers keep the old one: "
-        "assign to param.data.",
-        dict(sgd=lambda w, g, lr: w, parameter_stays=lambda: False))
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: -lr * g), dict(sgd=lambda w, g, lr: lr * g))
 mistake("sgd-reversed", "2.3", "The signs are wrong: W - lr * gradient, not lr * gradient - W.",
@@ -364,8 +382,6 @@ mistake("sgd-weight-scaled", "2.3",
         dict(sgd=lambda w, g, lr: lr * (w - g)))
 mistake("sgd-lr-divides", "2.3", "The gradient is divided by lr: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: w - g / lr))
-mistake("sgd-sign-of-gradient", "2.3", "Only the sign of the gradient counts: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: w - lr * np.sign(g)))
 mistake("sgd-in-graph", "2.3",
         "After step() the weight is the output of an operation and no leaf any more: compute with "
         ".data, so that nothing is added to the graph.",
@@ -378,9 +394,6 @@ mistake("only-last-parameter-moves", "2",
         "Only the last parameter moves: the update stands after the loop over the parameters, not "
         "inside it.",
         dict(moves=lambda index, count: index == count - 1))
-mistake("last-parameter-stays", "2",
-        "The last parameter does not move: the loop over the parameters ends one too early.",
-        dict(moves=lambda index, count: index != count - 1))
 
 # ---- 2.4 BatchNorm
 
@@ -404,10 +417,10 @@ def _partial_gradients(through_mean, through_var, each_row=False):
     return gradients
 
 
-def _affine_gradients(change):
+def _affine_gradients(change, gamma_there=None):
     """The gradients of BatchNorm with other ones for gamma and beta."""
     def gradients(x, gamma, g):
-        grad_x, grad_gamma, grad_beta = FORMULAS.batchnorm_gradients(x, gamma, g)
+        grad_x, grad_gamma, grad_beta = FORMULAS.batchnorm_gradients(x, gamma_there or gamma, g)
         return (grad_x,) + change(grad_gamma, grad_beta, len(x))
     return gradients
 
@@ -474,6 +487,10 @@ mistake("bn-running-std", "2.4",
         dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.std(axis=0, ddof=1)),
         dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * np.sqrt(
             x.var(axis=0) + EPS)))
+mistake("bn-running-sum", "2.4",
+        "The running estimates take a sum over the batch; they take the mean, and the variance.",
+        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0) * len(x)),
+        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.sum(axis=0)))
 mistake("bn-running-mean-of-all", "2.4",
         "The running estimates take the mean over the whole batch, a single number; there is one "
         "for each feature (axis 0).",
@@ -520,9 +537,13 @@ mistake("bn-eval-half", "2.4",
         dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
              FORMULAS.batchnorm_eval(x, gamma, beta, mean, x.var(axis=0))))
 mistake("bn-gamma-left-out", "2.4", "gamma is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, beta)))
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, beta)),
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, beta),
+             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (None, beta), 1)))
 mistake("bn-beta-left-out", "2.4", "beta is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0)))
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0)),
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0),
+             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma, None))))
 mistake("bn-wrong-axis", "2.4",
         "Mean and variance are taken over the features of a row; they are taken over the batch, "
         "one for each feature (axis 0).",
@@ -538,6 +559,9 @@ mistake("bn-statistics-of-all", "2.4",
             x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
                 ((x - x.sum(axis=0) / x.size) ** 2).sum(axis=0) / x.size + EPS))),
         dict(batchnorm=lambda x, gamma, beta: _normalise(
+            x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
+                ((x - x.sum(axis=0) / x.size) ** 2).mean(axis=0) + EPS))),
+        dict(batchnorm=lambda x, gamma, beta: _normalise(
             x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) / x.shape[1] + EPS))))
 mistake("bn-no-root", "2.4", "The square root is missing: divide by sqrt(var + eps).",
         dict(batchnorm=lambda x, gamma, beta: _normalise(
@@ -549,7 +573,11 @@ mistake("bn-std-for-var", "2.4",
 mistake("bn-eps-wrong", "2.4", "eps is not 1e-5: self.eps has the right one.",
         *[dict(batchnorm=lambda x, gamma, beta, eps=eps: _normalise(
             x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) + eps)))
-          for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-10)])
+          for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
+mistake("bn-sign", "2.4", "The sign of x_hat is wrong: x - mean, not mean - x.",
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, -gamma, beta)),
+        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
+             FORMULAS.batchnorm_eval(x, -gamma, beta, mean, var)))
 mistake("bn-mean-not-subtracted", "2.4",
         "The mean is not subtracted: x_hat = (x - mean) / sqrt(var + eps).",
         dict(batchnorm=lambda x, gamma, beta: _normalise(
@@ -577,7 +605,9 @@ mistake("bn-affine-exchanged", "2.4",
         dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, beta, gamma)))
 mistake("bn-affine-left-out", "2.4",
         "gamma and beta are left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, 0)))
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, 0)),
+        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, 0),
+             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (None, None), 1)))
 mistake("bn-mean-constant", "2.4",
         "Your gradient takes the mean for a constant; it depends on x too, so compute it with "
         "operations of the graph.",
@@ -675,6 +705,8 @@ mistake("xe-sign", "2.5",
 mistake("xe-no-log", "2.5",
         "The logarithm is missing: the loss is minus the mean log-probability of the right class.",
         dict(log_softmax=_softmax), dict(log_softmax=lambda x: x),
+        dict(log_softmax=lambda x: (x - x.max(axis=1, keepdims=True)) - np.exp(
+            x - x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)),
         dict(log_softmax=_softmax, cross_entropy=lambda p, target:
              -FORMULAS.cross_entropy(p, target)))
 mistake("xe-softmax-twice", "2.5", "The softmax is taken twice.",
@@ -732,10 +764,9 @@ mistake("momentum-one-step-late", "2.6",
         "weight.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + v, beta * v - lr * g)))
 mistake("momentum-last-step-only", "2.6",
-        "The velocity that is kept holds only the last gradient (or is not kept whole): "
-        "velocity = beta * velocity - lr * gradient is used and kept.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - lr * g, -lr * g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - lr * g, beta * v)))
+        "The velocity that is kept is - lr * gradient alone; what is used and kept is beta * "
+        "velocity - lr * gradient.",
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - lr * g, -lr * g)))
 mistake("momentum-lr-twice", "2.6",
         "lr is applied twice: it is in the velocity already, W + velocity.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + lr * (beta * v - lr * g),
@@ -757,17 +788,15 @@ mistake("momentum-velocity-not-reversed", "2.6",
         dict(momentum_step=lambda w, v, g, lr, beta: (w - beta * v - lr * g, beta * v - lr * g)))
 mistake("momentum-no-weight", "2.6", "The new weight is the velocity alone: W + velocity.",
         dict(momentum_step=lambda w, v, g, lr, beta: (beta * v - lr * g, beta * v - lr * g)))
-mistake("momentum-replaces-parameter", "2.6",
-        "step() puts a new Tensor into the list of parameters, and the layers keep the old one: "
-        "assign to param.data.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w, v), parameter_stays=lambda: False))
 mistake("momentum-uphill", "2.6",
         "The step goes uphill: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v + lr * g, beta * v + lr * g)),
         dict(momentum_step=lambda w, v, g, lr, beta: (w - (beta * v - lr * g), beta * v - lr * g)))
 mistake("momentum-lr-ignored", "2.6",
         "The learning rate is left out: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)))
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)),
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - (1 - beta) * g,
+                                                      beta * v - (1 - beta) * g)))
 mistake("momentum-not-scaled", "2.6",
         "The velocity is not scaled by beta: velocity = beta * velocity - lr * gradient.",
         dict(momentum_step=lambda w, v, g, lr, beta: (w + v - lr * g, v - lr * g)))

@@ -38,6 +38,9 @@ def watch():
     original = Function.apply.__func__
     Function.apply = classmethod(lambda cls, *args: applied(original, cls, args))
     wrap(BackwardFunction, "apply", passed_back)
+    with suppress(ImportError):
+        from mytorch.optim.sgd import SGD
+        wrap(SGD, "step", stepped)
 
 
 def wrap(owner, name, wrapper):
@@ -56,6 +59,14 @@ def start(original, tensor, *args):
     return original(tensor, *args)
 
 
+def stepped(original, optimizer, *args):
+    before = list(optimizer.params)
+    result = original(optimizer, *args)
+    if any(one is not other for one, other in zip(before, optimizer.params)):
+        note("parameter replaced")
+    return result
+
+
 def applied(original, cls, args):
     """One call of Function.apply."""
     note("uses", cls.__name__)
@@ -72,7 +83,7 @@ def applied(original, cls, args):
     with suppress(Exception):
         look_at_output(cls.__name__, args, output)
         for arg, old in zip([arg for arg in args if is_tensor(arg)], before):
-            if not np.array_equal(arg.data, old):
+            if not ((arg.data == old) | (old != old)).all():
                 note("input changed", cls.__name__)
     return output
 
@@ -90,7 +101,7 @@ def look_at_output(name, args, output):
         elif output.grad_fn is None:
             note("no node", name)
         else:
-            arguments[id(output.grad_fn)] = output.grad_fn, name, args
+            arguments[id(output.grad_fn)] = output.grad_fn, name, args, np.shape(output.data)
             look_at_parents(name, args, output.grad_fn.next_functions)
 
 
@@ -110,12 +121,15 @@ def passed_back(original, node, *grads):
     """One call of BackwardFunction.apply."""
     result = original(node, *grads)
     with suppress(Exception):
-        _, name, args = arguments[id(node)]
+        _, name, args, shape = arguments[id(node)]
+        if np.shape(grads[0].data) != shape:
+            note("shape that arrives", np.shape(grads[0].data), name, shape)
+            return result
         parts = result if isinstance(result, (tuple, list)) else [result]
         if any(is_tensor(arg) for arg in args[len(parts):]):
             note("too few gradients", name, len(parts), len(args))
         for arg, part in zip(args, parts):
-            if is_tensor(arg) and arg.requires_grad and not getattr(arg, "is_int", False):
+            if is_tensor(arg) and arg.requires_grad:
                 if part is None:
                     note("gradient is None", name)
                 elif not is_tensor(part):
@@ -126,7 +140,7 @@ def passed_back(original, node, *grads):
 
 
 def look_for_shared_memory():
-    found = {id(arg): arg for _, _, args in arguments.values() for arg in args
+    found = {id(arg): arg for _, _, args, _ in arguments.values() for arg in args
              if is_tensor(arg) and arg.is_leaf and arg.grad is not None}
     grads = [array_of(leaf.grad) for leaf in found.values()]
     for i, grad in enumerate(grads):

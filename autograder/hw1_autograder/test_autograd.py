@@ -235,11 +235,13 @@ def grad_is_in_a_graph():
 class Leaves:
     inputs = positive_arrays
     carries = ("a.grad", "b.grad")
+    hints = ("t.grad",)
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
-        (a.log() + b).backward()
-        return {"a.grad": a.grad, "b.grad": b.grad,
+        t = a.log()
+        (t + b).backward()
+        return {"a.grad": a.grad, "b.grad": b.grad, "t.grad": kept(t),
                 "a.grad is an array, no Tensor": isinstance(a.grad, np.ndarray),
                 "a.grad is part of a graph": bool(getattr(a.grad, "requires_grad", False))}
 
@@ -248,6 +250,7 @@ class Leaves:
         passed = f.first_parent(f.through(g))
         return {"a.grad": None if passed is None else f.log_gradient(a, passed),
                 "b.grad": f.second_parent(g),
+                "t.grad": g if f.through(g) is None else f.keeps("intermediate", g),
                 "a.grad is an array, no Tensor": f.grad_is_an_array(),
                 "a.grad is part of a graph": f.grad_is_in_a_graph()}
 
@@ -289,22 +292,24 @@ def paths(*gradients):
 
 @check("1.2", "Gradients add up over paths", 4)
 class Paths:
-    inputs = positive_arrays
     carries = ("a.grad",)
     hints = ("t.requires_grad", "t.grad")
 
-    def scenario(a, b):
+    def inputs(rng):
+        return {"a": 0.5 + positive(rng, 2, 2)}
+
+    def scenario(a):
         a = Tensor(a, requires_grad=True)
         t = a.log()
-        (t + a).backward()
+        (t + a).log().backward()
         return {"a.grad": a.grad, "t.grad": kept(t), "t.requires_grad": bool(t.requires_grad)}
 
-    def reference(f, a, b):
-        one = np.ones_like(a)
-        passed = f.through(one)
-        ways = [f.log_gradient(a, passed), one] if passed is not None else [one]
+    def reference(f, a):
+        g = 1 / (np.log(a) + a)
+        passed = f.through(g)
+        ways = [g] if passed is None else [f.log_gradient(a, passed), g]
         return {"a.grad": f.paths(*ways), "t.requires_grad": f.output_requires_grad(True),
-                "t.grad": one if passed is None else f.keeps("intermediate", one)}
+                "t.grad": g if passed is None else f.keeps("intermediate", g)}
 
 
 @formula
@@ -319,13 +324,12 @@ class Calls:
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
-        (a + b).backward()
+        (a + b).log().backward()
         (a.log() + b.log()).backward()
         return {"a.grad": a.grad, "b.grad": b.grad}
 
     def reference(f, a, b):
-        one = np.ones_like(a)
-        grad_a, grad_b = f.accumulate(one, one, 1 / a, 1 / b)
+        grad_a, grad_b = f.accumulate(1 / (a + b), 1 / (a + b), 1 / a, 1 / b)
         return {"a.grad": grad_a, "b.grad": grad_b}
 
 

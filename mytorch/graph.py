@@ -426,10 +426,13 @@ def _draw_step(page, step, grads):
 
 
 def _draw_gradient(page, edge, grad):
-    """A gradient on its way: its value in the gap left of the node that it comes from."""
+    """A gradient on its way: its value in the gap left of the node that it comes from.
+
+    Those of parallel edges stand above each other.
+    """
     text = describe(grad, 3) if np.size(grad) <= 1 else f"|g| {np.linalg.norm(grad):.2g}"
     left, right = edge.route[-2:]
     page.text((left.x + left.width / 2 + right.x - right.width / 2) / 2,
-              (left.y + right.y) / 2 + edge.offset, text, ha="center", color=ORANGE,
+              (left.y + right.y) / 2 + 2 * edge.offset, text, ha="center", color=ORANGE,
               weight="bold", zorder=4,
               bbox={"facecolor": "white", "edgecolor": ORANGE, "pad": 2})

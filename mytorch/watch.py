@@ -21,9 +21,10 @@ from mytorch.tensor import Tensor
 
 DEEPEST_INDENT = 20
 
-# An operation's node -> the array it computed, and its arguments that are constant Tensors (else
-# None).  Neither refers to a node, so nothing here keeps a graph alive.
-_memory = weakref.WeakKeyDictionary()
+# Weak reference to an operation's node -> the array that it computed, and its arguments that are
+# constant Tensors (else None).  Neither refers to a node, so nothing here keeps a graph alive.  A
+# WeakKeyDictionary takes three times as long.
+_memory = {}
 
 
 def _remembering(apply):
@@ -32,7 +33,7 @@ def _remembering(apply):
         output = apply(cls, *args, **options)
         node = getattr(output, "grad_fn", None)
         if node is not None and hasattr(node, "__weakref__"):
-            _memory[node] = output.data, [
+            _memory[weakref.ref(node, _memory.pop)] = output.data, [
                 arg if isinstance(arg, Tensor) and not arg.requires_grad else None for arg in args]
         return output
     return classmethod(apply_and_remember)
@@ -42,7 +43,7 @@ Function.apply = _remembering(vars(Function)["apply"].__func__)
 
 
 def _remembered(node):
-    return _memory.get(node, (None, [])) if hasattr(node, "__weakref__") else (None, [])
+    return _memory.get(hasattr(node, "__weakref__") and weakref.ref(node), (None, []))
 
 
 # ---- the graph

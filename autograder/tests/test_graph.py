@@ -63,8 +63,7 @@ GRAPHS = {
     "diamonds": lambda: repeated(lambda y: 0.5 * y + 0.5 * y, 10),
     "sixty nodes": lambda: repeated(lambda y: y * 1.5, 30),
     "a leaf used often": lambda: fan(40),
-    "random": lambda: random_graph(1, 20)[0],
-    "random, larger": lambda: random_graph(2, 40)[0],
+    "random": lambda: random_graph(2, 25)[0],
 }
 
 EXPECTED = """\
@@ -164,45 +163,55 @@ def test_after_a_trace_the_nodes_apply_is_the_engines_own_also_after_an_error(ca
     assert "Mul received 1" in said and "raised KeyError: 'mine'" in said
 
 
-def test_a_backward_inside_a_backward_and_one_of_another_thread_are_not_recorded(capsys):
+def test_a_backward_inside_a_backward_is_not_recorded():
     Nested.other = Tensor(1., requires_grad=True) * 3
     x = Tensor(1., requires_grad=True)
     steps = trace(Nested.apply(x) * 2, {"x": x})
     assert [s.vertex.label for s in steps[1:]] == ["Mul", "Nested", "x"]
 
-    class Threaded(Nested):
-        @staticmethod
-        def backward(ctx, grad_output):
-            thread = threading.Thread(target=Nested.other.backward)
-            thread.start()
-            thread.join()
-            return grad_output
 
-    assert len(trace(Threaded.apply(x))) == 3
+def test_the_backward_of_another_thread_is_not_recorded(capsys):
+    other, is_over = Tensor(1., requires_grad=True) * 3, threading.Event()
+
+    def go_back_again_and_again():
+        while not is_over.is_set():
+            other.backward()
+
+    thread = threading.Thread(target=go_back_again_and_again)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        assert len(trace(repeated(lambda y: y + 1, 100))) == 102
+    finally:
+        is_over.set()
+        thread.join()
+        sys.setswitchinterval(interval)
 
 
 def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
     x = Tensor(1., requires_grad=True)
     y = x
-    for _ in range(3000):
+    for _ in range(2000):
         y = y + x
     start = time.process_time()
-    assert len(trace(y, {"x": x})) == 6002
-    assert time.process_time() - start < 5
+    assert len(trace(y, {"x": x})) == 4002
+    assert time.process_time() - start < 3
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 
 
 def test_remembering_for_the_pictures_keeps_no_graph_alive():
+    draw(fan(1))  # the first loads matplotlib
     gc.collect()
     gc.disable()
     try:
         x = Tensor(np.ones(3), requires_grad=True)
         y = (x * 2 + Tensor(1.)).sum()
-        array, node = weakref.ref(y), weakref.ref(y.grad_fn)
+        gone = [weakref.ref(y), weakref.ref(y.grad_fn), weakref.ref(y.data)]
         trace(y)
         draw(y)
         del y
-        assert array() is None and node() is None
+        assert [what() for what in gone] == [None] * 3
     finally:
         gc.enable()
 
@@ -349,16 +358,17 @@ def test_a_chain_of_sixty_nodes_fits_a_page():
 
 def test_a_graph_of_three_hundred_nodes_is_drawn_in_seconds(tmp_path):
     output = fan(299)
-    draw(output)  # the first loads matplotlib and its fonts
+    draw(fan(1), tmp_path / "fan.png")  # the first loads matplotlib and its fonts
     start = time.process_time()
     figure = draw(output, tmp_path / "fan.png")
     assert time.process_time() - start < 4  # 2 on the machine that this was written on
     assert sum(text == "Add" for text, _ in texts_of(figure)) >= 299
 
 
-def test_a_larger_graph_shows_its_last_nodes_and_says_so():
-    texts = [text for text, _ in texts_of(draw(repeated(lambda y: y * 1.5, 201)))]
-    assert "the last 400 of 403 nodes" in texts and "leaf" not in texts
+def test_a_larger_graph_shows_its_last_nodes_and_says_so(monkeypatch):
+    monkeypatch.setattr("mytorch.graph.MAX_NODES", 20)
+    texts = [text for text, _ in texts_of(draw(repeated(lambda y: y * 1.5, 11)))]
+    assert "the last 20 of 23 nodes" in texts and "leaf" not in texts
 
 
 def test_the_picture_holds_names_operations_values_and_gradients():
@@ -375,6 +385,14 @@ def test_operations_are_right_of_their_inputs_or_in_a_lower_row():
     for value in range(2, 20):
         (x, y), (next_x, next_y) = centre[str(value)], centre[str(value + 1)]
         assert next_x > x or next_y < y
+
+
+def test_boxes_are_ordered_to_keep_edges_from_crossing():
+    x = Tensor(1., requires_grad=True)
+    names = {"x": x, "b": Tensor(2.), "c": Tensor(3.)}
+    texts = texts_of(draw(x * names["b"] + x * names["c"], names=names))
+    height = {text: box.y0 for text, box in texts if text in names}
+    assert sorted(height, key=height.get)[1] == "x"
 
 
 @pytest.mark.parametrize("ending, start", [(".png", b"\x89PNG"), (".svg", b"<?xml"),
@@ -398,18 +416,38 @@ def test_the_animation_has_a_frame_for_each_of_the_eight_steps(tmp_path):
     assert names["a"].grad.item() == 3
 
 
-def test_an_edge_at_work_has_one_arrow_head_at_the_end_the_gradient_goes_to(tmp_path):
+def test_in_each_frame_the_leaves_show_the_gradient_they_have_by_then(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+    shown, text = [], Axes.text
+    monkeypatch.setattr(Axes, "text", lambda axes, x, y, string, **style: (
+        shown.append(string), text(axes, x, y, string, **style)))
+    e, names = worked_example()
+    animate(e, tmp_path / "graph.gif", names)
+    # c receives its 1 in step 4 of 8, a 1 in step 6 and 2 more in step 8.
+    assert [shown.count(f"grad {grad}") for grad in (None, 1, 3)] == [3 + 5, 5 + 2, 1]
+
+
+def test_only_an_edge_at_work_has_an_arrow_head_where_the_gradient_goes(tmp_path, monkeypatch):
+    from matplotlib import patches
+    styles = []
+
+    class Spied(patches.FancyArrowPatch):
+        def __init__(self, *args, **options):
+            styles.append(options["arrowstyle"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(patches, "FancyArrowPatch", Spied)
     x = Tensor(1., requires_grad=True)
     animate(x * 2, tmp_path / "graph.gif", {"x": x})
+    assert sorted(styles) == ["-"] * 5 + ["-|>"]  # two edges, three frames, one at work
     red, green, blue = frames_of(tmp_path / "graph.gif")[2].transpose(2, 0, 1).astype(int)
     orange = (abs(red - 0xd9) < 30) & (abs(green - 0x48) < 30) & (abs(blue - 0x0f) < 40)
     orange[:30] = False  # the title
-    columns = np.flatnonzero(orange.any(axis=0))
-    thickness = orange.sum(axis=0)[columns]
+    thickness = orange.sum(axis=0)[orange.any(axis=0)]
     assert thickness[:8].max() >= 5 and thickness[-4:].max() <= 4
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.29, 2, np.float32(1.5), 655.35])
+@pytest.mark.parametrize("seconds", [0.01, 0.06, np.float32(1.5), 655.35])
 def test_each_frame_stays_as_long_as_it_was_told_to(seconds, tmp_path):
     animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.gif", seconds=seconds)
     with Image.open(str(tmp_path / "a.gif")) as image:

@@ -26,10 +26,11 @@ def write(path):
         lab.mkdir()
         for template in ("autograde-Makefile", "Dockerfile"):
             shutil.copyfile(TEMPLATES / template, lab / template)
-        (lab / f"{NAME}.yml").write_text((TEMPLATES / "assessment.yml").read_text().format(
-            name=NAME, problems="".join(
-                PROBLEM.format(name=name, title=json.dumps(problem.title), points=problem.points)
-                for name, problem in problems.items())))
+        listed = "".join(PROBLEM.format(name=name, title=json.dumps(problem.title),
+                                        points=problem.points)
+                         for name, problem in problems.items())
+        assessment = (TEMPLATES / "assessment.yml").read_text("utf-8")
+        (lab / f"{NAME}.yml").write_text(assessment.format(name=NAME, problems=listed))
         with tempfile.TemporaryDirectory() as scratch:
             grader, handout = Path(scratch, "grader"), Path(scratch, "handout")
             kit.copy_grader(grader, TEMPLATES / "drive.py")

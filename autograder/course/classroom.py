@@ -30,7 +30,7 @@ def grade_all(folder, jobs, table=None):
     folder = Path(folder)
     if not folder.is_dir():
         raise kit.CannotMake(f"there is no folder {folder}")
-    uploads = submissions(folder)
+    uploads = submissions(folder, table)
     whole = folder.resolve()
     place = whole.parent / f"{whole.name}-grades"
     problems = kit.problems()
@@ -42,19 +42,21 @@ def grade_all(folder, jobs, table=None):
         rows = Class(uploads, place / "reports").grade(jobs)
         summary.write_table(rows, list(problems), new_table)
     text = summary.as_text(rows, problems)
-    for file, write in (("summary.txt", lambda path: path.write_text(text)),
+    for file, write in (("summary.txt", lambda path: path.write_text(text, "utf-8", "replace")),
                         ("summary.png", lambda path: summary.draw(rows, problems, path))):
         with kit.new_file(place / file, replace=True) as new:
             write(new)
     return f"{text}\n{table}\n{place / 'summary.png'}\n{place / 'reports'}{os.sep}"
 
 
-def submissions(folder):
-    """The submissions in a folder: a dict from the student's name to the upload."""
+def submissions(folder, table=None):
+    """The submissions in a folder, without the table: a dict from the student's name to the upload.
+    """
     people = _gradescope_names(folder / METADATA)
     found, versions = {}, {}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")) or entry.name == METADATA:
+        if entry.name.startswith((".", "__MACOSX")) or entry.name == METADATA \
+                or table and entry.resolve() == Path(table).resolve():
             continue
         name, version = people.get(entry.name), 0
         if name is None:
@@ -89,7 +91,7 @@ def _gradescope_names(path):
     """Who handed in what: a folder's name to e-mail addresses, from Gradescope's metadata."""
     people, folder = {}, None
     if path.is_file():
-        for line in path.read_text(errors="replace").splitlines():
+        for line in path.read_text("utf-8", "replace").splitlines():
             if re.match(r"\S+:\s*$", line):
                 folder = line.strip().rstrip(":").strip("'\"")
             email = re.match(r"\s+:email:\s*(\S+)", line)
@@ -164,7 +166,7 @@ class Class:
 
     def graded_before(self, path, key):
         try:
-            row = json.loads(path.read_text())
+            row = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             return None
         return dict(row, again=True) if row.get("key") == key else None
@@ -173,12 +175,13 @@ class Class:
         outcome = grading.grade(self.uploads[name], started=self.started)
         if self.stopped.is_set():
             return None
-        row = {"student": name, "key": outcome.settled and key, "seconds": round(outcome.seconds, 2),
-               "reason": outcome.reason, "scores": {}, "checks": [], **(outcome.report or {})}
+        row = {"student": name, "key": outcome.settled and key,
+               "seconds": round(outcome.seconds, 2), "reason": outcome.reason,
+               "scores": {}, "checks": [], **(outcome.report or {})}
         for file, text in ((path.with_suffix(".txt"), outcome.text),
                            (path, json.dumps(row, indent=1))):  # last: it says that all is done
             with kit.new_file(file, replace=True) as new:
-                new.write_text(text)
+                new.write_text(text, "utf-8", "replace")
         return dict(row, again=False)
 
     def started(self, process):
@@ -201,9 +204,12 @@ class Progress:
         self.fresh += not row["again"]
         what = (row["reason"] or f"{row['total']} points") + "  (as before)" * row["again"]
         if not self.on_terminal:
-            print(f"{self.done}/{self.total}  {row['student']}: {what}", file=sys.stderr, flush=True)
+            self.say(f"{self.done}/{self.total}  {row['student']}: {what}\n")
             return
         left = (time.monotonic() - self.begin) / max(self.fresh, 1) * (self.total - self.done)
-        end = "\n" if self.done == self.total else ""
-        print(f"\r\x1b[K{self.done} of {self.total} graded, {left / 60:.1f} minutes left  "
-              f"{row['student'][:30]}", end=end, file=sys.stderr, flush=True)
+        self.say(f"\r\x1b[K{self.done} of {self.total} graded, about {left / 60:.1f} minutes left, "
+                 f"{row['student'][:30]}" + "\n" * (self.done == self.total))
+
+    def say(self, text):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -41,7 +41,9 @@ def arguments():
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # cleans up as Ctrl-C does
+    sys.stdout.reconfigure(errors="replace")
     try:
         print(options.run(options))
         return 0

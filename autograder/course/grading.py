@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 RUNNER = next(folder / "hw1_autograder" / "runner.py" for folder in (HERE, HERE.parent)
               if (folder / "hw1_autograder").is_dir())
 ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+)$", re.IGNORECASE)
-LONGEST = 600  # seconds; the grader's own limits end far earlier
+LONGEST = 240  # seconds; the grader's own limits end far earlier
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
@@ -93,21 +93,22 @@ def grade(upload, show=None, started=None, options=("--seed", "random")):
             report = Path(folder, "report.json")
             code, text = _run(["--submission", submission, "--json", report, *options],
                               show or (lambda line: None), started or (lambda process: None))
-            content = json.loads(report.read_text()) if code == 0 else None
+            content = json.loads(report.read_text("utf-8")) if code == 0 else None
     except (UnusableUpload, OSError, ValueError) as error:
         content, code, text = None, 2, f"cannot grade: {error}\n"
     last = (text.strip() or "no output").splitlines()[-1]
-    reason = last if code == 2 else f"the grader ended with exit code {code}: {last}" if code else ""
-    return Outcome(content, reason.replace("cannot grade: ", ""), code in (0, 2), text,
-                   time.monotonic() - begin)
+    reason = last.replace("cannot grade: ", "") if code else ""
+    if code not in (0, 2):
+        reason = f"the grader ended with exit code {code}: {reason}"
+    return Outcome(content, reason, code in (0, 2), text, time.monotonic() - begin)
 
 
 def _run(arguments, show, started):
     """Run the grader; its exit code, and its output without the line of scores."""
     process = subprocess.Popen(
         [sys.executable, "-u", str(RUNNER), *map(str, arguments)], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-        errors="replace", start_new_session=True, env={**os.environ, **ONE_THREAD})
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+        start_new_session=True, env={**os.environ, **ONE_THREAD, "PYTHONIOENCODING": "utf-8"})
     started(process)
     limit = threading.Timer(LONGEST, process.terminate)
     limit.start()

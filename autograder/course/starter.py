@@ -40,7 +40,7 @@ def write(path):
         sources = library()
         for name, text in sources.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, "utf-8")
         for name in TOP:
             if name not in sources:
                 shutil.copy(kit.REPOSITORY / name, folder / name)
@@ -82,8 +82,8 @@ def _check_uses_of_the_engine(name, text, there):
 def emptied(name):
     """A file of the library as students get it."""
     if name == ENGINE:
-        return (TEMPLATES / "autograd_engine.py").read_text()
-    text = (kit.REPOSITORY / name).read_text()
+        return (TEMPLATES / "autograd_engine.py").read_text("utf-8")
+    text = (kit.REPOSITORY / name).read_text("utf-8")
     todo = {function: problem for problem, places in ASKED.items()
             for file, function in places if file == name}
     if not todo:
@@ -96,7 +96,7 @@ def emptied(name):
 
 def _given(name):
     if name == FUNCTIONAL:
-        text = (TEMPLATES / "given.py").read_text()
+        text = (TEMPLATES / "given.py").read_text("utf-8")
         return {operation: cutting.source_of(text, operation) for operation in GIVEN}
     return {"BATCH_SIZE": None} if name == MNIST else {}
 
@@ -110,7 +110,7 @@ def _needs_more(function, node):
 
 def _reduced(file, names):
     """A file that is none of the handout's, with the named definitions and what they need."""
-    text = (kit.REPOSITORY / file).read_text()
+    text = (kit.REPOSITORY / file).read_text("utf-8")
     if None in names:
         return text
     return cutting.empty(text, {}, dict.fromkeys(names & cutting.names_in(text)))

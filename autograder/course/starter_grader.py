@@ -20,8 +20,8 @@ def write(folder):
     for path in sorted(kit.GRADER.glob("*.py")) + sorted((kit.GRADER / "data").glob("[!.]*")):
         shutil.copyfile(path, place / path.relative_to(kit.GRADER))
     for name in QUESTIONS:
-        text = (kit.GRADER / name).read_text()
-        (place / name).write_text(cutting.drop(text, _is_an_answer))
+        text = (kit.GRADER / name).read_text("utf-8")
+        (place / name).write_text(cutting.drop(text, _is_an_answer), "utf-8")
     shutil.copyfile(kit.TEMPLATES / "starter" / "mistakes.py", place / "mistakes.py")
     made = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)

@@ -141,7 +141,8 @@ def test_two_submissions_of_one_name_are_an_error_that_names_both(tmp_path):
 @pytest.mark.parametrize("arguments, text", [
     (["{}/none"], "there is no folder"), (["{}"], "holds no submissions"),
     (["{}", "--jobs", "0"], "--jobs must be at least 1"),
-    (["{}/full", "--csv", "{}/none/x.csv"], "No such file"), (["{}/full", "--csv", "{}"], "exists")])
+    (["{}/full", "--csv", "{}/none/x.csv"], "No such file"),
+    (["{}/full", "--csv", "{}"], "exists")])
 def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path, arguments, text):
     if "full" in arguments[0]:
         (tmp_path / "full" / "ann").mkdir(parents=True)

@@ -26,7 +26,8 @@ def feedback(outcome):
 
 
 def main():
-    problems = json.loads(Path(__file__).with_name("problems.json").read_text())
+    sys.stdout.reconfigure(errors="replace")
+    problems = json.loads(Path(__file__).with_name("problems.json").read_text("utf-8"))
     outcome = grading.grade(Path(sys.argv[1]), show)
     scores = dict.fromkeys(problems, 0)
     if outcome.report is None:

@@ -8,7 +8,7 @@ import numpy as np
 from checks import Key, Known, same
 from submission import UnusableSubmission
 
-KEYS = json.loads(Path(__file__).with_name("keys.json").read_text())
+KEYS = json.loads(Path(__file__).with_name("keys.json").read_text("utf-8"))
 
 
 def key_of(check, inputs):

@@ -79,6 +79,8 @@ class NoWall(OSError):
 class Worker:
     """A process that runs scenarios on a submission; started again when it dies.
 
+    It ends with the thread that opened it.
+
     Args:
         seconds (float): the time limit of a scenario.
         isolation (str): "auto" takes the best there is, "require" nothing but bubblewrap,
@@ -184,9 +186,8 @@ class Worker:
                 return
             if self.wanted == "require":
                 raise NoWall(f"a wall is required, but {self.no_wall}")
-            unlike = not os.geteuid() and self._start_as("user")
-            if unlike == "":
-                self.notice = (f"isolation: a user of its own and audit hooks, as {self.no_wall}")
+            if not os.geteuid() and not self._start_as("user"):
+                self.notice = f"isolation: a user of its own and audit hooks, as {self.no_wall}"
                 return
         self.notice = "isolation: audit hooks only, as " + (self.no_wall or "was chosen")
         problem = self._start_as("hooks")

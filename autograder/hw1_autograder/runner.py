@@ -189,7 +189,8 @@ def main():
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up on the way out
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
     try:
         return again(options) if options.again else run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"

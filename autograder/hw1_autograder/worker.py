@@ -19,6 +19,8 @@ sys.path += SETTINGS["sites"]
 
 import base64, builtins, copy, ctypes, errno, os, random, re, resource  # noqa: E401,E402,F401
 import select, signal, threading, time, types, typing  # noqa: E401,E402,F401
+from contextlib import suppress  # noqa: E402
+
 import numpy as np  # noqa: E402
 import numpy.random  # noqa: E402,F401
 
@@ -118,53 +120,53 @@ def listen(reply, answer, output, report, requests, deadline):
     for handle in (answer, output, report):
         poll.register(handle, select.POLLIN)
     poll.register(requests, 0)  # nothing is asked for now: only its end is of interest
-    while reply["end"] == "failed":
-        ready = [handle for handle, _ in
-                 poll.poll(max(0, deadline - time.monotonic()) * 1000)]
-        for handle in (answer, output):
-            if handle in ready:
-                part = os.read(handle, 1 << 16)
-                if not part:
-                    poll.unregister(handle)
-                elif handle == answer:
-                    line += part
-                else:
-                    printed, size = (printed + part)[:SHOWN + 1], size + len(part)
+    end = None
+    while end is None:
+        left = deadline - time.monotonic()
+        ready = [handle for handle, _ in poll.poll(max(0, left) * 1000)]
+        if answer in ready:
+            part = os.read(answer, 1 << 16)
+            line += part
+            if not part:
+                poll.unregister(answer)
+        if output in ready:
+            part = os.read(output, 1 << 16)
+            printed, size = (printed + part)[:SHOWN + 1], size + len(part)
+            if not part:
+                poll.unregister(output)
         if requests.fileno() in ready:
-            reply["end"] = "grader gone"
+            end = "grader gone"
         elif line.endswith(b"\n"):
-            reply["end"] = "answered"
-        elif len(line) > OUTPUT_LIMIT or size > OUTPUT_LIMIT:
-            reply["end"] = "large answer" if len(line) > OUTPUT_LIMIT else "flood"
-        elif not ready:
-            reply["end"] = "late"
+            end = "answered"
+        elif max(len(line), size) > OUTPUT_LIMIT:
+            end = "flood" if size > OUTPUT_LIMIT else "large answer"
         elif ready == [report]:  # and nothing more to read
-            reply["end"] = "ended"
+            end = "ended"
             reply["status"] = int.from_bytes(os.read(report, 4), "little")
+        elif left <= 0:
+            end = "late"
     os.set_blocking(output, False)
-    try:
+    with suppress(BlockingIOError):  # when all was read
         printed += os.read(output, 1 << 16)
-    except BlockingIOError:
-        pass  # all was read
-    reply.update(answer=line.decode(errors="replace"),
+    reply.update(end=end, answer=line.decode(errors="replace"),
                  output=printed[:SHOWN + 1].decode(errors="replace"))
 
 
 def end_all(child, keeper):
     """End a child and what it started: its namespace's processes, its group's, its user's."""
     for kill, pid in ((os.kill, child), (os.killpg, keeper), (os.kill, keeper)):
-        try:
+        with suppress(OSError):  # it has ended
             if pid:
                 kill(pid, signal.SIGKILL)
-        except OSError:
-            continue  # it has ended
     os.waitpid(keeper, 0)
     if UID:
         helper = os.fork()
         if helper == 0:
-            os.setuid(UID)
-            os.kill(-1, signal.SIGKILL)
-            os._exit(0)
+            try:
+                os.setuid(UID)  # or else it must not go on
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
         os.waitpid(helper, 0)
 
 
@@ -193,18 +195,15 @@ def linux(function, *arguments):
 
 def unshare_as_root():
     """Without bubblewrap: what of the wall root can have here, which in a container is little."""
-    try:
+    with suppress(OSError):  # then the user of its own and the hooks remain
         linux("unshare", NEW_NAMESPACES | NEW_NETWORK)
         linux("mount", None, b"/", None, PRIVATE_MOUNTS, None)
         linux("mount", b"tmpfs", os.fsencode(SCRATCH), b"tmpfs", NOSUID_NODEV,
               b"size=64m,mode=700,uid=%d" % UID)
         linux("mount", None, b"/", None, READ_ONLY_MOUNT, None)
-        linux("mount", b"proc", b"/proc", b"proc", NOSUID_NODEV, None)
-        for path in PRIVATE:
+        for path in ["/dev/shm"] + PRIVATE:
             if os.path.isdir(path) and not ROOT.startswith(path + os.sep):
                 linux("mount", b"tmpfs", os.fsencode(path), b"tmpfs", NOSUID_NODEV, b"mode=000")
-    except OSError:
-        return  # the user of its own and the hooks remain
 
 
 def confine(seconds):
@@ -214,6 +213,8 @@ def confine(seconds):
               b"size=64m,nr_inodes=10000,mode=700")
         linux("capset", (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
     elif UID:
+        with suppress(OSError):  # it can only be had with process numbers of its own
+            linux("mount", b"proc", b"/proc", b"proc", NOSUID_NODEV, None)
         os.setgroups([])
         os.setgid(UID)
         os.setuid(UID)
@@ -222,10 +223,8 @@ def confine(seconds):
     os.chdir(SCRATCH)
     limits = dict(LIMITS, CPU=int(seconds) + 2, **({"NPROC": 64} if WALLED or UID else {}))
     for name, most in limits.items():
-        try:
+        with suppress(AttributeError, ValueError, OSError):  # some systems lack some limits
             resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
-        except (AttributeError, ValueError, OSError):
-            continue  # some systems lack some limits
 
 
 # ---- a child
@@ -272,7 +271,7 @@ def run_scenario(request):
 
 
 def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance, str=str,
-          isdir=os.path.isdir, any=any, max=max, len=len, getpid=os.getpid, sep=os.sep):
+          isdir=os.path.isdir, max=max, len=len, getpid=os.getpid, sep=os.sep):
     """An audit hook (PEP 578) that says clearly what the wall would refuse without a reason.
 
     Without a wall it is all there is, and whoever takes the interpreter apart gets past it.

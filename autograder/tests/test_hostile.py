@@ -161,6 +161,7 @@ HOSTILE = {
                         "os.chmod('a/b', 0)\nos.chmod('a', 0)\nos.chmod('.', 0)\nos._exit(0)",
     "opens many files": "files = [open('/dev/null') for _ in range(10 ** 4)]",
     "is nested too deeply to be parsed": "x = " + "-" * 200000 + "1",
+    "prints slowly without end": "import time\nwhile True: print('x'); time.sleep(0.001)",
     "waits": "import time; time.sleep(99)",
     "stops itself": "import os, signal, time\nos.kill(os.getpid(), signal.SIGSTOP); time.sleep(9)",
     "answers with a lying tensor": WRONG + (

@@ -160,7 +160,8 @@ def fact_of(facts, sentences, problem):
                 details = fact[1:]
                 if kind == "gradient's shape":
                     details = fact[1:] + [_broadcast(*fact[1:])]
-                return Explanation("graph: " + kind, sentence % tuple(details))
+                return Explanation("graph: " + kind,
+                                   sentence % tuple(details[:sentence.count("%s")]))
     return None
 
 

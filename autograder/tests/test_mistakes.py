@@ -1,10 +1,9 @@
-"""Every mistake in the catalogue is caught where it is made, and named."""
-
-import pytest
+"""Every mistake in the catalogue is caught where it is made, named, and costs what it should."""
 
 import re
 
 import numpy as np
+import pytest
 
 from checks import CHECKS, FORMULAS, Key
 from explain import known
@@ -198,7 +197,7 @@ MADE = [
                                           "mul_a = b.data")),
     ("graph: forward returns", "1.1.1", 2, (FUNCTIONAL, "return tensor.Tensor(a.data - b.data)",
                                          "return a.data - b.data")),
-    ("error: tensors", "1.1.1", 2, (TENSOR, "def __sub__", "def _sub")),
+    ("error: Tensors", "1.1.1", 2, (TENSOR, "def __sub__", "def _sub")),
     ("error: backward", "1.1.3", 3, (FUNCTIONAL, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),",
                                   "(tensor.Tensor(unbroadcast(div_a, a.shape)),")),
 
@@ -239,7 +238,7 @@ MADE = [
                                         "grad = grad.sum(axis=-1)")),
     ("weight-gradient-averaged", "2.1", 4, (FUNCTIONAL, "a.data.T @ grad_output.data",
                                          "a.data.T @ grad_output.data / len(a.data)")),
-    ("error: the", "2.1", 6, (FUNCTIONAL, "grad_output.data @ b.data.T", "grad_output.data @ b.data")),
+    ("error: The", "2.1", 6, (FUNCTIONAL, "grad_output.data @ b.data.T", "grad_output.data @ b.data")),
     ("relu-upstream-forgotten", "2.2", 3, (FUNCTIONAL, "grad_output.data * ctx.mask",
                                         "ctx.mask * 1.")),
     ("relu-other-side", "2.2", 4, (FUNCTIONAL, "ctx.mask = a.data > 0", "ctx.mask = a.data < 0")),
@@ -298,8 +297,6 @@ MADE = [
     ("momentum-lr-twice", "2.6", 10, (SGD, "param.data + velocity", "param.data + self.lr * velocity")),
     ("bias-left-out+layers-reversed", "2.1", 9, (LINEAR, "return out + self.bias", "return out"),
      (SEQUENTIAL, "in self.layers:", "in self.layers[::-1]:")),
-    ("xe-sum+xe-no-log-sum-exp", "2.5", 15, (FUNCTIONAL, "-float(n)", "-1.0"),
-     (FUNCTIONAL, "max(axis=1, keepdims=True)", "max(axis=1, keepdims=True) * 0")),
 ]
 
 # What a broken part takes with it: the problems that cannot work without it.
@@ -307,7 +304,16 @@ TAKES = {"1.1": {"1.2", "2.4", "2.5"}, "1.2": {"1.1.1", "1.1.2", "1.1.3", "2.1",
                                                "2.4", "2.5", "2.6"},
          "2.1": {"2.2", "2.3", "2.4", "2.5", "2.6"}}
 # What else may be told, where the values of one check leave more than one explanation.
-ALSO = {"grad-overwritten": {"one-path-only"}, "grad-ignored": {"one-path-only"}}
+ALSO = {"seed-scalar": {"graph: shape that arrives"},
+        "graph: parent is another": {"stops-at-intermediates"},
+        "output-requires-grad": {"graph: requires_grad lost"},
+        "output-flags": {"graph: requires_grad lost"},
+        "grad-overwritten": {"one-path-only"}, "grad-ignored": {"one-path-only"},
+        "bias-gradient-averaged": {"unbroadcast-takes-one-row"},
+        "relu-passes-all": {"relu-sign-of-gradient"}, "relu-sign-of-gradient": {"relu-passes-all"},
+        "graph: no grad_fn": {"gradient missing"}, "bn-gamma-left-out": {"bn-eval-no-affine"},
+        "bn-beta-left-out": {"bn-eval-no-affine"},
+        "bn-running-in-training": {"bn-batch-statistics-in-eval", "bn-running-not-updated"}}
 
 
 def asked(problem):
@@ -327,7 +333,49 @@ def graded():
 def test_a_submission_with_one_mistake_is_told_its_name_and_loses_what_its_row_says(graded, index):
     mistake, problem, points = MADE[index][:3]
     names = {r.explanation.id for r in graded[index] if r.explanation} - {None}
-    told = {part for name in names for part in [name] + re.split(r" or |\+", name)}
-    assert mistake in told
-    assert told - set(mistake.split("+")) - {mistake} <= ALSO.get(mistake, set())
+    told = {part for name in names for part in re.split(r" or |\+", name)}
+    assert set(mistake.split("+")) <= told
+    assert told - set(mistake.split("+")) <= ALSO.get(mistake, set())
     assert lost(graded[index]) == {problem: points}
+
+
+def test_what_a_failure_in_the_engine_or_an_operation_must_lead_to_is_told_and_not_named():
+    for change, first in (
+            ((ENGINE, "old.data + grad.data", "grad.data"), "1.2.4 fails"),
+            ((FUNCTIONAL, "sub_b = -grad_output.data", "sub_b = grad_output.data"), "1.1.1 fails"),
+            ((TENSOR, "def __mul__", "def _mul"), "1.1.2 fails"),
+            ((LINEAR, "return out + self.bias", "return out"), "2.1 fails")):
+        later = [r for r in results_of(change) if not r.passed and r.check.points
+                 and r.check.problem > "2.1"]
+        assert later and all(r.explanation.message.startswith(first) for r in later)
+        assert all(r.explanation.id is None for r in later)
+
+
+def test_large_mistakes_elsewhere_leave_what_is_asked_by_itself_alone():
+    linear = results_of((LINEAR, "return out + self.bias", "return out"))
+    assert lost(linear) == {"2.1": 9, "2.2": 1, "2.3": 3, "2.5": 2, "2.6": 3}
+
+
+def alone(check, known_mistakes, values):
+    key = Key({}, [known for known in known_mistakes if "+" not in known.id])
+    return [found.id for found in known(check, key, values)[0]]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_entry_of_the_catalogue_is_taken_for_another_in_every_check(seed):
+    unique = set()
+    for check in CHECKS:
+        inputs = check.inputs(np.random.default_rng(seed))
+        entries = list(key_of(check, inputs).mistakes)
+        for entry in (entry for entry in entries if "+" not in entry.id):
+            for values in entry.values:
+                told = alone(check, entries, values)
+                assert entry.id in told and len(told) <= 3
+                if told == [entry.id]:
+                    unique.add(entry.id)
+    assert unique == {mistake.id for mistake in MISTAKES}
+
+
+def test_the_formulas_of_the_catalogue_leave_the_right_ones_alone():
+    assert all(callable(f) for f in vars(FORMULAS).values())
+    assert FORMULAS.sub_gradients(1, 1, 2) == (2, -2)

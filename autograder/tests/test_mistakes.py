@@ -1,13 +1,16 @@
 """Every mistake in the catalogue is caught where it is made, named, and costs what it should."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import runner
 from checks import CHECKS, FORMULAS, Key
 from explain import known
-from graded import checks_around, lost, results_of, side_by_side
+from graded import checks_around, grade, lost, results_of, side_by_side, variant
 from mistakes import MISTAKES, key_of
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
@@ -337,6 +340,21 @@ def test_a_submission_with_one_mistake_is_told_its_name_and_loses_what_its_row_s
     assert set(mistake.split("+")) <= told
     assert told - set(mistake.split("+")) <= ALSO.get(mistake, set())
     assert lost(graded[index]) == {problem: points}
+
+
+def test_every_mistake_shows_the_same_numbers_when_its_check_runs_again():
+    def again(made):
+        with variant(*made[3:]) as root:
+            failed = [r for r in grade(root, asked(made[1])) if r.off]
+            if failed:
+                process = subprocess.run(
+                    [sys.executable, runner.__file__, "--submission", root, "--again",
+                     failed[0].check.number], stdout=subprocess.PIPE, universal_newlines=True)
+                shown = [line for line in failed[0].lines if not line.startswith("also off")]
+                return all(line in process.stdout for line in shown)
+    answers = side_by_side(again, MADE)
+    assert [made[0] for made, same in zip(MADE, answers) if same is False] == []
+    assert answers.count(True) > 0.8 * len(MADE)
 
 
 def test_what_a_failure_in_the_engine_or_an_operation_must_lead_to_is_told_and_not_named():

@@ -53,6 +53,7 @@ class Check:
         advice (dict): for values that are not scored, what to say when one is not True.
         hints (tuple): names of values that are not scored but tell mistakes apart.
         carries (tuple): names of values without which the layers cannot work.
+        basic (bool): whether the other checks of its problem cannot work without them either.
     """
 
     def __init__(self, problem, name, points, plan, swap):
@@ -66,6 +67,7 @@ class Check:
         self.advice = getattr(plan, "advice", {})
         self.hints = getattr(plan, "hints", ())
         self.carries = getattr(plan, "carries", ())
+        self.basic = getattr(plan, "basic", False)
         scenario = textwrap.dedent(inspect.getsource(plan.scenario))
         for old, new in swap.items():
             scenario = scenario.replace(old, new)

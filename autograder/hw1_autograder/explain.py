@@ -3,11 +3,10 @@
 The first that fits is told, in this order:
 
 1. a failed check of an earlier problem that must lead to this failure: fix that first;
-2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
-3. a mistake of the catalogue whose values are exactly those that came;
-4. a fact that may do harm or not;
-5. a relation of the values that came to those expected, such as "times -1";
-6. two mistakes of the catalogue together.
+2. a mistake of the catalogue whose values are exactly those that came;
+3. a fact that ``observer.py`` saw when the scenario ran once more;
+4. a relation of the values that came to those expected, such as "times -1";
+5. two mistakes of the catalogue together.
 
 Where two mistakes fit, both are told; a formula is needed for none of this, only the Key.
 """
@@ -37,27 +36,28 @@ def explain(check, inputs, key, answer, facts, failed):
         failed (list of Result): the checks that failed before.
     """
     first = fix_first(check, answer, facts, failed)
-    found = fact_of(facts, CERTAIN, answer.problem)
-    if first and not (found and check.problem.startswith("1")):
-        return Explanation(None, "%s fails: fix that first." % first)
-    if not found and answer.values is None:
-        found = error(answer.problem) or fact_of(facts, LIKELY, answer.problem)
-    elif not found:
+    fact = fact_of(facts, answer.problem)
+    if first:
+        told = fact if check.problem.startswith("1") else None
+        return told or Explanation(None, "%s fails: fix that first." % first)
+    before = [result.check for result in failed if result.check.problem == check.problem]
+    if answer.values is None:
+        found = fact or (not before and error(answer.problem))
+    else:
         off = wrong_values(check, key.expected, answer.values)
         single, pairs = known(check, key, answer.values)
-        found = (either(single) or fact_of(facts, LIKELY, "")
+        found = (only(single, 1) or fact or only(single, 2)
                  or relation(inputs, key, answer.values, off)
-                 or (either(pairs) if numbers_in(off, answer.values) > 3 else None))
-    same_problem = [result.check for result in failed if result.check.problem == check.problem]
-    if not found and same_problem:
+                 or numbers_in(off, answer.values) > 3 and only(pairs, 2))
+    if not found and before:
         return Explanation(None, "%s (%s) fails too: fix that first."
-                           % (same_problem[0].number, same_problem[0].name))
-    return found
+                           % (before[0].number, before[0].name))
+    return found or None
 
 
-def either(mistakes):
-    """One Explanation of one or two Knowns; more than two say nothing."""
-    if len(mistakes) not in (1, 2):
+def only(mistakes, most):
+    """One Explanation of one or two Knowns; where there are more than ``most``, none."""
+    if not 1 <= len(mistakes) <= most:
         return None
     message = mistakes[0].message
     if len(mistakes) == 2:
@@ -99,7 +99,8 @@ def fix_first(check, answer, facts, failed):
     if check.problem.startswith("1.1"):
         return None
     for result in failed:
-        if result.check.problem == "1.2" and leads_on(result, check):
+        inside = check.problem == "1.2" and not result.check.basic
+        if result.check.problem == "1.2" and not inside and leads_on(result, check):
             return result.check.number
     if "2.1" in failing and check.problem != "2.1" and check.words & {"linear", "Sequential"}:
         return "2.1"
@@ -119,7 +120,7 @@ def leads_on(result, check):
 
 # ---- facts of the graph
 
-CERTAIN = {
+FACTS = {  # those that break any graph first
     "apply returns": "Function.apply() returns None; it has to return the output Tensor.",
     "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
     "data is a Tensor": "The .data of %s's output is a Tensor; it has to be a NumPy array.",
@@ -134,8 +135,6 @@ CERTAIN = {
     "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
     "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
                         "missing?).",
-}
-LIKELY = {
     "parents missing": "next_functions of %s has %s entries for %s Tensors: a constant leaves None "
                        "there, so that parents and gradients stay in step.",
     "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
@@ -151,16 +150,17 @@ LIKELY = {
 }
 
 
-def fact_of(facts, sentences, problem):
+def fact_of(facts, problem):
     """The first fact, in the order above, that could lead to the failure."""
-    for kind, sentence in sentences.items():
+    for kind, sentence in FACTS.items():
         for fact in facts:
             unfit = kind == "gradient's shape" and problem and not SHAPES.search(problem)
             if fact[0] == kind and not unfit:
                 details = fact[1:]
                 if kind == "gradient's shape":
                     details = fact[1:] + [_broadcast(*fact[1:])]
-                return Explanation("graph: " + kind, sentence % tuple(details))
+                return Explanation("graph: " + kind,
+                                   sentence % tuple(details[:sentence.count("%s")]))
     return None
 
 
@@ -182,7 +182,7 @@ ERRORS = [
     (r"TypeError: cannot unpack non-iterable (\w+) object$",
      "backward returns a single {0}; it has to return a gradient for each input."),
     (r"NotImplementedError", "This part is not written yet."),
-    (r"ValueError: (?:matmul|shapes .* not aligned)",
+    (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
      "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
 ]
@@ -193,7 +193,7 @@ def error(problem):
     for pattern, sentence in ERRORS:
         match = re.match(pattern, problem)
         if match:
-            return Explanation("error: " + sentence.split()[0].lower(),
+            return Explanation("error: " + sentence.split()[0],
                                sentence.format(*match.groups()))
     return None
 

@@ -130,15 +130,12 @@ mistake("operator-calls-another", "1.1",
         "The operator of Tensor calls another function than the one of its name.",
         *[dict(operator_calls=lambda name, other=other: other)
           for other in ("Add", "Sub", "Mul", "Div")])
-mistake("operands-exchanged", "1.1",
-        "The operator exchanges its operands: self comes first.",
-        dict(operands=lambda a, b: (b, a)))
 mistake("operator-outside-the-graph", "1.1",
         "The operator computes the right numbers, but not through the function's apply(): its "
         "output has no place in the graph that F's has.",
         dict(operator_is_in_the_graph=lambda: False))
-mistake("sub-reversed", "1.1.1", "forward computes b - a.", dict(sub=lambda a, b: b - a))
-mistake("div-reversed", "1.1.3", "forward computes b / a.", dict(div=lambda a, b: b / a))
+mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.", dict(sub=lambda a, b: b - a))
+mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.", dict(div=lambda a, b: b / a))
 mistake("sub-both-signs", "1.1.1",
         "The signs of your two gradients are exchanged: d(a-b)/da is 1, and d(a-b)/db is -1.",
         dict(sub_gradients=lambda a, b, g: (-g, g)))
@@ -510,7 +507,7 @@ mistake("bn-batch-statistics-in-eval", "2.4",
         dict(batchnorm_eval=lambda x, gamma, beta, mean, var: FORMULAS.batchnorm(x, gamma, beta),
              running_after_eval=_moved))
 mistake("bn-eval-no-affine", "2.4",
-        "In evaluation gamma and beta are left out: y = gamma * x_hat + beta there too.",
+        "In evaluation gamma, beta or both are left out: y = gamma * x_hat + beta there too.",
         dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
              FORMULAS.batchnorm_eval(x, 1, 0, mean, var)),
         dict(batchnorm_eval=lambda x, gamma, beta, mean, var:

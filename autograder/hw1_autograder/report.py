@@ -11,7 +11,7 @@ import numpy as np
 from checks import TITLES
 
 MNIST_POINTS = 10
-INDENT = " " * 8
+INDENT = " " * 4
 
 
 class Printer:
@@ -47,19 +47,26 @@ class Printer:
             self._lines(["the same as above: " + result.lines[0][:50]])
             return
         self.last_error = problem
+        if result.explanation and not result.explanation.id:  # nothing to learn here yet
+            self._lines(_wrapped(result.lines[0])[:2])
+        else:
+            self._details(result)
+        if result.explanation:
+            self._lines(_wrapped("=> " + result.explanation.message)[:5])
+        command = "%s %s" % (self.again, result.check.number)
+        self._lines(["again, with print() and pdb: " + command] if len(command) < 44 else
+                    ["again, with print() and pdb:", command])
+        print()
+
+    def _details(self, result):
         for line in result.check.shown.split("\n"):
             print(INDENT + self.paint("| " + line, "36"))
         self._lines(cut(_wrapped(shown_inputs(result.inputs)), 4))
         printed = result.answer.output.strip()
         if printed:
-            self._lines(cut(["it printed: " + printed[:500].split("\n")[0][:58]]
-                            + printed.split("\n")[1:], 2))
-        for line in cut(result.lines, 4):
-            self._lines([self.paint(part, "1") for part in _wrapped(line)[:2]])
-        if result.explanation:
-            self._lines(_wrapped("=> " + result.explanation.message)[:5])
-        self._lines(["again, with print() and pdb: %s %s" % (self.again, result.check.number)])
-        print()
+            self._lines([textwrap.shorten("it printed: " + " / ".join(printed.split("\n")), 71)])
+        lines = [part for line in result.lines for part in _wrapped(line)[:2]]
+        self._lines(self.paint(line, "1") for line in cut(lines, 3))
 
     def _lines(self, lines):
         for line in lines:
@@ -71,15 +78,17 @@ def cut(lines, most):
 
 
 def shown_inputs(inputs):
-    """The inputs as one writes them: x = [[0.5, 1.], [2., 3.]], lr = 0.1."""
-    texts = ["%s = %s" % (name, np.array2string(np.asarray(value), separator=", ",
-                                                threshold=40, max_line_width=10 ** 6))
-             for name, value in inputs.items()]
-    return re.sub(r"\s+", " ", "; ".join(texts)).replace("[ ", "[")
+    """The inputs as one writes them: x = [[0.5, 1], [2, 3]]; lr = 0.1."""
+    def shown(value):
+        return re.sub(r"\s+", " ", np.array2string(
+            np.asarray(value), separator=", ", threshold=40, max_line_width=10 ** 6,
+            formatter={"float_kind": "{:.10g}".format}))
+    return "; ".join("%s = %s" % (name, shown(value)) for name, value in inputs.items())
 
 
 def _wrapped(text):
-    return textwrap.wrap(text, 71, break_long_words=False) or [""]
+    lead = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text, 71, subsequent_indent=lead) or [""]
 
 
 def warnings_of(results):

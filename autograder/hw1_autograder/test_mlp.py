@@ -53,7 +53,8 @@ class LinearForward:
 
     def scenario(x, w1, b1, w2, b2):
         one, two = linear(w1, b1), linear(w2, b2)
-        return {"shape of Linear(3, 5).weight": str(np.shape(Linear(3, 5).weight.data)),
+        shape = np.shape(Linear(3, 5).weight.data)
+        return {"shape of Linear(3, 5).weight": str(shape),
                 "one layer": one(Tensor(x)),
                 "two layers": Sequential(one, two)(Tensor(x))}
 
@@ -74,7 +75,8 @@ class LinearBackward:
     def scenario(x, w, b):
         layer, x = linear(w, b), Tensor(x, requires_grad=True)
         layer(x).log().backward()
-        return {"x.grad": x.grad, "weight.grad": layer.weight.grad, "bias.grad": layer.bias.grad}
+        return {"x.grad": x.grad, "weight.grad": layer.weight.grad,
+                "bias.grad": layer.bias.grad}
 
     def reference(f, x, w, b):
         grad_x, grad_w, grad_b = f.linear_gradients(x, w, 1 / f.linear(x, w, b))
@@ -88,8 +90,10 @@ class LinearBackwardTwoLayers:
     def scenario(x, w1, b1, w2, b2):
         one, two = linear(w1, b1), linear(w2, b2)
         Sequential(one, two)(Tensor(x, requires_grad=True)).backward()
-        return {"one.weight.grad": one.weight.grad, "one.bias.grad": one.bias.grad,
-                "two.weight.grad": two.weight.grad, "two.bias.grad": two.bias.grad}
+        return {"one.weight.grad": one.weight.grad,
+                "one.bias.grad": one.bias.grad,
+                "two.weight.grad": two.weight.grad,
+                "two.bias.grad": two.bias.grad}
 
     def reference(f, x, w1, b1, w2, b2):
         h = f.linear(x, w1, b1)
@@ -126,7 +130,8 @@ class ReluForward:
     def scenario(z):
         z = Tensor(z)
         before = np.array(z.data)
-        return {"out": ReLU()(z), "z is as it was": bool((z.data == before).all())}
+        return {"out": ReLU()(z),
+                "z is as it was": bool((z.data == before).all())}
 
     def reference(f, z):
         return {"out": f.relu(z), "z is as it was": True}
@@ -139,7 +144,8 @@ class ReluBackward:
         return {"z": numbers(rng, 2, 3), "c": positive(rng, 2, 3)}
 
     def scenario(z, c):
-        z, zero = Tensor(z, requires_grad=True), Tensor(np.zeros(1), requires_grad=True)
+        z = Tensor(z, requires_grad=True)
+        zero = Tensor(np.zeros(1), requires_grad=True)
         (ReLU()(z) + Tensor(c)).log().backward()
         ReLU()(zero).backward()
         return {"z.grad": z.grad, "derivative at 0": zero.grad}
@@ -164,7 +170,8 @@ class ReluNetwork:
         out = Sequential(one, ReLU(), two)(Tensor(x, requires_grad=True))
         out.backward()
         return {"out": out, "one.weight.grad": one.weight.grad,
-                "one.bias.grad": one.bias.grad, "two.weight.grad": two.weight.grad}
+                "one.bias.grad": one.bias.grad,
+                "two.weight.grad": two.weight.grad}
 
     def reference(f, x, w1, b1, w2, b2):
         z = f.linear(x, w1, b1)
@@ -217,7 +224,8 @@ class SgdByHand:
             w.grad, b.grad = Tensor(g), Tensor(2 * g)
             optimizer.step()
         return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
-                ".grad is left to zero_grad()": np.array_equal(array_of(w.grad), g2)}
+                ".grad is left to zero_grad()":
+                    np.array_equal(array_of(w.grad), g2)}
 
     def reference(f, w, b, g1, g2, lr):
         for g in (g1, g2):
@@ -372,7 +380,8 @@ class BatchNormRunning:
         bn.train()
         for batch in x:
             bn(Tensor(batch, requires_grad=True))
-        return {"running_mean": flat(bn.running_mean), "running_var": flat(bn.running_var),
+        return {"running_mean": flat(bn.running_mean),
+                "running_var": flat(bn.running_var),
                 "running_mean is outside the graph":
                     not getattr(bn.running_mean, "requires_grad", False)}
 
@@ -394,7 +403,8 @@ class BatchNormEval:
         put(bn, "running_mean", mean)
         put(bn, "running_var", var)
         bn.eval()
-        return {"out": bn(Tensor(x)), "running_mean afterwards": flat(bn.running_mean),
+        return {"out": bn(Tensor(x)),
+                "running_mean afterwards": flat(bn.running_mean),
                 "running_var afterwards": flat(bn.running_var)}
 
     def reference(f, x, gamma, beta, mean, var):
@@ -462,7 +472,8 @@ class CrossEntropyLarge:
     def scenario(logits, target):
         loss, large = (CrossEntropyLoss()(Tensor(x), Tensor(target))
                        for x in (logits, 5000 * logits))
-        return {"loss of logits": flat(loss), "loss of 5000 * logits": flat(large)}
+        return {"loss of logits": flat(loss),
+                "loss of 5000 * logits": flat(large)}
 
     def reference(f, logits, target):
         loss, large = (f.cross_entropy(f.log_softmax(x), target) for x in (logits, 5000 * logits))
@@ -476,7 +487,7 @@ class CrossEntropyBackward:
     hints = ("loss",)
 
     def scenario(logits, target):
-        a, b = Tensor(logits, requires_grad=True), Tensor(logits, requires_grad=True)
+        a, b = (Tensor(logits, requires_grad=True) for _ in range(2))
         loss, same = (CrossEntropyLoss()(x, Tensor(target)) for x in (a, b))
         loss.backward()
         same.log().backward()
@@ -504,7 +515,8 @@ class CrossEntropyNetwork:
         loss = CrossEntropyLoss()(out, Tensor(target))
         loss.backward()
         return {"loss": flat(loss), "one.weight.grad": one.weight.grad,
-                "one.bias.grad": one.bias.grad, "two.weight.grad": two.weight.grad}
+                "one.bias.grad": one.bias.grad,
+                "two.weight.grad": two.weight.grad}
 
     def reference(f, x, w1, b1, w2, b2, target):
         h = f.linear(x, w1, b1)
@@ -593,7 +605,8 @@ class MomentumByHand:
             optimizer.step()
             after.append(np.array(array_of(w)))
         return {"w": w, "b": b, "w after one step": after[0],
-                ".grad is left to zero_grad()": np.array_equal(array_of(w.grad), g3)}
+                ".grad is left to zero_grad()":
+                    np.array_equal(array_of(w.grad), g3)}
 
     def reference(f, w, b, g1, g2, g3, lr, momentum):
         update, after = f.with_momentum(f, lr, momentum, 2), []

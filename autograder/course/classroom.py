@@ -160,7 +160,7 @@ class Class:
             key = f"{self.grader} {digest(self.uploads[name])}"
             row = self.graded_before(path, key)
             return row or self.grade_one(name, key, path)
-        except OSError as error:
+        except (OSError, RecursionError) as error:  # also folders nested a thousand deep
             return {"student": name, "reason": f"cannot be read: {error}", "checks": [],
                     "scores": {}, "seconds": 0.0, "again": False}
 

@@ -94,7 +94,7 @@ def grade(upload, show=None, started=None, options=("--seed", "random")):
             code, text = _run(["--submission", submission, "--json", report, *options],
                               show or (lambda line: None), started or (lambda process: None))
             content = json.loads(report.read_text("utf-8")) if code == 0 else None
-    except (UnusableUpload, OSError, ValueError) as error:
+    except (UnusableUpload, OSError, ValueError, RecursionError) as error:
         content, code, text = None, 2, f"cannot grade: {error}\n"
     last = (text.strip() or "no output").splitlines()[-1]
     reason = last.replace("cannot grade: ", "") if code else ""

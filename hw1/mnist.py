@@ -3,9 +3,6 @@
 ``./grade.sh m`` runs this on all of MNIST and plots the validation accuracy.
 """
 
-import sys
-import time
-
 import numpy as np
 
 from mytorch.autograd_engine import no_grad
@@ -28,7 +25,7 @@ def mnist(train_x, train_y, val_x, val_y):
     Args:
         train_x, val_x (np.ndarray): images, shape (n, 784), floats in [0, 1].  The network
             computes in the dtype of ``train_x``, float32 or float64.
-        train_y, val_y (np.ndarray): digits, shape (n,), whole numbers in [0, 10).
+        train_y, val_y (np.ndarray): digits, shape (n,), integers in [0, 10).
 
     Returns:
         list of float: one accuracy in [0, 1] for every 100 batches.
@@ -53,29 +50,18 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
     """
     train_x, train_y = as_data(train_x, train_y)
     accuracies = []
-    progress = Progress(num_epochs, len(split(np.arange(len(train_x)))))
     model.train()
-    for epoch in range(num_epochs):
-        batches = split(np.random.permutation(len(train_x)))
-        for i, batch in enumerate(batches):
-            x = Tensor(train_x.take(batch, axis=0))  # faster than train_x[batch]
-            loss = train_step(model, optimizer, criterion, x, Tensor(train_y.take(batch)))
+    for _ in range(num_epochs):
+        for i, batch in enumerate(split(np.random.permutation(len(train_x)))):
+            optimizer.zero_grad()
+            out = model(Tensor(train_x.take(batch, axis=0)))  # faster than train_x[batch]
+            loss = criterion(out, Tensor(train_y[batch]))
+            loss.backward()
+            optimizer.step()
             if i % VALIDATE_EVERY == 0:
                 accuracies.append(validate(model, val_x, val_y))
                 model.train()
-                progress.validated(epoch, i, loss, accuracies[-1])
-            progress.trained(epoch, i, loss)
-    progress.finish()
     return accuracies
-
-
-def train_step(model, optimizer, criterion, x, y):
-    """Learn from one batch; returns its loss, a number, so that the graph is freed here."""
-    optimizer.zero_grad()
-    loss = criterion(model(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def validate(model, val_x, val_y):
@@ -99,56 +85,16 @@ def as_data(x, y):
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 2 or y.shape != x.shape[:1] or not len(y):
         raise ValueError("images (n, features) and labels (n,) are needed, n at least 1; got "
-                         "shapes %s and %s" % (x.shape, y.shape))
+                         f"shapes {x.shape} and {y.shape}")
     return x, y
 
 
 def split(indices):
-    """Cut indices into batches of 100; the last may be short, but a lone one joins the rest.
+    """Cut indices into batches; a last batch of one joins the one before it.
 
-    (A batch of one has no variance, so that BatchNorm could not be trained on it.)
+    (One row has no variance: BatchNorm could not be trained on it.)
     """
-    starts = range(0, max(len(indices) - 1, 1), BATCH_SIZE)
-    batches = [indices[start:start + BATCH_SIZE] for start in starts]
-    if len(indices) > 1 and len(indices) % BATCH_SIZE == 1:
-        batches[-1] = indices[starts[-1]:]
-    return batches
-
-
-class Progress:
-    """Shows how far training has come.
-
-    On a terminal one line that is rewritten in place, elsewhere one line per validation.
-    """
-
-    def __init__(self, num_epochs, num_batches):
-        self.num_epochs = num_epochs
-        self.num_batches = num_batches
-        self.on_terminal = sys.stdout.isatty()
-        self.started = time.perf_counter()
-        self.last_shown = 0.0
-        self.accuracy = 0.0
-
-    def validated(self, epoch, i, loss, accuracy):
-        self.accuracy = accuracy
-        if not self.on_terminal:
-            print(self._line(epoch, i, loss), flush=True)
-
-    def trained(self, epoch, i, loss):
-        if self.on_terminal and time.perf_counter() - self.last_shown > 0.1:
-            self.last_shown = time.perf_counter()
-            print("\r" + self._line(epoch, i, loss) + "\x1b[K", end="", flush=True)
-
-    def finish(self):
-        if self.on_terminal:
-            print("\r\x1b[K", end="", flush=True)
-
-    def _line(self, epoch, i, loss):
-        done = epoch * self.num_batches + i + 1
-        line = ("epoch %d/%d  batch %3d/%d  loss %.3f  validation accuracy %.4f"
-                % (epoch + 1, self.num_epochs, i + 1, self.num_batches, loss, self.accuracy))
-        if done == 1:  # one batch, and the first, tells nothing about the others
-            return line
-        elapsed = time.perf_counter() - self.started
-        left = elapsed / done * (self.num_epochs * self.num_batches - done)
-        return line + "  %3.0f s left" % left
+    starts = list(range(BATCH_SIZE, len(indices), BATCH_SIZE))
+    if starts and len(indices) - starts[-1] < min(2, BATCH_SIZE):
+        starts.pop()
+    return np.split(indices, starts)

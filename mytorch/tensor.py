@@ -9,15 +9,16 @@ import copy
 import numpy as np
 
 from mytorch import autograd_engine
+from mytorch.blocks import quietly
 
 
 class Tensor:
     """A NumPy array with a place in the computational graph.
 
     Args:
-        data (array_like): numbers.  An ndarray is not copied.
-        requires_grad (bool): whether gradients are wanted.  Whole numbers then become
-            float64, since a gradient is no whole number.
+        data (array_like): real numbers.  An ndarray is not copied.
+        requires_grad (bool): whether gradients are wanted.  Integers then become float64,
+            since a gradient is no integer.
         is_leaf (bool): whether no gradient-enabled tensor went into it.
         is_parameter (bool): whether it is learned by a network (Appendix A.2).
 
@@ -47,10 +48,10 @@ class Tensor:
     __array_ufunc__ = None
 
     def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
-        if type(data) is not np.ndarray:
-            data = np.array(data) if isinstance(data, np.floating) else _as_array(data)
-        elif data.dtype.kind not in "fiub":
-            data = _as_array(data)  # raises the error
+        if isinstance(data, np.floating):  # what arithmetic on 0-d arrays makes
+            data = np.array(data)
+        elif type(data) is not np.ndarray or data.dtype.kind not in "fiub":
+            data = _as_array(data)
         if requires_grad:
             if data.dtype.kind != "f":
                 data = data.astype(np.float64)
@@ -58,8 +59,8 @@ class Tensor:
                 raise ValueError("a parameter is a leaf: is_parameter=True needs is_leaf=True")
         elif is_parameter or not is_leaf:
             raise ValueError("a tensor that requires no grad is a leaf and no parameter; got "
-                             "requires_grad=False, is_leaf=%s, is_parameter=%s"
-                             % (is_leaf, is_parameter))
+                             f"requires_grad=False, is_leaf={is_leaf}, "
+                             f"is_parameter={is_parameter}")
         self.data = data
         self.requires_grad = requires_grad
         self.is_leaf = is_leaf
@@ -105,7 +106,8 @@ class Tensor:
         return self.data.dtype
 
     def fill_(self, value):
-        """Set every entry to ``value``, in place; returns the tensor itself."""
+        """Set every element to ``value``, in place; returns the tensor itself."""
+        self.data = np.asarray(self.data)  # arithmetic on 0-d arrays makes NumPy scalars
         self.data.fill(value)
         return self
 
@@ -114,37 +116,39 @@ class Tensor:
         return Tensor(self.data.copy(), **flags)
 
     def item(self):
-        """The value of a tensor with one entry, as a Python number."""
+        """The value of a tensor with one element, as a Python number."""
         return self.data.item()
 
     def __bool__(self):
-        """The truth of a tensor with one entry, as in NumPy and PyTorch."""
+        """The truth of a tensor with one element, as in NumPy and PyTorch."""
         return bool(self.data)
 
     def __repr__(self):
         array = np.array2string(self.data, separator=", ", prefix="Tensor(")
-        extra = ""
-        if self.data.dtype != np.float64:
-            extra += ", dtype=%s" % self.data.dtype
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        place = ""
         if not self.is_leaf and self.grad_fn is not None:
-            extra += ", grad_fn=<%s>" % self.grad_fn.function_name
+            place = f", grad_fn=<{self.grad_fn.function_name}>"
         elif self.requires_grad:
-            extra += ", requires_grad=True"
-        return "Tensor(%s%s)" % (array, extra)
+            place = ", requires_grad=True"
+        return f"Tensor({array}{dtype}{place})"
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("a Tensor is not an array; its .data is one")
 
     def __reduce__(self):
         """For pickle and copy.deepcopy: a leaf travels with its gradient, without its node."""
         if not self.is_leaf:
             raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
                                "of an operation; tensor.copy() gives a leaf")
-        flags = (self.requires_grad, self.is_leaf, self.is_parameter)
-        return Tensor, (self.data,) + flags, (self.__dict__, {"grad": self.grad})
+        state = {name: getattr(self, name) for name in ("requires_grad", "is_parameter", "grad")}
+        return Tensor, (self.data,), (self.__dict__, state)
 
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
     def __eq__(self, other):
-        """A tensor of booleans, entry by entry; None and the like equal no tensor.
+        """A tensor of booleans, element by element; None and the like equal no tensor.
 
         As in PyTorch, ``tensor in a_list`` therefore fails; ``any(tensor is t for t in a_list)``.
         """
@@ -164,9 +168,9 @@ class Tensor:
     def backward(self):
         """Differentiate this tensor with respect to every leaf that it was computed from.
 
-        Starts the traversal with ones of this tensor's shape, so that for a tensor of
-        several entries it is their sum that is differentiated.  The gradients are added to
-        the leaves' ``.grad``.
+        Starts the search with ones of this tensor's shape; of a tensor of several elements it
+        is thus their sum that is differentiated.  The gradients are added to the leaves'
+        ``.grad``.
 
         Raises:
             RuntimeError: the tensor is outside any graph.
@@ -174,11 +178,10 @@ class Tensor:
         Source: handout 0.1.5 (step 1).
         """
         if not self.requires_grad or (self.grad_fn is None and not self.is_leaf):
-            raise RuntimeError("backward() on a tensor outside the graph (requires_grad=%s, "
-                               "grad_fn=None): nothing it was computed from requires grad"
-                               % self.requires_grad)
-        seed = Tensor(np.empty(self.data.shape, self.data.dtype)).fill_(1)
-        autograd_engine.backward(autograd_engine.node_of(self), seed)
+            raise RuntimeError("backward() on a tensor outside the graph "
+                               f"(requires_grad={self.requires_grad}, grad_fn=None): nothing it "
+                               "was computed from requires grad")
+        autograd_engine.backward(autograd_engine.node_of(self), Tensor(np.ones_like(self.data)))
 
     def __add__(self, other):
         return F.Add.apply(self, self._operand(other, "+"))
@@ -215,38 +218,38 @@ class Tensor:
 
     def __matmul__(self, other):
         if not isinstance(other, Tensor):
-            raise TypeError("@ takes two Tensors, got Tensor and %s" % _describe(other))
+            raise TypeError(f"@ takes two Tensors, got Tensor and {_describe(other)}")
         return F.MatMul.apply(self, other)
 
     def __rmatmul__(self, other):
-        raise TypeError("@ takes two Tensors, got %s and Tensor" % _describe(other))
+        raise TypeError(f"@ takes two Tensors, got {_describe(other)} and Tensor")
 
     def T(self):
         """The transpose of a 2-D tensor."""
         return F.Transpose.apply(self)
 
     def reshape(self, *shape):
-        """The same entries in another shape; one length may be -1."""
+        """The same elements in another shape; one length may be -1."""
         return F.Reshape.apply(self, _as_shape(shape))
 
     def log(self):
-        """The natural logarithm of every entry."""
+        """The natural logarithm, element by element."""
         return F.Log.apply(self)
 
     def exp(self):
-        """e to the power of every entry."""
+        """e to the power of each element."""
         return F.Exp.apply(self)
 
     def sqrt(self):
-        """The square root of every entry."""
+        """The square root, element by element."""
         return F.Sqrt.apply(self)
 
     def sum(self, axis=None, keepdims=False):
-        """The sum over all entries, or over an axis or a tuple of axes."""
+        """The sum over all elements, or over an axis or several (a tuple or list)."""
         return F.Sum.apply(self, axis, keepdims)
 
     def mean(self, axis=None, keepdims=False):
-        """The mean over all entries, or over an axis or a tuple of axes."""
+        """The mean over all elements, or over an axis or several (a tuple or list)."""
         return F.Mean.apply(self, axis, keepdims)
 
     def _operand(self, other, symbol):
@@ -254,9 +257,10 @@ class Tensor:
         if isinstance(other, Tensor):
             return other
         if not isinstance(other, _NUMBERS):
-            raise TypeError("%s takes Tensors and numbers, got Tensor and %s"
-                            % (symbol, _describe(other)))
-        return Tensor(np.array(other, self.data.dtype if self.data.dtype.kind == "f" else None))
+            raise TypeError(f"{symbol} takes Tensors and numbers, got Tensor and "
+                            f"{_describe(other)}")
+        dtype = self.dtype if self.dtype.kind == "f" else None
+        return Tensor(quietly(np.array, other, dtype))
 
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
@@ -269,10 +273,10 @@ def _as_array(data):
     try:
         array = np.asarray(data)
     except ValueError as error:  # rows of different lengths
-        raise ValueError("the data of a Tensor is a regular array: %s" % error) from None
+        raise ValueError(f"the data of a Tensor is a regular array: {error}") from None
     if array.dtype.kind not in "fiub":
-        raise TypeError("the data of a Tensor is real numbers, got %s of dtype %s"
-                        % (type(data).__name__, array.dtype))
+        raise TypeError("the data of a Tensor is real numbers, got "
+                        f"{type(data).__name__} of dtype {array.dtype}")
     return array
 
 

@@ -49,32 +49,49 @@ def load_mnist(path=DATA):
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in SUMS}
     except OSError as error:
-        raise UnusableData("cannot read the MNIST data: %s" % error) from None
+        raise UnusableData(f"cannot read the MNIST data: {error}") from None
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        raise UnusableData("%s is damaged (%s); git checkout brings it back"
-                           % (path, error)) from None
+        raise UnusableData(f"{path} is damaged ({error}); git checkout brings it back") from None
     for name, array in arrays.items():
         if hashlib.sha256(array).hexdigest() != SUMS[name]:
-            raise UnusableData("%s is damaged (the checksum of %s is off); git checkout brings it "
-                               "back" % (path, name))
+            raise UnusableData(f"{path} is damaged (the checksum of {name} is off); git checkout "
+                               "brings it back")
     return {part: (arrays[part + "_data"].astype(np.float32) / np.float32(255),
                    arrays[part + "_labels"].astype(np.int64)) for part in ("train", "val", "test")}
 
 
+def say(text):
+    """Print a line; if nobody can read it any more, the plot is still wanted."""
+    try:
+        print(text, flush=True)
+    except OSError:  # a closed pipe, a full disk
+        sys.stdout = open(os.devnull, "w")
+
+
 def train_and_keep(module, data):
-    """Run the submission's ``mnist()``; its accuracies, and the model it handed to ``train``."""
-    kept = {}
-    original = module.train
+    """Run the submission's ``mnist()``, with a line for each of its validations.
 
-    def train(model, *args, **kwargs):
+    Returns:
+        tuple: its accuracies, and the model that it handed to ``train`` (None if it has none).
+    """
+    kept = {"validations": 0}
+    train, validate = module.train, module.validate
+
+    def train_kept(model, *args, **kwargs):
         kept["model"] = model
-        return original(model, *args, **kwargs)
+        return train(model, *args, **kwargs)
 
-    module.train = train
+    def validate_told(*args, **kwargs):
+        accuracy = validate(*args, **kwargs)
+        kept["validations"] += 1
+        say(f"validation {kept['validations']:2d}: accuracy {accuracy:.4f}")
+        return accuracy
+
+    module.train, module.validate = train_kept, validate_told
     try:
         accuracies = module.mnist(*data["train"], *data["val"])
     finally:
-        module.train = original
+        module.train, module.validate = train, validate
     return accuracies, kept.get("model")
 
 
@@ -86,7 +103,7 @@ def plot(accuracies, path=PLOT):
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.plot(range(1, len(accuracies) + 1), accuracies, marker="o", color="#2b6cb0")
-    axes.annotate("%.3f" % accuracies[-1], (len(accuracies), accuracies[-1]), xytext=(6, -18),
+    axes.annotate(f"{accuracies[-1]:.3f}", (len(accuracies), accuracies[-1]), xytext=(6, -18),
                   textcoords="offset points", ha="right", color="#2b6cb0")
     axes.set_xlabel("validation, one for every 100 batches")
     axes.set_ylabel("validation accuracy")
@@ -122,13 +139,13 @@ def main():
     try:
         plot(accuracies)
     except OSError as error:
-        print("cannot write the plot: %s" % error, file=sys.stderr)
+        print(f"cannot write the plot: {error}", file=sys.stderr)
         return 2
-    print("validation accuracy  %.4f (the last of %d)" % (accuracies[-1], len(accuracies)))
+    say(f"validation accuracy  {accuracies[-1]:.4f} (the last of {len(accuracies)})")
     if model is not None:
-        print("test accuracy        %.4f" % mnist.validate(model, *data["test"]))
-    print("time                 %.1f s" % seconds)
-    print("plot                 %s" % PLOT)
+        say(f"test accuracy        {mnist.validate(model, *data['test']):.4f}")
+    say(f"time                 {seconds:.1f} s")
+    say(f"plot                 {PLOT}")
     return 0
 
 

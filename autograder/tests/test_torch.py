@@ -25,6 +25,7 @@ VALUES = np.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch
 def batchnorm(x, gamma, beta):
     layer = BatchNorm1d(x.shape[1])
     layer.float() if x.dtype == np.float32 else layer
+    gamma.is_parameter = beta.is_parameter = True
     layer.gamma, layer.beta = gamma, beta
     return layer(x)
 

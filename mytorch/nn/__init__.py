@@ -10,5 +10,5 @@ __all__ = list(_FILES)
 def __getattr__(name):
     """Load a part when it is asked for, so that a mistake in one file stops no other."""
     if name not in _FILES:
-        raise AttributeError("module 'mytorch.nn' has no attribute %r" % name)
+        raise AttributeError(f"module 'mytorch.nn' has no attribute {name!r}")
     return getattr(importlib.import_module("mytorch.nn." + _FILES[name]), name)

@@ -5,7 +5,7 @@ from mytorch.nn.module import Module
 
 
 class ReLU(Module):
-    """ReLU(x) = max(x, 0), entry by entry; the derivative at 0 is 0.
+    """ReLU(x) = max(x, 0), element by element; the derivative at 0 is 0.
 
     Shape: any, kept.
 

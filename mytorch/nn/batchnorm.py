@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from mytorch.autograd_engine import floating
 from mytorch.nn import functional as F
 from mytorch.nn.module import Module
 from mytorch.tensor import Tensor
@@ -45,29 +44,29 @@ class BatchNorm1d(Module):
 
     def forward(self, x):
         self._check_input(x, self.num_features)
-        data = x.data.astype(floating(x.data.dtype), copy=False)
+        mean, var = self.running_mean.data, self.running_var.data
         if self.is_train:
-            centred, var = self._batch_statistics(data)
-        else:
-            centred, var = data - self.running_mean.data, self.running_var.data
-        inverse_std = 1 / np.sqrt(var + float(self.eps))  # a np.float64 would widen float32
-        statistics = centred, inverse_std, self.is_train
-        return F.BatchNorm.apply(x, self.gamma, self.beta, statistics)
+            mean, var = self._batch_statistics(x.data)
+        # float(): a np.float64 would widen float32
+        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, float(self.eps),
+                                 self.is_train)
 
+    @np.errstate(all="ignore")
     def _batch_statistics(self, x):
-        """A batch less its mean, and its biased variance; updates the running estimates."""
+        """The batch's mean and biased variance; moves the running estimates towards them."""
         n = len(x)
         if n < 2:
-            raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of %d: "
-                             "one row has no variance" % n)
-        mean = F.sum_over_rows(x) / n                      # (F,)
-        centred = x - mean                                 # (N, F)
-        squares = F.sum_over_rows(centred * centred)       # (F,)
-        self._update(self.running_mean, mean)
-        self._update(self.running_var, squares / (n - 1))
-        return centred, squares / n
+            raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of "
+                             f"{n}: one row has no variance")
+        x = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+        mean = F.sum_rows(x) / n                       # (F,)
+        centred = x - mean                             # (N, F)
+        squares = F.sum_rows(centred * centred)        # (F,)
+        self._move(self.running_mean, mean)
+        self._move(self.running_var, squares / (n - 1))
+        return mean, squares / n
 
-    def _update(self, running, batch):
+    def _move(self, running, batch):
         alpha = float(self.momentum)
         running.data = np.add((1 - alpha) * running.data, alpha * batch,
-                              dtype=floating(running.data.dtype))
+                              dtype=np.result_type(running.dtype, np.float16))

@@ -3,10 +3,12 @@
 Every operation is a Function with its ``forward`` and ``backward`` side by side; g stands
 for the gradient that arrives, dL/dz.  Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
 
+Arrays that backward needs are kept on ``ctx`` as copies: what happens to the tensors between
+forward and backward cannot falsify a gradient.
+
 Below, N is the batch size, F a number of features, C the number of classes.
 """
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -15,13 +17,13 @@ from mytorch.autograd_engine import Function
 from mytorch.tensor import Tensor
 
 
-# ---- broadcasting
+# ---- sums
 
 def unbroadcast(grad, shape):
     """Sum a gradient over the axes along which NumPy had stretched its input.
 
-    In A (3, 4) + B (4,), each entry of B is used three times, so that its gradient is the
-    sum of three entries of the output's.
+    In A (3, 4) + B (4,), each element of B is used three times; its gradient is the sum of
+    three elements of the output's.
 
     Args:
         grad (np.ndarray): the gradient of the broadcast result.
@@ -41,28 +43,54 @@ def unbroadcast(grad, shape):
     if grad.shape == shape:
         return grad
     shape = tuple(shape)
-    new_axes = grad.ndim - len(shape)  # broadcasting adds axes in front ...
-    stretched = [axis for axis, length in enumerate(shape, start=new_axes)
+    added = grad.ndim - len(shape)  # broadcasting adds axes in front ...
+    stretched = [axis for axis, length in enumerate(shape, start=added)
                  if length == 1 and axis >= 0 and grad.shape[axis] != 1]  # ... and stretches
-    summed = grad.sum(axis=tuple(range(new_axes)) + tuple(stretched), keepdims=True)
-    if new_axes < 0 or summed.shape[new_axes:] != shape:
-        raise ValueError("unbroadcast: shape %s does not broadcast to %s" % (shape, grad.shape))
+    summed = exact_sum(grad, tuple(range(added)) + tuple(stretched), grad.dtype)
+    if added < 0 or summed.shape[added:] != shape:
+        raise ValueError(f"unbroadcast: shape {shape} does not broadcast to {grad.shape}")
     return summed.reshape(shape)
 
 
-# ---- sums as products with ones: a quarter of the time of array.sum(axis) on a small matrix.
-#      (And dot() is half a microsecond faster than @; the layers use it for that.)
+def exact_sum(array, axis, dtype=None):
+    """The sum over an axis or several, which stay with length 1; taken in float64.
 
-@lru_cache(maxsize=64)
+    NumPy adds the rows of a float32 array one after the other: over a million of them, the
+    fifth digit is lost.
+    """
+    if array.dtype.kind != "f":
+        return array.sum(axis=axis, keepdims=True)
+    return array.sum(axis=axis, keepdims=True, dtype=np.float64).astype(dtype, copy=False)
+
+
+@lru_cache(maxsize=None)  # of at most 128 lengths
 def _ones(length, dtype):
     ones = np.ones(length, dtype)
     ones.flags.writeable = False
     return ones
 
 
-def sum_over_rows(matrix):
-    """(N, F) -> (F,), and (N,) -> a number"""
-    return _ones(len(matrix), matrix.dtype).dot(matrix)
+def sum_rows(matrix):
+    """(N, F) -> (F,), and (N,) -> a number.
+
+    Blocks are summed as products with ones, a seventh of the time of ``sum(axis=0)`` for a
+    (100, 20); blocks are added pairwise, which keeps the digits of long sums.
+    """
+    n = len(matrix)
+    if n > 128:
+        return sum_rows(matrix[:n // 2]) + sum_rows(matrix[n // 2:])
+    return _ones(n, matrix.dtype).dot(matrix)
+
+
+def grad_of(ctx, index, formula):
+    """An operation's gradient for one of its inputs: a Tensor, or None where none is wanted.
+
+    ``formula()`` is the gradient with respect to the broadcast input; ``ctx.shapes`` tells the
+    inputs' own shapes.
+    """
+    if ctx.next_functions and ctx.next_functions[index] is None:
+        return None
+    return Tensor(unbroadcast(formula(), ctx.shapes[index]))
 
 
 # ---- element-wise operations of two tensors, with broadcasting
@@ -72,15 +100,13 @@ class Add(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
+        ctx.shapes = a.data.shape, b.data.shape
         return Tensor(a.data + b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, wanted = grad_output.data, ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g, ctx.a_shape)) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(g, ctx.b_shape)) if wanted[1] else None
-        return grad_a, grad_b
+        g = grad_output.data
+        return grad_of(ctx, 0, lambda: g), grad_of(ctx, 1, lambda: g)
 
 
 class Sub(Function):
@@ -88,15 +114,13 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
+        ctx.shapes = a.data.shape, b.data.shape
         return Tensor(a.data - b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, wanted = grad_output.data, ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g, ctx.a_shape)) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(-g, ctx.b_shape)) if wanted[1] else None
-        return grad_a, grad_b
+        g = grad_output.data
+        return grad_of(ctx, 0, lambda: g), grad_of(ctx, 1, lambda: -g)
 
 
 class Mul(Function):
@@ -104,33 +128,28 @@ class Mul(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a.data.copy(), b.data.copy()
+        ctx.a, ctx.b, ctx.shapes = a.data.copy(), b.data.copy(), (a.data.shape, b.data.shape)
         return Tensor(a.data * b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, wanted = grad_output.data, ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g * ctx.b, ctx.a.shape)) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(g * ctx.a, ctx.b.shape)) if wanted[1] else None
-        return grad_a, grad_b
+        g, a, b = grad_output.data, ctx.a, ctx.b
+        return grad_of(ctx, 0, lambda: g * b), grad_of(ctx, 1, lambda: g * a)
 
 
 class Div(Function):
     """z = a / b;  dz/da = 1 / b, dz/db = -a / b^2."""
 
     @staticmethod
-    @np.errstate(divide="ignore", invalid="ignore")
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a.data.copy(), b.data.copy()
+        ctx.a, ctx.b, ctx.shapes = a.data.copy(), b.data.copy(), (a.data.shape, b.data.shape)
         return Tensor(a.data / b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
         g, a, b = grad_output.data, ctx.a, ctx.b
-        wanted = ctx.needs_input_grad
-        grad_a = Tensor(unbroadcast(g / b, a.shape)) if wanted[0] else None
-        grad_b = Tensor(unbroadcast(-g * a / (b * b), b.shape)) if wanted[1] else None
-        return grad_a, grad_b
+        return (grad_of(ctx, 0, lambda: g / b),
+                grad_of(ctx, 1, lambda: -g * (a / b / b)))  # b * b may overflow
 
 
 class Pow(Function):
@@ -140,22 +159,17 @@ class Pow(Function):
     """
 
     @staticmethod
-    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a.data.copy(), b.data.copy()
+        ctx.a, ctx.b, ctx.shapes = a.data.copy(), b.data.copy(), (a.data.shape, b.data.shape)
         return Tensor(a.data ** b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
         g, a, b = grad_output.data, ctx.a, ctx.b
-        grad_a = grad_b = None
-        if ctx.needs_input_grad[0]:
-            slope = np.where(b == 0, np.zeros_like(a), g * b * a ** (b - 1.))
-            grad_a = Tensor(unbroadcast(slope, a.shape))
-        if ctx.needs_input_grad[1]:
-            slope = np.where((a == 0) & (b >= 0), np.zeros_like(a), g * a ** b * np.log(a))
-            grad_b = Tensor(unbroadcast(slope, b.shape))
-        return grad_a, grad_b
+        zero = g.dtype.type(0)
+        return (grad_of(ctx, 0, lambda: np.where(b == 0, zero, g * b * a ** (b - 1.))),
+                grad_of(ctx, 1, lambda: np.where((a == 0) & (b >= 0), zero,
+                                                 g * a ** b * np.log(a))))
 
 
 # ---- element-wise operations of one tensor
@@ -176,47 +190,39 @@ class Log(Function):
     """z = log a;  dz/da = 1 / a."""
 
     @staticmethod
-    @np.errstate(divide="ignore", invalid="ignore")
     def forward(ctx, a):
-        ctx.save_for_backward(a)
+        ctx.a = a.data.copy()
         return Tensor(np.log(a.data))
 
     @staticmethod
     def backward(ctx, grad_output):
-        a, = ctx.saved_tensors
-        return Tensor(grad_output.data / a.data)
+        return Tensor(grad_output.data / ctx.a)
 
 
 class Exp(Function):
     """z = e^a;  dz/da = z."""
 
     @staticmethod
-    @np.errstate(over="ignore")
     def forward(ctx, a):
-        z = Tensor(np.exp(a.data))
-        ctx.save_for_backward(z)
-        return z
+        ctx.z = np.exp(a.data)
+        return Tensor(ctx.z.copy())
 
     @staticmethod
     def backward(ctx, grad_output):
-        z, = ctx.saved_tensors
-        return Tensor(grad_output.data * z.data)
+        return Tensor(grad_output.data * ctx.z)
 
 
 class Sqrt(Function):
     """z = sqrt(a);  dz/da = 1 / (2 z)."""
 
     @staticmethod
-    @np.errstate(invalid="ignore")
     def forward(ctx, a):
-        z = Tensor(np.sqrt(a.data))
-        ctx.save_for_backward(z)
-        return z
+        ctx.z = np.sqrt(a.data)
+        return Tensor(ctx.z.copy())
 
     @staticmethod
     def backward(ctx, grad_output):
-        z, = ctx.saved_tensors
-        return Tensor(grad_output.data / (z.data + z.data))
+        return Tensor(grad_output.data / (ctx.z + ctx.z))
 
 
 class ReLU(Function):
@@ -228,16 +234,12 @@ class ReLU(Function):
     @staticmethod
     def forward(ctx, a):
         z = np.maximum(a.data, 0)
-        ctx.passes = z != 0  # where a > 0, and where it is NaN
+        ctx.mask = z != 0  # where a > 0, and where it is NaN
         return Tensor(z)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g = grad_output.data
-        grad = g * ctx.passes  # a seventh of np.where's time, but inf * 0 is NaN
-        if math.isnan(np.vdot(grad, grad)):
-            grad = np.where(ctx.passes, g, g.dtype.type(0))
-        return Tensor(grad)
+        return Tensor(np.where(ctx.mask, grad_output.data, grad_output.dtype.type(0)))
 
 
 # ---- shapes and sums
@@ -257,11 +259,11 @@ class Transpose(Function):
 
 
 class Reshape(Function):
-    """The same entries in another shape; the gradient gets the old shape back."""
+    """The same elements in another shape; the gradient gets the old shape back."""
 
     @staticmethod
     def forward(ctx, a, shape):
-        ctx.shape = a.data.shape
+        ctx.shape = a.shape
         return Tensor(a.data.reshape(shape))
 
     @staticmethod
@@ -270,13 +272,14 @@ class Reshape(Function):
 
 
 class Sum(Function):
-    """z = the sum of a over ``axis``; every entry that was summed gets the sum's gradient."""
+    """z = the sum of a over ``axis``; every element that was summed gets the sum's gradient."""
 
     @staticmethod
     def forward(ctx, a, axis, keepdims):
-        total = a.data.sum(axis=axis, keepdims=True)
-        ctx.shape, ctx.kept = a.data.shape, total.shape
-        return Tensor(total if keepdims else np.squeeze(total, axis=axis))
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        z = exact_sum(a.data, axis, a.dtype)
+        ctx.shape, ctx.kept = a.shape, z.shape
+        return Tensor(z if keepdims else np.squeeze(z, axis=axis))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -284,23 +287,23 @@ class Sum(Function):
 
 
 class Mean(Function):
-    """z = the mean of a over ``axis``; every entry gets its share of the mean's gradient."""
+    """z = the mean of a over ``axis``; every element gets its share of the mean's gradient."""
 
     @staticmethod
     def forward(ctx, a, axis, keepdims):
-        z = Sum.forward(ctx, a, axis, keepdims)
-        ctx.count = a.data.size / max(z.data.size, 1)
-        return Tensor(_divide(z.data, ctx.count))
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        z = exact_sum(a.data, axis, np.float64)
+        ctx.shape, ctx.kept = a.shape, z.shape
+        ctx.count = a.data.size / max(z.size, 1)
+        z = z / ctx.count
+        if a.dtype.kind == "f":
+            z = z.astype(a.dtype, copy=False)
+        return Tensor(z if keepdims else np.squeeze(z, axis=axis))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(_divide(Sum.backward(ctx, grad_output).data, ctx.count))
-
-
-@np.errstate(divide="ignore", invalid="ignore")
-def _divide(array, number):
-    """array / number in the array's dtype, which NumPy 1 does not keep for a single entry."""
-    return array / (array.dtype.type(number) if array.dtype.kind == "f" else number)
+        g = grad_output.data / grad_output.dtype.type(ctx.count)
+        return Tensor(np.broadcast_to(g.reshape(ctx.kept), ctx.shape))
 
 
 # ---- layers
@@ -311,34 +314,26 @@ class MatMul(Function):
     Vectors and stacks of matrices go by the rules of ``np.matmul``.
     """
 
-    fresh_gradients = True
-
     @staticmethod
     def forward(ctx, a, b):
         if a.data.ndim and b.data.ndim and a.shape[-1] != b.shape[-2:][0]:
-            raise ValueError("they cannot be multiplied, %d columns with %d rows"
-                             % (a.shape[-1], b.shape[-2:][0]))
-        ctx.save_for_backward(a, b)
+            raise ValueError(f"they cannot be multiplied, {a.shape[-1]} columns with "
+                             f"{b.shape[-2:][0]} rows")
+        ctx.a, ctx.b, ctx.shapes = a.data.copy(), b.data.copy(), (a.data.shape, b.data.shape)
         return Tensor(a.data @ b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        a, b = ctx.saved_tensors
-        rows = a.data if a.data.ndim > 1 else a.data[None, :]      # (..., n, k)
-        columns = b.data if b.data.ndim > 1 else b.data[:, None]   # (..., k, m)
-        g = grad_output.data                                       # (..., n, m)
-        if a.data.ndim == 1:
-            g = np.expand_dims(g, -1 if b.data.ndim == 1 else -2)
-        if b.data.ndim == 1:
-            g = np.expand_dims(g, -1)
-        grad_a = grad_b = None
-        if ctx.needs_input_grad[0]:
-            full = g @ np.swapaxes(columns, -1, -2)
-            grad_a = Tensor(unbroadcast(full, rows.shape).reshape(a.shape))
-        if ctx.needs_input_grad[1]:
-            full = np.swapaxes(rows, -1, -2) @ g
-            grad_b = Tensor(unbroadcast(full, columns.shape).reshape(b.shape))
-        return grad_a, grad_b
+        g, a, b = grad_output.data, ctx.a, ctx.b      # (..., n, m), (..., n, k), (..., k, m)
+        if b.ndim == 1:
+            g, b = g[..., None], b[:, None]
+        if a.ndim == 1:
+            g, a = g[..., None, :], a[None, :]
+
+        def for_b():
+            grad = np.swapaxes(a, -1, -2) @ g         # (..., k, m)
+            return grad[..., 0] if ctx.b.ndim == 1 else grad
+        return grad_of(ctx, 0, lambda: g @ np.swapaxes(b, -1, -2)), grad_of(ctx, 1, for_b)
 
 
 class Linear(Function):
@@ -347,44 +342,39 @@ class Linear(Function):
     One node where Transpose, MatMul and Add would be three.  Handout 2.1.
     """
 
-    fresh_gradients = True
-
     @staticmethod
     def forward(ctx, x, weight, bias):
         # (N, in), (out, in), (out,) -> (N, out)
-        ctx.x = x.data.copy() if ctx.needs_input_grad[1] else None
-        ctx.weight = weight.data.copy() if ctx.needs_input_grad[0] else None
-        z = x.data.dot(weight.data.T)
+        ctx.x = x.data.copy() if ctx.needs(1) else None
+        ctx.weight = weight.data.copy() if ctx.needs(0) else None
+        ctx.shapes = x.shape, weight.shape, bias.shape
+        z = x.data.dot(weight.data.T)  # half a microsecond faster than @
         z += bias.data
         return Tensor(z)
 
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        return (Tensor(g.dot(ctx.weight)) if ctx.weight is not None else None,
-                Tensor(g.T.dot(ctx.x)) if ctx.x is not None else None,
-                Tensor(sum_over_rows(g)))
+        return (grad_of(ctx, 0, lambda: g.dot(ctx.weight)), grad_of(ctx, 1, lambda: g.T.dot(ctx.x)),
+                grad_of(ctx, 2, lambda: sum_rows(g)))
 
 
 class BatchNorm(Function):
-    """y = gamma x^ + beta with x^ = (x - mean) / sqrt(var + eps), feature by feature.
+    """y = gamma x_hat + beta with x_hat = (x - mean) / sqrt(var + eps), feature by feature.
 
-    Where mean and variance are the batch's own (in training), they depend on x too, and
-    dL/dx = gamma / sqrt(var + eps) (g - mean(g) - x^ mean(g x^)), means over the batch.
-    With given ones (in evaluation), only the first factor and g are left of it.
+    Where mean and variance are the batch's own, they depend on x too, and
+    dL/dx = gamma / sqrt(var + eps) (g - mean(g) - x_hat mean(g x_hat)), means over the batch.
+    Where they are given (in evaluation), only the first factor and g are left of it.
 
     Source: handout 2.4, equations 5 and 6; Ioffe and Szegedy 2015, section 3.
     """
 
-    fresh_gradients = True
-
     @staticmethod
-    def forward(ctx, x, gamma, beta, statistics):
-        # Tensors: x (N, F), gamma and beta (F,).  statistics: the ndarrays x - mean, (N, F), and
-        # 1 / sqrt(var + eps), (F,), which nobody else holds; and whether these are the batch's own.
-        centred, ctx.inverse_std, ctx.of_this_batch = statistics
-        ctx.x_hat = centred * ctx.inverse_std
-        ctx.gamma = gamma.data.copy()
+    def forward(ctx, x, gamma, beta, mean, var, eps, of_this_batch):
+        # Tensors x (N, F), gamma and beta (F,); ndarrays mean and var (F,)
+        ctx.inverse_std = 1 / np.sqrt(var + eps)
+        ctx.x_hat = (x.data - mean) * ctx.inverse_std
+        ctx.gamma, ctx.of_this_batch = gamma.data.copy(), of_this_batch
         y = ctx.x_hat * gamma.data
         y += beta.data
         return Tensor(y)
@@ -392,15 +382,12 @@ class BatchNorm(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data
-        grad_gamma = sum_over_rows(g * ctx.x_hat)
-        grad_beta = sum_over_rows(g)
-        grad_x = g
+        grad_gamma, grad_beta = sum_rows(g * ctx.x_hat), sum_rows(g)
+        flow = g
         if ctx.of_this_batch:
-            n = len(g)
-            grad_x = g - ctx.x_hat * (grad_gamma / n)
-            grad_x -= grad_beta / n
-        return (Tensor(grad_x * (ctx.gamma * ctx.inverse_std)),
-                Tensor(grad_gamma), Tensor(grad_beta), None)
+            flow = g - (grad_beta + ctx.x_hat * grad_gamma) / len(g)
+        grad_x = flow * (ctx.gamma * ctx.inverse_std)
+        return (Tensor(grad_x), Tensor(grad_gamma), Tensor(grad_beta)) + (None,) * 4
 
 
 # ---- loss
@@ -414,16 +401,16 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(ctx, logits, labels):
-        # (N, C) floats and (N,) ints -> ().  It works on the transpose, where maxima and sums
-        # over the classes run along contiguous memory: a fifth off the time.
+        # (N, C) floats and (N,) integers -> ().  On the transpose, maxima and sums over the
+        # classes run along contiguous memory: 5 % off a step of the MNIST job.
         shifted = logits.data.T.copy()  # (C, N)
-        shifted -= np.maximum.reduce(shifted, axis=0)
+        shifted -= shifted.max(axis=0)
         softmax = np.exp(shifted)
-        totals = sum_over_rows(softmax)  # (N,)
-        softmax /= totals
-        ctx.softmax, ctx.right = softmax, (labels.data.copy(), np.arange(len(totals)))
-        losses = np.log(totals) - shifted[ctx.right]
-        return Tensor(sum_over_rows(losses) / losses.dtype.type(len(losses)))
+        sums = sum_rows(softmax)  # (N,)
+        softmax /= sums
+        ctx.softmax, ctx.right = softmax, (labels.data.copy(), np.arange(len(sums)))
+        losses = np.log(sums) - shifted[ctx.right]
+        return Tensor(sum_rows(losses) / losses.dtype.type(len(losses)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -438,28 +425,28 @@ def cross_entropy(predicted, target):
 
     Args:
         predicted (Tensor): logits, shape (N, C), floating point.
-        target (Tensor): the index of the right class, shape (N,), whole numbers in [0, C).
+        target (Tensor): the index of the right class, shape (N,), integers in [0, C).
 
     Returns:
         Tensor: 0-d, of the dtype of ``predicted``.
 
     Raises:
-        TypeError: one of the two is no Tensor; the labels are no whole numbers.
+        TypeError: one of the two is no Tensor; the labels are no integers.
         ValueError: shapes that do not fit, an empty batch, a label out of range.
 
     Source: handout 2.5 and Appendix B; torch.nn.functional.cross_entropy.
     """
     if not isinstance(predicted, Tensor) or not isinstance(target, Tensor):
-        raise TypeError("cross_entropy takes two Tensors, got %s and %s"
-                        % (type(predicted).__name__, type(target).__name__))
+        raise TypeError("cross_entropy takes two Tensors, got "
+                        f"{type(predicted).__name__} and {type(target).__name__}")
     logits, labels = predicted.data, target.data
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
         raise ValueError("cross_entropy takes logits (N, C) and labels (N,), N and C at least 1; "
-                         "got shapes %s and %s" % (logits.shape, labels.shape))
+                         f"got shapes {logits.shape} and {labels.shape}")
     if logits.dtype.kind != "f" or labels.dtype.kind not in "iu":
-        raise TypeError("cross_entropy takes floating point logits and whole numbers as labels, "
-                        "the indices of the classes; got %s and %s" % (logits.dtype, labels.dtype))
-    if labels.astype(np.uintp).max() >= logits.shape[1]:  # a negative one wraps to a huge one
-        raise ValueError("cross_entropy: labels for %d classes are 0 to %d, got %d to %d"
-                         % (logits.shape[1], logits.shape[1] - 1, labels.min(), labels.max()))
+        raise TypeError("cross_entropy takes floating point logits and integers as labels, the "
+                        f"indices of the classes; got {logits.dtype} and {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise ValueError(f"cross_entropy: labels for {logits.shape[1]} classes are 0 to "
+                         f"{logits.shape[1] - 1}, got {labels.min()} to {labels.max()}")
     return CrossEntropy.apply(predicted, target)

@@ -21,7 +21,7 @@ class Linear(Module):
         bias (Tensor): (out_features,), drawn likewise.
 
     Raises:
-        ValueError: a size is no positive whole number; the input has another shape.
+        ValueError: a size is no positive integer; the input has another shape.
 
     Source: handout 2.1; torch.nn.Linear.
 

@@ -6,10 +6,10 @@ from mytorch.tensor import Tensor
 
 
 class Module:
-    """Keeps track of a network's parameters and of the modules inside it.
+    """A layer or network: its attributes hold its parameters and the modules inside it.
 
-    A subclass calls ``super().__init__()`` first, assigns its parameters and modules as
-    attributes and defines ``forward``.
+    A subclass calls ``super().__init__()`` first, assigns its parameters (Tensors with
+    ``is_parameter``) and modules as attributes and defines ``forward``.
 
     Attributes:
         is_train (bool): whether the module is in training mode; true at first.
@@ -28,13 +28,11 @@ class Module:
     """
 
     def __init__(self):
-        self._parameters = {}
-        self._submodules = {}
         self.is_train = True
 
     def forward(self, *args):
         """What the module computes; every subclass defines it."""
-        raise NotImplementedError("%s needs a method forward()" % type(self).__name__)
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward()")
 
     def __call__(self, *args, **kwargs):
         return self.forward(*args, **kwargs)
@@ -53,20 +51,24 @@ class Module:
         return self
 
     def modules(self):
-        """Yield this module and all those inside it, each once."""
-        found = [self]
-        for module in found:  # grows while it is walked
-            yield module
-            found += [m for m in module._submodules.values() if not any(m is f for f in found)]
+        """Yield this module and all those inside it, each once, depth first."""
+        found, to_do = set(), [self]
+        while to_do:
+            module = to_do.pop()
+            if module not in found:
+                found.add(module)
+                yield module
+                to_do += reversed([m for m in vars(module).values() if isinstance(m, Module)])
 
     def parameters(self):
-        """Yield all parameters, each once, also when modules share it."""
-        seen = set()
+        """Yield all parameters, each once, also when modules share it; depth first."""
+        found = set()
         for module in self.modules():
-            for parameter in module._parameters.values():
-                if id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield parameter
+            module.is_train  # raises if super().__init__() was forgotten
+            for value in vars(module).values():
+                if _is_parameter(value) and value not in found:
+                    found.add(value)
+                    yield value
 
     def float(self):
         """Convert parameters and running statistics to float32, in place; returns the module."""
@@ -76,66 +78,60 @@ class Module:
         """Convert parameters and running statistics to float64, in place; returns the module."""
         return self._convert(np.float64)
 
+    @np.errstate(over="ignore")
     def _convert(self, dtype):
         for module in self.modules():
             for value in vars(module).values():
-                if isinstance(value, Tensor) and value.data.dtype.kind == "f":
+                if isinstance(value, Tensor) and value.dtype.kind == "f":
                     value.data = value.data.astype(dtype)
                     if value.grad is not None:
                         value.grad.data = value.grad.data.astype(dtype)
         return self
 
-    def _check_input(self, x, features=None):
-        """Raise a clear error unless ``x`` is a Tensor, and of shape (N, features) if given."""
-        if not isinstance(x, Tensor):
-            raise TypeError("%s takes a Tensor, got %s" % (type(self).__name__, type(x).__name__))
-        if features is not None and (x.data.ndim != 2 or x.data.shape[1] != features):
-            raise ValueError("%s takes a tensor of shape (N, %d), got %s"
-                             % (type(self).__name__, features, x.shape))
-
-    def _check_size(self, **sizes):
-        """Raise a clear error unless every size is a whole number of at least 1."""
-        for name, size in sizes.items():
-            if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-                raise ValueError("%s: %s must be a whole number of at least 1, got %r"
-                                 % (type(self).__name__, name, size))
-
     def add_parameter(self, name, value):
         """Register a parameter under a name, as assigning it to that attribute does."""
-        if not isinstance(value, Tensor) or not value.is_parameter:
-            raise TypeError("add_parameter takes a Tensor with is_parameter=True, got %r" % value)
+        if not _is_parameter(value):
+            raise TypeError(f"add_parameter takes a Tensor with is_parameter=True, got {value!r}")
         setattr(self, name, value)
 
     def add_module(self, name, module):
         """Register a module under a name, as assigning it to that attribute does."""
         if not isinstance(module, Module):
-            raise TypeError("add_module takes a Module, got %r" % module)
+            raise TypeError(f"add_module takes a Module, got {module!r}")
         setattr(self, name, module)
 
     def __setattr__(self, name, value):
-        if isinstance(value, Tensor) and value.is_parameter:
-            self._register(self._parameters, name, value)
-        elif isinstance(value, Module):
-            self._register(self._submodules, name, value)
-        elif "_submodules" in vars(self):
-            self._forget(name)
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name):
-        self._forget(name)
-        object.__delattr__(self, name)
-
-    def _register(self, registry, name, value):
-        if name not in registry:
-            self._forget(name)
-        registry[name] = value
-
-    def _forget(self, name):
-        self._parameters.pop(name, None)
-        self._submodules.pop(name, None)
+        if _is_parameter(value) or isinstance(value, Module):
+            self.is_train  # raises if super().__init__() was forgotten
+        elif _is_parameter(vars(self).get(name)) and value is not None:
+            raise TypeError(f"{type(self).__name__}.{name} is a parameter; it can be replaced by a "
+                            "Tensor with is_parameter=True or by None, got "
+                            f"{type(value).__name__}")
+        super().__setattr__(name, value)
 
     def __getattr__(self, name):  # called only for what is not there
-        if name in ("_parameters", "_submodules", "is_train"):
-            raise AttributeError("%s.__init__ must call super().__init__() before anything else"
-                                 % type(self).__name__)
-        raise AttributeError("%s has no attribute %r" % (type(self).__name__, name))
+        if name == "is_train":
+            raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() "
+                                 "before anything else")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    # ---- what layers check
+
+    def _check_input(self, x, features=None):
+        """Raise a clear error unless ``x`` is a Tensor, and of shape (N, features) if given."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{type(self).__name__} takes a Tensor, got {type(x).__name__}")
+        if features is not None and (x.data.ndim != 2 or x.data.shape[1] != features):
+            raise ValueError(f"{type(self).__name__} takes a tensor of shape (N, {features}), got "
+                             f"{x.shape}")
+
+    def _check_size(self, **sizes):
+        """Raise a clear error unless every size is an integer of at least 1."""
+        for name, size in sizes.items():
+            if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"{type(self).__name__}: {name} must be an integer of at least 1, "
+                                 f"got {size!r}")
+
+
+def _is_parameter(value):
+    return isinstance(value, Tensor) and value.is_parameter

@@ -7,7 +7,8 @@ class Sequential(Module):
     """Passes its input through the given layers, one after the other.
 
     Attributes:
-        layers (tuple of Module): the layers, in order.
+        layers (tuple of Module): the layers, in order.  An index gives one of them, a slice a
+            Sequential of some.
 
     Source: handout 2.1; torch.nn.Sequential.
     """
@@ -19,10 +20,10 @@ class Sequential(Module):
 
     @property
     def layers(self):
-        return tuple(self._submodules.values())
+        return tuple([value for value in vars(self).values() if isinstance(value, Module)])
 
     def forward(self, x):
-        for layer in self._submodules.values():
+        for layer in self.layers:
             x = layer(x)
         return x
 
@@ -30,7 +31,7 @@ class Sequential(Module):
         return iter(self.layers)
 
     def __getitem__(self, index):
-        return self.layers[index]
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __len__(self):
         return len(self.layers)

@@ -17,7 +17,7 @@ class Optimizer:
 
     Raises:
         TypeError: something that is not an iterable of Tensors.
-        ValueError: no parameters, one without requires_grad, or one twice.
+        ValueError: no parameters, one that cannot be learned, or one twice.
 
     Source: handout 2.3; torch.optim.Optimizer.
     """
@@ -26,23 +26,24 @@ class Optimizer:
         try:
             self.params = list(params)
         except TypeError:
-            raise TypeError("an optimizer takes an iterable of parameters, got %s"
-                            % type(params).__name__) from None
+            raise TypeError("an optimizer takes an iterable of parameters, got "
+                            f"{type(params).__name__}") from None
         self.state = defaultdict(dict)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")
+        found = set()
         for index, param in enumerate(self.params):
             if not isinstance(param, Tensor):
-                raise TypeError("parameter %d must be a Tensor, got %s"
-                                % (index, type(param).__name__))
-            if not param.requires_grad or not param.is_leaf:
-                raise ValueError("parameter %d must be a leaf that requires grad" % index)
-            if any(param is other for other in self.params[:index]):
-                raise ValueError("parameter %d is in the list twice" % index)
+                raise TypeError(f"parameter {index} must be a Tensor, got {type(param).__name__}")
+            if not param.is_leaf or not (param.requires_grad or param.is_parameter):
+                raise ValueError(f"parameter {index} must be a leaf that requires grad")
+            if param in found:
+                raise ValueError(f"parameter {index} is in the list twice")
+            found.add(param)
 
     def step(self):
         """Update every parameter from its gradient."""
-        raise NotImplementedError("%s needs a method step()" % type(self).__name__)
+        raise NotImplementedError(f"{type(self).__name__} needs a method step()")
 
     def zero_grad(self):
         """Forget all gradients: sets every ``.grad`` to None."""

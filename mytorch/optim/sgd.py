@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from mytorch.autograd_engine import floating
 from mytorch.optim.optimizer import Optimizer
 
 
@@ -10,7 +9,7 @@ class SGD(Optimizer):
     """W <- W + V with V <- momentum V - lr dL/dW.
 
     With momentum 0 this is W <- W - lr dL/dW.  Nothing is added to the graph; a parameter
-    without a gradient is left alone.
+    without a gradient, or with requires_grad set to False, is left alone.
 
     Args:
         params (iterable of Tensor): the parameters.
@@ -31,26 +30,26 @@ class SGD(Optimizer):
         super().__init__(params)
         for value in (lr, momentum):
             if not isinstance(value, (int, float, np.integer, np.floating)):
-                raise TypeError("lr and momentum are numbers, got %s" % type(value).__name__)
+                raise TypeError(f"lr and momentum are numbers, got {type(value).__name__}")
         if not lr >= 0 or not momentum >= 0:
-            raise ValueError("lr and momentum must be at least 0, got lr=%s, momentum=%s"
-                             % (lr, momentum))
+            raise ValueError(f"lr and momentum must be at least 0, got lr={lr}, "
+                             f"momentum={momentum}")
         self.lr = lr
         self.momentum = momentum
         self.momentums = [np.zeros_like(param.data) for param in self.params]
 
+    @np.errstate(all="ignore")
     def step(self):
         lr, momentum = float(self.lr), float(self.momentum)  # a np.float64 would widen float32
         for index, param in enumerate(self.params):
-            if param.grad is None:
+            if param.grad is None or not param.requires_grad:
                 continue
-            data, grad = param.data, param.grad.data
-            if grad.shape != data.shape:
-                raise ValueError("parameter %d has shape %s, but its gradient has %s"
-                                 % (index, data.shape, grad.shape))
-            new = np.asarray(grad * -lr, floating(data.dtype))  # the step
+            if param.grad.shape != param.shape:
+                raise ValueError(f"parameter {index} has shape {param.shape}, but its gradient "
+                                 f"has {param.grad.shape}")
+            step = np.asarray(-lr * param.grad.data)
             if momentum:
-                new += momentum * self.momentums[index]
-                self.momentums[index] = new.copy()
-            new += data
-            param.data = new  # not in place: whoever holds the old array keeps the old values
+                step += momentum * self.momentums[index]
+                self.momentums[index] = step
+            # Not in place: whoever holds the old array keeps the old values.
+            param.data = np.asarray(param.data + step)

@@ -155,11 +155,10 @@ def _emptied(text, node, name, problem):
     body = node.body
     documented = ast.get_docstring(node) is not None
     first = body[0].end_lineno + 1 if documented else body[0].lineno
-    signature = min(node.lineno, body[0].lineno) - 1
     indent = " " * body[0].col_offset
     outer = " " * node.col_offset
     return ("".join(f"{outer}@{line.id}\n" for line in decorators)
-            + "".join(lines[signature:first - 1])
+            + "".join(lines[node.lineno - 1:first - 1])
             + f"{indent}# TODO {problem}\n"
             + f'{indent}raise NotImplementedError("{problem}: {name} is to be written")\n')
 

@@ -119,7 +119,7 @@ def draw(rows, problems, path):
 
 def _label(text):
     """The first clause of what the grader says, on two lines."""
-    clause = re.split(r"[.;:](?:\s|$)", text)[0]
+    clause = re.match(r"(?:Either: |Two mistakes: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
     return "\n".join(textwrap.wrap(clause, 38, max_lines=2, placeholder=" ..."))
 
 

@@ -223,7 +223,8 @@ def test_problem_after_problem_each_gives_exactly_its_points_and_all_give_100(co
     process = run(copy, "./grade.sh", "1")
     assert "Total: 100/110" in process.stdout
     process = run(copy, sys.executable, "sandbox.py")
-    assert "Step 8 " in process.stdout and "a.grad = 3.0 (should be 3)" in process.stdout
+    assert "Step 8 " in process.stdout  # told of the student's own engine
+    assert re.search(r"a.grad = \S+ \(should be 3\)", process.stdout)
 
 
 def test_a_students_report_is_the_same_as_the_staffs(copy):

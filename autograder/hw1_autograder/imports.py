@@ -202,7 +202,7 @@ class StandIn(types.ModuleType):
 
 
 class Nicknames:
-    """After ``sys.path.append('./mytorch')``, ``tensor`` is ``mytorch.tensor``, not a second one."""
+    """After ``sys.path.append('./mytorch')``, ``tensor`` is ``mytorch.tensor``, not another."""
 
     def find_spec(self, name, path=None, target=None):
         if any(os.path.basename(os.path.normpath(entry)) == "mytorch" for entry in sys.path):

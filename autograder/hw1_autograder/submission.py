@@ -51,7 +51,8 @@ def opened(path):
 
 def remove(folder):
     """Remove a folder, whatever is in it, if that is possible at all."""
-    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["chattr", "-Rf", "-i"], ["rm", "-rf"]):
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["chattr", "-Rf", "-i"],
+                    ["rm", "-rf"]):
         if os.path.lexists(folder):
             try:
                 subprocess.run(command + [folder], stderr=subprocess.DEVNULL, timeout=60)

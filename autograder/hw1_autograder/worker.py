@@ -276,7 +276,8 @@ def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance
 
     Without a wall it is all there is, and whoever takes the interpreter apart gets past it.
     """
-    starts = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "pty.")
+    starts = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork",
+              "pty.")
     harmless = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.chdir", "os.putenv",
                 "os.unsetenv", "os.getxattr", "os.listxattr")
     writing = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_CREAT

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import textwrap
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import wall
 from checks import CHECKS
 from client import Worker
-from graded import PLAIN, grade, lost, results_of, variant
+from graded import PLAIN, REPOSITORY, grade, lost, results_of, variant
 from runner import warnings_of
 
 def with_imports(text, file="nn/linear.py", **options):
@@ -202,3 +203,12 @@ def test_a_pipe_among_the_files_is_left_alone():
     with variant() as root:
         os.mkfifo(os.path.join(root, "mytorch", "pipe.py"))
         assert lost(grade(root, checks=CHECKS[:3])) == {}
+
+
+def test_grade_sh_imports_nothing_from_the_folder_where_it_is_called(tmp_path):
+    for name in ("importlib", "json", "os", "venv", "pip", "numpy", "argparse", "site"):
+        (tmp_path / (name + ".py")).write_text("open('taken', 'w')\nraise SystemExit(9)\n")
+    process = subprocess.run([os.path.join(REPOSITORY, "grade.sh"), "1", "--problem", "1.1.1"],
+                             cwd=str(tmp_path), stdout=subprocess.PIPE)
+    assert process.returncode == 0 and b'{"1.1.1": 5}' in process.stdout
+    assert not (tmp_path / "taken").exists()

@@ -70,7 +70,8 @@ READING = {
     "io.open_code": "import io\nloot = io.open_code(SECRET).read()",
     "the loader": "import importlib.machinery\n"
                   "loot = importlib.machinery.SourceFileLoader('x', SECRET).get_data(SECRET)",
-    "an import": "import sys\nsys.path.insert(0, SECRET.rpartition('/')[0])\nimport test_mlp\nloot = test_mlp.__file__",
+    "an import": "import sys\nsys.path.insert(0, SECRET.rpartition('/')[0])\n"
+                 "import test_mlp\nloot = test_mlp.__file__",
     "runpy": "import runpy\nloot = runpy.run_path(SECRET)",
     "zipimport": "import zipimport\nloot = zipimport.zipimporter(SECRET.rpartition('/')[0])",
     "inspect": "import __main__, inspect\nloot = 'expected' in inspect.getsource(__main__)",
@@ -104,13 +105,8 @@ PROGRAMS = {
     "os.system": "import os\nloot = os.system('true') == 0",
     "posix_spawn": "import os\nloot = os.posix_spawn('/bin/true', ['true'], {})",
     "_posixsubprocess": (
-        "import _posixsubprocess, os, sys\nr, w = os.pipe()\n"
-        "a = [[b'x'], [b'/bin/true'], True, (), None, None, -1, -1, -1, -1, -1, -1, r, w, False,"
-        " False]\nif sys.version_info >= (3, 9): a += [None, None, None, -1]\n"
-        "if sys.version_info >= (3, 11): a[-4:] = [-1, None, None, None, -1]\n"
-        "if sys.version_info >= (3, 14): a = a\n"
-        "pid = _posixsubprocess.fork_exec(*a, None, *([True] if sys.version_info < (3, 14) else []))"
-        "\nloot = os.waitpid(pid, 0)[1] == 0"),
+        "import os\nfrom multiprocessing.util import spawnv_passfds\n"
+        "loot = os.waitpid(spawnv_passfds(b'/bin/true', [b'true'], ()), 0)[1] == 0"),
     "execve": LIBC + "import os\npid = os.fork()\nif not pid: libc.execv(b'/bin/true', None); "
                      "os._exit(9)\nloot = os.waitpid(pid, 0)[1] == 0",
     "libc.system": LIBC + "loot = libc.system(b'true') == 0",
@@ -129,8 +125,8 @@ REACHING = {
     "a limit": "import resource\nresource.prlimit(VICTIM, resource.RLIMIT_CPU, (1, 1))\nloot = 1",
     "a priority": "import os\nos.setpriority(os.PRIO_PROCESS, VICTIM, 19)\nloot = 1",
     "ptrace": LIBC + "loot = libc.ptrace(16, VICTIM, 0, 0) == 0",
-    "ptrace of its parent": LIBC + "import os\nloot = libc.ptrace(16, os.getppid() or 1, 0, 0) == 0 "
-                                   "and os.getppid() > 0",
+    "ptrace of its parent": LIBC + "import os\nparent = os.getppid()\n"
+                                   "loot = parent > 0 and libc.ptrace(16, parent, 0, 0) == 0",
     "memory": LIBC + "buffer = ctypes.create_string_buffer(8)\n"
                      "iov = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 8)\n"
                      "loot = libc.process_vm_readv(VICTIM, iov, 1, iov, 1, 0) > 0",
@@ -139,7 +135,8 @@ REACHING = {
     "typing into the terminal": "import fcntl, termios\nloot = []\nfor fd in range(9):\n"
                                 "    try: loot.append(fcntl.ioctl(fd, termios.TIOCSTI, b'x'))\n"
                                 "    except OSError: continue",
-    "the teacher's terminal": "import os\nos.write(os.open(TERMINAL, os.O_RDWR), b'gotcha')\nloot = 1",
+    "the teacher's terminal": "import os\nterminal = os.open(TERMINAL, os.O_RDWR)\n"
+                              "os.write(terminal, b'gotcha')\nloot = 1",
     "the clock": "import time\ntime.clock_settime(time.CLOCK_REALTIME, time.time())\nloot = 1",
     "the host's name": "import socket\nsocket.sethostname('x')\nloot = 0",
     "shared memory": LIBC + "loot = libc.shmget(KEY, 0, 0) >= 0",
@@ -184,7 +181,8 @@ CARRYING = {
     "a process": ("import os\nif not os.fork():\n    os.setsid()\n    import socket, time\n"
                   "    s = socket.socket(socket.AF_UNIX); s.bind('\\0left'); s.listen()\n"
                   "    time.sleep(60)\nimport time; time.sleep(0.2)",
-                  "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('\\0left')\nloot = 1"),
+                  "import socket\ns = socket.socket(socket.AF_UNIX)\n"
+                  "s.connect('\\0left')\nloot = 1"),
     "shared memory": (LIBC + "libc.shmget(77, 99, 0o1666)",
                       LIBC + "loot = libc.shmget(77, 0, 0) >= 0"),
     "semaphores": (LIBC + "libc.semget(77, 1, 0o1666)", LIBC + "loot = libc.semget(77, 0, 0) >= 0"),
@@ -433,13 +431,15 @@ def alive(processes):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 @pytest.mark.parametrize("isolation", ["auto", "none"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM])
-def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
+                                    signal.SIGINT])
+def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
     runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+                                   stderr=subprocess.PIPE,
+                                   env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
         started = set()
         while len(started) < (4 if isolation == "auto" and wall.bubblewrap() else 3):
@@ -447,7 +447,8 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation):
             time.sleep(0.05)
             started = descendants(process.pid)
         process.send_signal(number)
-        process.wait(20)
+        _, errors = process.communicate(timeout=20)
         while alive(started) and time.monotonic() < deadline + 5:
             time.sleep(0.05)
-    assert not alive(started)
+    assert not alive(started) and b"Traceback" not in errors
+    assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []

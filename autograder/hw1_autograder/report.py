@@ -53,9 +53,7 @@ class Printer:
             self._details(result)
         if result.explanation:
             self._lines(_wrapped("=> " + result.explanation.message)[:5])
-        command = "%s %s" % (self.again, result.check.number)
-        self._lines(["again, with print() and pdb: " + command] if len(command) < 44 else
-                    ["again, with print() and pdb:", command])
+        self._lines(["again, print() and pdb work: %s %s" % (self.again, result.check.number)])
         print()
 
     def _details(self, result):
@@ -66,7 +64,7 @@ class Printer:
         if printed:
             self._lines([textwrap.shorten("it printed: " + " / ".join(printed.split("\n")), 71)])
         lines = [part for line in result.lines for part in _wrapped(line)[:2]]
-        self._lines(self.paint(line, "1") for line in cut(lines, 3))
+        self._lines(self.paint(line, "1") for line in lines[:3])
 
     def _lines(self, lines):
         for line in lines:

@@ -82,7 +82,7 @@ TO_EXPLAIN = [
     ("nn/functional.py", "max(axis=1, keepdims=True)", "max(axis=1, keepdims=True) * 0"),
     ("nn/batchnorm.py", "centred = x - mean", "centred = mean - x"),
     ("optim/sgd.py", "param.data + velocity", "param.data - velocity"),
-    ("tensor.py", "return F.Mul.apply(self, other)", "raise ValueError('long ' * 100)"),
+    ("tensor.py", "return F.Mul.apply(self, other)", "return F.Mul.apply(self, self)"),
 ]
 
 

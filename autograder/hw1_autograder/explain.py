@@ -115,7 +115,8 @@ def leads_on(result, check):
         return True
     if "backward" in check.words:
         return bool(carries) and (raised or bool(set(carries) & set(result.off)))
-    return "grad" not in check.words and bool(carries) and raised and "backward" not in result.check.words
+    return (raised and bool(carries) and "grad" not in check.words
+            and "backward" not in result.check.words)
 
 
 # ---- facts of the graph

@@ -134,8 +134,10 @@ mistake("operator-outside-the-graph", "1.1",
         "The operator computes the right numbers, but not through the function's apply(): its "
         "output has no place in the graph that F's has.",
         dict(operator_is_in_the_graph=lambda: False))
-mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.", dict(sub=lambda a, b: b - a))
-mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.", dict(div=lambda a, b: b / a))
+mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.",
+        dict(sub=lambda a, b: b - a))
+mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.",
+        dict(div=lambda a, b: b / a))
 mistake("sub-both-signs", "1.1.1",
         "The signs of your two gradients are exchanged: d(a-b)/da is 1, and d(a-b)/db is -1.",
         dict(sub_gradients=lambda a, b, g: (-g, g)))

@@ -201,12 +201,14 @@ MADE = [
     ("graph: forward returns", "1.1.1", 2, (FUNCTIONAL, "return tensor.Tensor(a.data - b.data)",
                                          "return a.data - b.data")),
     ("error: Tensors", "1.1.1", 2, (TENSOR, "def __sub__", "def _sub")),
-    ("error: backward", "1.1.3", 3, (FUNCTIONAL, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),",
+    ("error: backward", "1.1.3", 3, (
+        FUNCTIONAL, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),",
                                   "(tensor.Tensor(unbroadcast(div_a, a.shape)),")),
 
     ("output-always-requires-grad", "1.2", 1, (ENGINE, "output.requires_grad = needs",
                                             "output.requires_grad = True")),
-    ("output-never-leaf", "1.2", 1, (ENGINE, "output.is_leaf = not needs", "output.is_leaf = False")),
+    ("output-never-leaf", "1.2", 1, (
+        ENGINE, "output.is_leaf = not needs", "output.is_leaf = False")),
     ("one-path-only", "1.2", 7, (ENGINE, "grad_of_outputs):\n",
                               "grad_of_outputs, seen=None):\n    seen = seen or {0}\n"
                               "    if id(grad_fn) in seen:\n        return\n"
@@ -224,7 +226,8 @@ MADE = [
                                 "            parent.apply(grad)\n")),
     ("nothing-arrives", "1.2", 17, (TENSOR, "autograd_engine.backward(self.grad_fn, Tensor(seed))",
                                 "return seed")),
-    ("constant-takes-a-place", "1.2", 1, (ENGINE, "            node.next_functions.append(parent)\n",
+    ("constant-takes-a-place", "1.2", 1, (
+        ENGINE, "            node.next_functions.append(parent)\n",
                                        "            if parent is not None:\n"
                                        "                node.next_functions.append(parent)\n")),
     ("seed-scalar", "1.2", 4, (TENSOR, "np.ones_like(self.data)", "np.array(1.)")),
@@ -236,12 +239,14 @@ MADE = [
                                                         "AccumulateGrad(arg)")),
     ("graph: apply returns", "1.2", 25, (ENGINE, "        return output\n", "")),
 
-    ("gradient missing", "2.1", 4, (LINEAR, "x @ self.weight.T()", "x @ Tensor(self.weight.data.T)")),
+    ("gradient missing", "2.1", 4, (
+        LINEAR, "x @ self.weight.T()", "x @ Tensor(self.weight.data.T)")),
     ("graph: gradient's shape", "2.1", 3, (FUNCTIONAL, "grad = grad.sum(axis=0)",
                                         "grad = grad.sum(axis=-1)")),
     ("weight-gradient-averaged", "2.1", 4, (FUNCTIONAL, "a.data.T @ grad_output.data",
                                          "a.data.T @ grad_output.data / len(a.data)")),
-    ("error: The", "2.1", 6, (FUNCTIONAL, "grad_output.data @ b.data.T", "grad_output.data @ b.data")),
+    ("error: The", "2.1", 6, (
+        FUNCTIONAL, "grad_output.data @ b.data.T", "grad_output.data @ b.data")),
     ("relu-upstream-forgotten", "2.2", 3, (FUNCTIONAL, "grad_output.data * ctx.mask",
                                         "ctx.mask * 1.")),
     ("relu-other-side", "2.2", 4, (FUNCTIONAL, "ctx.mask = a.data > 0", "ctx.mask = a.data < 0")),
@@ -263,7 +268,8 @@ MADE = [
     ("bn-statistics-of-all", "2.4", 9, (BATCHNORM, "mean = x.sum(axis) / Tensor(float(count))",
                                      "mean = x.sum(axis) / Tensor(float(x.data.size))")),
     ("bn-mean-not-subtracted", "2.4", 7, (BATCHNORM, "x_hat = centred / root", "x_hat = x / root")),
-    ("bn-running-in-training", "2.4", 10, (BATCHNORM, "if self.is_train:", "if not self.is_train:")),
+    ("bn-running-in-training", "2.4", 10, (
+        BATCHNORM, "if self.is_train:", "if not self.is_train:")),
     ("bn-eval-no-affine", "2.4", 1, (BATCHNORM, "x_hat = (x - self.running_mean) / root",
                                   "return (x - self.running_mean) / root")),
     ("bn-running-no-decay", "2.4", 2, (BATCHNORM, "(1 - alpha) * ", "")),
@@ -297,7 +303,8 @@ MADE = [
     ("momentum-uphill", "2.6", 10, (SGD, "param.data + velocity", "param.data - velocity")),
     ("momentum-last-step-only", "2.6", 7, (SGD, "self.momentums[i] = velocity",
                                         "self.momentums[i] = -self.lr * param.grad.data")),
-    ("momentum-lr-twice", "2.6", 10, (SGD, "param.data + velocity", "param.data + self.lr * velocity")),
+    ("momentum-lr-twice", "2.6", 10, (
+        SGD, "param.data + velocity", "param.data + self.lr * velocity")),
     ("bias-left-out+layers-reversed", "2.1", 9, (LINEAR, "return out + self.bias", "return out"),
      (SEQUENTIAL, "in self.layers:", "in self.layers[::-1]:")),
 ]

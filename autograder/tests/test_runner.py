@@ -62,7 +62,7 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     assert [c["problem"] for c in failed] == ["2.3", "2.3"]
     assert set(failed[0]) == {"problem", "name", "points", "out_of", "passed", "message", "mistake"}
     assert failed[0]["mistake"] == "sgd-uphill" and "with a minus" in failed[0]["message"]
-    assert "First fix: SGD: two steps, with gradients set by hand (handout, section 2.3)" in process.stdout
+    assert "First fix: SGD: two steps, with gradients set by hand (handout" in process.stdout
 
 
 def test_a_report_is_written_also_when_nobody_reads_the_output(tmp_path):
@@ -106,7 +106,8 @@ def test_what_a_report_shows_of_a_check_is_short(check):
         inputs = runner.inputs_of(check, 1)
         assert len(check.shown.splitlines()) <= 10
         assert max(len(line) for line in check.shown.splitlines()) <= 74
-        assert len(report.shown_inputs(inputs)) <= 4 * 71 and "e-" not in report.shown_inputs(inputs)
+        shown = report.shown_inputs(inputs)
+        assert len(shown) <= 4 * 71 and "e-" not in shown
 
 
 # ---- running a check again

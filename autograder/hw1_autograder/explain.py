@@ -96,8 +96,9 @@ def fix_first(check, answer, facts, failed):
         operand = "unsupported operand type(s) for %s:" % symbol in answer.problem
         if problem in failing and problem != check.problem and (name in used or operand):
             return problem
-    if check.problem.startswith("1.1"):
-        return None
+    if check.problem.startswith("1.1"):  # the operator shows what the function does
+        return next((result.check.number for result in failed
+                     if result.check.problem == check.problem and "forward" in result.off), None)
     for result in failed:
         inside = check.problem == "1.2" and not result.check.basic
         if result.check.problem == "1.2" and not inside and leads_on(result, check):

@@ -244,8 +244,8 @@ mistake("grad-on-everything", "1.2",
         "gradient-enabled leaves do (Appendix A.1).",
         dict(keeps=lambda kind, gradient: gradient))
 mistake("constant-takes-a-place", "1.2",
-        "The gradient of a constant goes to the other operand: a constant leaves None in "
-        "next_functions, so that gradients and parents stay in step (Appendix A.1).",
+        "The gradient of a constant goes to the other operand: either a constant leaves no None "
+        "in next_functions, or gradients reach the parents in another order (Appendix A.1).",
         dict(constant_first=lambda b, x: x), dict(constant_first=lambda b, x: None))
 mistake("seed-zeros", "1.2",
         "backward() starts from zeros, so that every gradient is 0; it starts from ones, the "

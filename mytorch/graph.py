@@ -4,8 +4,8 @@
 from ``mytorch/trace.py``, as does ``trace``, which prints the same steps.
 """
 
-from collections import namedtuple
-from dataclasses import dataclass, field
+from collections import defaultdict, namedtuple
+from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 from numbers import Real
@@ -16,8 +16,7 @@ import numpy as np
 from mytorch.trace import Recorder, Vertex, describe, graph_of, trace  # noqa: F401
 
 MAX_NODES, MAX_FRAMES = 400, 60
-COLUMNS = 8  # of operations in a row
-SWEEPS = 8
+COLUMNS, SWEEPS = 8, 8  # of operations in a row; to sort their boxes
 
 # In inches; a character is that of the monospaced font below, with a little to spare.
 CHARACTER, LINE, PADDING = 0.075, 0.165, 0.14
@@ -48,9 +47,6 @@ class Box:
     vertex: Vertex = None
     lines: list = ()
     is_copy: bool = False
-    edges: list = field(default_factory=list)  # that lead to it
-    before: list = field(default_factory=list)  # its neighbours in the column left of it
-    after: list = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
     width: float = 0.0
@@ -69,7 +65,7 @@ class Layout:
     """
 
     def __init__(self, vertices, grads, gap=GAP_X):
-        self.boxes = []
+        self.boxes = {}  # and the edges that lead to each
         self.width, self.height = MIN_WIDTH, HEAD
         columns = {}
         for vertex in vertices:
@@ -85,7 +81,8 @@ class Layout:
 
     def _add_row(self, operations, column_of, grads, gap):
         boxes = {v: Box(column_of[v], v, _lines(v, grads)) for v in operations}
-        passes = {}
+        passes, edges_to = {}, defaultdict(list)
+        before, after = defaultdict(list), defaultdict(list)  # the neighbours in these columns
         for vertex in operations:
             for argument, parent in enumerate(vertex.parents):
                 if parent in column_of:
@@ -93,16 +90,19 @@ class Layout:
                         column_of[vertex] - 1, parent, _lines(parent, grads),
                         is_copy=parent.kind == "operation"))
                     route = _route(start, boxes[vertex], passes)
-                    boxes[vertex].edges.append(Edge(route, argument))
+                    edges_to[boxes[vertex]].append(Edge(route, argument))
+                    for left, right in zip(route, route[1:]):
+                        after[left].append(right)
+                        before[right].append(left)
         in_order = sorted([*boxes.values(), *passes.values()], key=lambda box: box.column)
         columns = [list(column) for _, column in groupby(in_order, lambda box: box.column)]
         for _ in range(SWEEPS):
             for column in columns:
-                _stack(column, lambda box: box.before)
+                _stack(column, before)
             for column in reversed(columns):
-                _stack(column, lambda box: box.after)
+                _stack(column, after)
         self._place(columns, gap)
-        self.boxes += boxes.values()
+        self.boxes.update((box, edges_to[box]) for box in boxes.values())
 
     def _place(self, columns, gap):
         """Put a row's columns below what is placed."""
@@ -120,23 +120,18 @@ class Layout:
 
 def _route(start, end, passes):
     """From box to box, through one in each column between, which all edges from there share."""
-    between = [passes.setdefault((start, column), Box(column))
-               for column in range(start.column + 1, end.column)]
-    route = [start, *between, end]
-    for left, right in zip(route, route[1:]):
-        left.after.append(right)
-        right.before.append(left)
-    return route
+    return [start, *(passes.setdefault((start, column), Box(column))
+                     for column in range(start.column + 1, end.column)), end]
 
 
 def _height(column):
     return sum(box.height + GAP_Y for box in column)
 
 
-def _stack(column, neighbours_of):
+def _stack(column, neighbours):
     """Put boxes below each other around 0, ordered by the mean height of their neighbours."""
     def mean_height(box):
-        heights = [other.y for other in neighbours_of(box)] or [box.y]
+        heights = [other.y for other in neighbours[box]] or [box.y]
         return sum(heights) / len(heights)
 
     column.sort(key=mean_height)
@@ -155,10 +150,6 @@ def _lines(vertex, grads):
     return lines + (["grad " + describe(grads[vertex])[-1]] if vertex.kind == "leaf" else [])
 
 
-def _grads(vertices):
-    return {vertex: vertex.grad() for vertex in vertices}
-
-
 def _picture(layout, grads, title="", step=None):
     """A Figure of the graph, on which a step stands out; ``grads`` are those of the leaves."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -169,9 +160,8 @@ def _picture(layout, grads, title="", step=None):
     axes = figure.add_axes([0, 0, 1, 1])
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
     axes.axis("off")
-    for box in layout.boxes:
-        edges = sorted(box.edges, key=lambda edge: edge.route[-2].y)
-        for rank, edge in enumerate(edges):
+    for box, edges in layout.boxes.items():
+        for rank, edge in enumerate(sorted(edges, key=lambda edge: edge.route[-2].y)):
             arrival = box.y + 0.7 * box.height * ((rank + 0.5) / len(edges) - 0.5)
             _draw_edge(axes, edge, arrival, step)
         style = dict(STYLES[box.vertex.kind], zorder=2)
@@ -237,7 +227,7 @@ def draw(output, path=None, names=None):
     _check_ending(path, ".png", ".svg", ".pdf")
     vertices = list(graph_of(output, names).values())
     shown = vertices[-MAX_NODES:]
-    grads = _grads(shown)
+    grads = {vertex: vertex.grad() for vertex in shown}
     title = "" if shown == vertices else f"the last {MAX_NODES} of {len(vertices)} nodes"
     figure = _picture(Layout(shown, grads), grads, title)
     if path is not None:
@@ -282,12 +272,14 @@ def animate(output, path, names=None, seconds=1.5):
         raise ValueError(f"animate: this graph has {len(graph)} nodes, and at most {MAX_FRAMES} "
                          "can be shown; trace() prints the steps")
     open(path, "ab").close()  # fails, if it must, before backward() changes anything
-    before = _grads(graph.values())
+    before = {vertex: vertex.grad() for vertex in graph.values()}
     recorder = Recorder(graph, show=lambda step: None)
     try:
         recorder.record(output)
     finally:
-        frames = list(_frames(graph, recorder.steps[:MAX_FRAMES], before))
+        after = {vertex: vertex.grad() for vertex in before}
+        layout = Layout(list(before), after, gap=2 * GAP_X)
+        frames = list(_frames(layout, recorder.steps[:MAX_FRAMES], before))
         if frames:
             frames[0].save(str(path), save_all=True, append_images=frames[1:], loop=0,
                            duration=round(seconds * 100) * 10)
@@ -296,10 +288,9 @@ def animate(output, path, names=None, seconds=1.5):
     return recorder.steps
 
 
-def _frames(graph, steps, grads):
+def _frames(layout, steps, grads):
     """An image for each step; ``grads`` holds the leaves' gradients before the first."""
     from PIL import Image
-    layout = Layout(list(graph.values()), _grads(graph.values()), gap=2 * GAP_X)
     for step in steps:
         grads[step.vertex] = step.after
         figure = _picture(layout, grads, f"Step {step.number}: {step.lines()[0]}", step)

@@ -113,8 +113,7 @@ def _arguments(node):
     """The node of each argument of an operation, and the argument if it is a known Tensor."""
     nodes = list(getattr(node, "next_functions", ()))
     args = getattr(getattr(node, "ctx", None), MEMORY, ())
-    if len(args) != len(nodes):
-        args = [None] * len(nodes)
+    args = args if len(args) == len(nodes) else [None] * len(nodes)
     return [(node, arg if isinstance(arg, Tensor) else None) for node, arg in zip(nodes, args)]
 
 
@@ -179,11 +178,7 @@ class Step:
 
 
 class Recorder:
-    """Makes a Step of each ``apply`` of one thread's outermost traversal, and shows it.
-
-    Attributes:
-        steps (list of Step): those that are done.
-    """
+    """Makes ``steps`` of one thread's outermost traversal, and shows each when it is done."""
 
     one_at_a_time = threading.RLock()
 

@@ -20,7 +20,7 @@ COLUMNS, SWEEPS = 8, 8  # of operations in a row; to sort their boxes
 
 # In inches; a character is that of the monospaced font below, with a little to spare.
 CHARACTER, LINE, PADDING = 0.075, 0.165, 0.14
-MARGIN, GAP_X, GAP_Y, ROW_GAP, HEAD, FOOT, MIN_WIDTH = 0.25, 0.6, 0.2, 0.25, 0.4, 0.4, 5.6
+MARGIN, GAP_X, GAP_Y, ROW_GAP, HEAD, FOOT, MIN_WIDTH = 0.25, 0.6, 0.2, 0.25, 0.4, 0.4, 6.4
 
 FONT = {"family": "DejaVu Sans Mono", "size": 8.5}
 GREY, ORANGE, YELLOW = "#666666", "#d9480f", "#ffe680"

@@ -101,6 +101,11 @@ def test_a_node_that_received_a_sum_says_of_what(capsys):
     assert "it was handed 2 gradients: 7, 5\n" in said
 
 
+def test_a_leaf_that_adds_each_gradient_received_one_at_a_time():
+    x = Tensor(3., requires_grad=True)
+    assert [list(step.came.values()) for step in trace(x * x)] == [[], [], [3], [3]]
+
+
 def test_leaves_without_names_are_told_apart_by_order_and_shape_on_one_line(capsys):
     trace((Tensor(np.ones((2, 3)), requires_grad=True) * Tensor([[1.], [2.]], requires_grad=True)))
     lines = capsys.readouterr().out
@@ -128,18 +133,24 @@ def test_steps_are_printed_as_they_happen_and_an_error_leaves_the_engine_as_it_w
     assert "Nested received 2" in capsys.readouterr().out
 
 
-def test_what_another_traversal_or_thread_does_meanwhile_is_not_recorded():
+def test_a_backward_inside_a_backward_is_not_recorded():
     y = Tensor(1., requires_grad=True) * 3
+    Nested.inner = y.backward
+    assert [step.vertex.label for step in trace(Nested.apply(y))[1:]] == ["Nested", "Mul", "leaf 1"]
 
-    def go_back_here_and_elsewhere():
-        y.backward()
-        thread = threading.Thread(target=y.backward)
-        thread.start()
-        thread.join()
 
-    Nested.inner = go_back_here_and_elsewhere
-    steps = trace(Nested.apply(y))
-    assert [s.vertex.label for s in steps[1:]] == ["Nested", "Mul", "leaf 1"]
+def test_the_backward_of_another_thread_is_not_recorded(monkeypatch):
+    y = Tensor(1., requires_grad=True) * 3
+    threads = [threading.Thread(target=y.backward)]
+
+    def run_when_a_step_is_printed(step):
+        if threads:
+            thread = threads.pop()
+            thread.start()
+            thread.join()
+
+    monkeypatch.setattr("builtins.print", run_when_a_step_is_printed)
+    assert len(trace(y)) == 3
 
 
 def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
@@ -360,8 +371,8 @@ def test_each_frame_shows_the_gradients_by_then_and_one_arrow_head(tmp_path, mon
                  and isinstance(patch.get_arrowstyle(), ArrowStyle.CurveFilledB)]
         assert len(heads) == (frame > 2)
         for patch in heads:
-            points = patch.get_path().vertices
-            assert points[0][0] > points[-1][0]  # to the left
+            line, *_, head, _ = patch.get_path().vertices
+            assert line[0] > head[0]  # from right to left
 
 
 @pytest.mark.parametrize("seconds", [0.06, np.float32(1.5)])

@@ -1,7 +1,6 @@
-"""Seeing the graph behind a tensor.
+"""Pictures: ``draw`` of the graph behind a tensor, ``animate`` of its backward pass.
 
-``draw`` makes a picture of it and ``animate`` of its backward pass, here; what they show comes
-from ``mytorch/trace.py``, as does ``trace``, which prints the same steps.
+What they show comes from ``mytorch/trace.py``, as does ``trace``, which prints the same steps.
 """
 
 from collections import defaultdict, namedtuple
@@ -106,8 +105,7 @@ class Layout:
 
     def _place(self, columns, gap):
         """Put a row's columns below what is placed."""
-        height = max(map(_height, columns))
-        x = MARGIN
+        height, x = max(map(_height, columns)), MARGIN
         for column in columns:
             width = (max(len(line) for box in column for line in box.lines) + 3) * CHARACTER
             for box in column:
@@ -227,8 +225,8 @@ def draw(output, path=None, names=None):
     _check_ending(path, ".png", ".svg", ".pdf")
     vertices = list(graph_of(output, names).values())
     shown = vertices[-MAX_NODES:]
+    title = f"the last {MAX_NODES} of {len(vertices)} nodes" if len(vertices) > MAX_NODES else ""
     grads = {vertex: vertex.grad() for vertex in shown}
-    title = "" if shown == vertices else f"the last {MAX_NODES} of {len(vertices)} nodes"
     figure = _picture(Layout(shown, grads), grads, title)
     if path is not None:
         figure.savefig(str(path), dpi=120)
@@ -277,8 +275,7 @@ def animate(output, path, names=None, seconds=1.5):
     try:
         recorder.record(output)
     finally:
-        after = {vertex: vertex.grad() for vertex in before}
-        layout = Layout(list(before), after, gap=2 * GAP_X)
+        layout = Layout(list(before), {v: v.grad() for v in before}, gap=2 * GAP_X)
         frames = list(_frames(layout, recorder.steps[:MAX_FRAMES], before))
         if frames:
             frames[0].save(str(path), save_all=True, append_images=frames[1:], loop=0,

@@ -17,7 +17,8 @@ import numpy as np
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
 from mytorch.tensor import Tensor
 
-MEMORY = "arguments_of_apply"  # the attribute of an operation's ctx that holds them
+# The attribute of an operation's ctx that holds them; the data of what has a node is enough.
+MEMORY = "arguments_of_apply"
 
 
 def _remembering(apply):
@@ -26,7 +27,8 @@ def _remembering(apply):
         output = apply(cls, *args, **options)
         ctx = getattr(getattr(output, "grad_fn", None), "ctx", None)
         if hasattr(ctx, "__dict__"):
-            ctx.__dict__[MEMORY] = args
+            ctx.__dict__[MEMORY] = [arg if getattr(arg, "grad_fn", None) is None else arg.data
+                                    for arg in args]
         return output
     return classmethod(apply_and_remember)
 
@@ -110,10 +112,12 @@ def _new_vertex(node, tensor, name):
 
 
 def _arguments(node):
-    """The node of each argument of an operation, and the argument if it is a known Tensor."""
+    """The node of each argument of an operation, and a Tensor of its value if it is known."""
     nodes = list(getattr(node, "next_functions", ()))
     args = getattr(getattr(node, "ctx", None), MEMORY, ())
     args = args if len(args) == len(nodes) else [None] * len(nodes)
+    args = [Tensor(arg) if node is not None and isinstance(arg, (np.ndarray, np.number)) else arg
+            for node, arg in zip(nodes, args)]
     return [(node, arg if isinstance(arg, Tensor) else None) for node, arg in zip(nodes, args)]
 
 

@@ -1,300 +1,214 @@
-"""Seeing the graph: ``draw`` makes a picture of it, ``animate`` of its backward pass.
+"""Pictures: ``draw`` of the graph behind a tensor, ``animate`` of its backward pass.
 
-``trace``, which prints the same steps, and what is shown come from ``mytorch/watch.py``.
+What they show comes from ``mytorch/trace.py``, as does ``trace``, which prints the same steps.
 """
 
 from collections import defaultdict, namedtuple
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import groupby
 from math import ceil
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
-from mytorch.watch import Graph, array_of, describe, record, shape_text, trace  # noqa: F401
+from mytorch.trace import Recorder, Vertex, describe, graph_of, trace  # noqa: F401
 
-MAX_NODES = 400
-MAX_FRAMES = 60
-MAX_PIXELS = 6e6
+MAX_NODES, MAX_FRAMES = 400, 60
+COLUMNS, SWEEPS = 8, 8  # of operations in a row; to sort their boxes
 
-# In inches.
-CHARACTER, LINE = 0.078, 0.165  # of the monospaced font below, with a little to spare
-GAP_X, GAP_Y, ROW_GAP, MARGIN, LEGEND = 0.6, 0.22, 0.3, 0.25, 0.5
-COLUMNS = 8  # in a row
+# In inches; a character is that of the monospaced font below, with a little to spare.
+CHARACTER, LINE, PADDING = 0.075, 0.165, 0.14
+MARGIN, GAP_X, GAP_Y, ROW_GAP, HEAD, FOOT, MIN_WIDTH = 0.25, 0.6, 0.2, 0.25, 0.4, 0.4, 6.4
 
 FONT = {"family": "DejaVu Sans Mono", "size": 8.5}
 GREY, ORANGE, YELLOW = "#666666", "#d9480f", "#ffe680"
-STYLES = {"leaf": {"facecolor": "#d8f0d0", "edgecolor": "#3b7d2a"},
-          "operation": {"facecolor": "#d6e6fa", "edgecolor": "#2b5c9e"},
-          "constant": {"facecolor": "#eeeeee", "edgecolor": "#777777", "linestyle": "--"},
-          "again": {"facecolor": "#f4f8fe", "edgecolor": "#2b5c9e", "linestyle": "--"}}
-MEANINGS = {"leaf": "leaf: keeps its gradient", "operation": "operation: passes it on",
-            "constant": "constant: needs none", "again": "operation of a row above"}
+SQUARE, ROUND = "square,pad=0", "round,pad=0,rounding_size=0.15"
+STYLES = {"leaf": {"facecolor": "#d8f0d0", "edgecolor": "#3b7d2a",
+                   "boxstyle": SQUARE, "label": "leaf: keeps its gradient"},
+          "operation": {"facecolor": "#d6e6fa", "edgecolor": "#2b5c9e",
+                        "boxstyle": ROUND, "label": "operation: passes it on"},
+          "constant": {"facecolor": "#eeeeee", "edgecolor": "#777777",
+                       "boxstyle": SQUARE, "label": "constant: needs none"}}
 
 
 # ---- where everything goes
 
+# An operation takes what comes along a route of boxes as one of its arguments.
+Edge = namedtuple("Edge", "route argument")
+
+
 @dataclass(eq=False)
 class Box:
-    """A vertex in a row of the page or, without one, the place where edges pass a column."""
+    """Where a vertex stands or, without one, where edges pass a column; y grows downwards."""
 
-    vertex: object = None
-    kind: str = None
-    column: int = 0
+    column: int
+    vertex: Vertex = None
     lines: list = ()
+    is_copy: bool = False
     x: float = 0.0
     y: float = 0.0
-    column_width: float = 0.0
-
-    @property
-    def width(self):
-        return (max(map(len, self.lines)) + 3) * CHARACTER if self.lines else 0.0
+    width: float = 0.0
 
     @property
     def height(self):
-        return len(self.lines) * LINE + 0.14 if self.lines else 0.1
-
-
-# From the box of an input, through places, to that of the operation whose argument at a position
-# it is; the offset keeps the edges of an input that is used twice apart.
-Edge = namedtuple("Edge", "route position offset")
-
-
-class Row:
-    """Operations in columns from left to right, each right of its inputs.
-
-    An input that stands in no column of this row, a leaf, a constant or an operation of a row
-    above, gets a box of its own here, left of its first use.  An edge that spans several
-    columns has a place in each, shared by all edges from the same input; the order in a column
-    follows the neighbours' (Sugiyama's method).
-    """
-
-    def __init__(self, operations, column_of, lines_of):
-        self.boxes, self.edges, self._places = {}, [], {}
-        self._lines_of = lines_of
-        self._neighbours = defaultdict(list)
-        for vertex in operations:
-            self._add(vertex, vertex.kind, column_of[vertex])
-        for vertex in sorted(operations, key=column_of.get):
-            for parent in filter(column_of.__contains__, vertex.inputs):
-                if parent not in self.boxes:
-                    kind = "again" if parent.kind == "operation" else parent.kind
-                    self._add(parent, kind, column_of[vertex] - 1)
-        for vertex in operations:
-            self._connect(vertex, column_of)
-        boxes = [*self.boxes.values(), *self._places.values()]
-        first = min(box.column for box in boxes)
-        self.columns = [[] for _ in range(max(box.column for box in boxes) - first + 1)]
-        for box in boxes:
-            self.columns[box.column - first].append(box)
-        for column in self.columns:
-            _number(column)
-        for _ in range(8):
-            if self._crossings():
-                self._sort_columns()
-        self.height = max(sum(box.height + GAP_Y for box in column) for column in self.columns)
-
-    def _add(self, vertex, kind, column):
-        self.boxes[vertex] = Box(vertex, kind, column, self._lines_of(vertex))
-
-    def _connect(self, vertex, column_of):
-        """Lay the edges to an operation, with the places that they pass."""
-        for position, parent in enumerate(vertex.parents or ()):
-            if parent in column_of:
-                start, end = self.boxes[parent], self.boxes[vertex]
-                places = [self._places.setdefault((parent, column), Box(column=column))
-                          for column in range(start.column + 1, end.column)]
-                route = [start, *places, end]
-                for left, right in zip(route, route[1:]):
-                    self._neighbours[left].append(right)
-                    self._neighbours[right].append(left)
-                same = [i for i, other in enumerate(vertex.parents) if other is parent]
-                offset = (same.index(position) - (len(same) - 1) / 2) * 0.14
-                self.edges.append(Edge(route, position, offset))
-
-    def _sort_columns(self):
-        """Order each column by where its neighbours are, from left to right and back."""
-        def middle(box):
-            return np.mean([neighbour.y for neighbour in self._neighbours[box]])
-
-        for column in self.columns + self.columns[-2::-1]:
-            column.sort(key=middle)
-            _number(column)
-
-    def _crossings(self):
-        edges = [{(box, other) for box in column for other in self._neighbours[box]
-                  if other.column > box.column} for column in self.columns]
-        return sum((start.y - other_start.y) * (end.y - other_end.y) < 0 for column in edges
-                   for (start, end), (other_start, other_end) in combinations(column, 2))
-
-    def place(self, top, gap):
-        """Turn columns into inches, below ``top``; returns the right end."""
-        x = MARGIN
-        for column in self.columns:
-            width = max(box.width for box in column)
-            y = top - (self.height - sum(box.height + GAP_Y for box in column)) / 2
-            for box in column:
-                y -= (box.height + GAP_Y) / 2
-                box.x, box.y, box.column_width = x + width / 2, y, width
-                y -= (box.height + GAP_Y) / 2
-            x += width + gap
-        return x - gap + MARGIN
-
-
-def _number(column):
-    for index, box in enumerate(column):
-        box.y = index - len(column) / 2
+        return len(self.lines) * LINE + PADDING
 
 
 class Layout:
-    """Places vertices in rows below each other."""
+    """Rows of columns from left to right, each operation right of its inputs.
 
-    def __init__(self, vertices, lines_of, gap=GAP_X, head=0.0):
-        column_of = _columns_of(vertices)
-        self.rows = [Row(operations, column_of, lines_of)
-                     for operations in _rows_of(vertices, column_of)]
-        self.kinds = {box.kind for row in self.rows for box in row.boxes.values()}
-        self.height = sum(row.height + ROW_GAP for row in self.rows) + MARGIN + LEGEND + head
-        self.width = sum((len(MEANINGS[kind]) + 6) * CHARACTER for kind in self.kinds) + 2 * MARGIN
-        top = self.height - MARGIN - head
-        for row in self.rows:
-            self.width = max(self.width, row.place(top, gap))
-            top -= row.height + ROW_GAP
+    A leaf, a constant and a copy of an operation of a row above stand left of their first use
+    in every row that needs them.  An edge that spans several columns passes through each, and
+    boxes are ordered by where their neighbours are (Sugiyama's method).
+    """
+
+    def __init__(self, vertices, grads, gap=GAP_X):
+        self.boxes = {}  # and the edges that lead to each
+        self.width, self.height = MIN_WIDTH, HEAD
+        columns = {}
+        for vertex in vertices:
+            columns[vertex] = max((columns[parent] + (parent.kind == "operation")
+                                   for parent in vertex.parents if parent in columns), default=0)
+        operations = [v for v in vertices if v.kind == "operation"] or vertices
+        operations.sort(key=columns.get)
+        length = 1 + columns[operations[-1]]
+        per_row = ceil(length / ceil(length / COLUMNS))
+        for _, row in groupby(operations, lambda vertex: columns[vertex] // per_row):
+            self._add_row(list(row), columns, grads, gap)
+        self.height += FOOT
+
+    def _add_row(self, operations, column_of, grads, gap):
+        boxes = {v: Box(column_of[v], v, _lines(v, grads)) for v in operations}
+        passes, edges_to = {}, defaultdict(list)
+        before, after = defaultdict(list), defaultdict(list)  # the neighbours in these columns
+        for vertex in operations:
+            for argument, parent in enumerate(vertex.parents):
+                if parent in column_of:
+                    start = boxes.setdefault(parent, Box(
+                        column_of[vertex] - 1, parent, _lines(parent, grads),
+                        is_copy=parent.kind == "operation"))
+                    route = _route(start, boxes[vertex], passes)
+                    edges_to[boxes[vertex]].append(Edge(route, argument))
+                    for left, right in zip(route, route[1:]):
+                        after[left].append(right)
+                        before[right].append(left)
+        in_order = sorted([*boxes.values(), *passes.values()], key=lambda box: box.column)
+        columns = [list(column) for _, column in groupby(in_order, lambda box: box.column)]
+        for _ in range(SWEEPS):
+            for column in columns:
+                _stack(column, before)
+            for column in reversed(columns):
+                _stack(column, after)
+        self._place(columns, gap)
+        self.boxes.update((box, edges_to[box]) for box in boxes.values())
+
+    def _place(self, columns, gap):
+        """Put a row's columns below what is placed."""
+        height, x = max(map(_height, columns)), MARGIN
+        for column in columns:
+            width = (max(len(line) for box in column for line in box.lines) + 3) * CHARACTER
+            for box in column:
+                box.width, box.x = width, x + width / 2
+                box.y += self.height + height / 2
+            x += width + gap
+        self.width = max(self.width, x - gap + MARGIN)
+        self.height += height + ROW_GAP
 
 
-def _columns_of(vertices):
-    """The column of each vertex: right of its inputs; of a leaf or constant it does not count."""
-    column_of = {}
-    for vertex in vertices:
-        before = [column_of[parent] + (parent.kind == "operation")
-                  for parent in vertex.inputs if parent in column_of]
-        column_of[vertex] = max(before, default=0)
-    return column_of
+def _route(start, end, passes):
+    """From box to box, through one in each column between, which all edges from there share."""
+    return [start, *(passes.setdefault((start, column), Box(column))
+                     for column in range(start.column + 1, end.column)), end]
 
 
-def _rows_of(vertices, column_of):
-    """Divide the operations into rows of the same number of columns."""
-    operations = [v for v in vertices if v.kind == "operation"] or vertices
-    length = 1 + max(map(column_of.get, operations))
-    per_row = ceil(length / ceil(length / COLUMNS))
-    rows = [[] for _ in range(0, length, per_row)]
-    for vertex in operations:
-        rows[column_of[vertex] // per_row].append(vertex)
-    return rows
+def _height(column):
+    return sum(box.height + GAP_Y for box in column)
+
+
+def _stack(column, neighbours):
+    """Put boxes below each other around 0, ordered by the mean height of their neighbours."""
+    def mean_height(box):
+        heights = [other.y for other in neighbours[box]] or [box.y]
+        return sum(heights) / len(heights)
+
+    column.sort(key=mean_height)
+    y = -_height(column) / 2
+    for box in column:
+        box.y = y + (box.height + GAP_Y) / 2
+        y += box.height + GAP_Y
 
 
 # ---- drawing
 
-def _content(vertex):
-    """What stands in a vertex's box but for a gradient: its label and, if known, its value."""
-    if vertex.data is None:
-        return [vertex.label]
-    data = np.asarray(vertex.data)
-    if data.size <= 3:
-        return [vertex.label, describe(data)]
-    with np.errstate(all="ignore"):
-        return [vertex.label, shape_text(data), f"mean {data.mean():.3g}"]
+def _lines(vertex, grads):
+    """What stands in a box: the label, the value if it is known, and a leaf's gradient."""
+    data = getattr(vertex.tensor, "data", None)
+    lines = [vertex.label] + ([] if data is None else describe(np.asarray(data))[:2])
+    return lines + (["grad " + describe(grads[vertex])[-1]] if vertex.kind == "leaf" else [])
 
 
-def _gradient_line(grad):
-    return f"grad {describe(grad, 3)}" if np.size(grad) <= 3 else (
-        f"grad norm {np.linalg.norm(grad):.3g}")
+def _picture(layout, grads, title="", step=None):
+    """A Figure of the graph, on which a step stands out; ``grads`` are those of the leaves."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch
+    figure = Figure(figsize=(layout.width, layout.height), facecolor="white")
+    FigureCanvasAgg(figure)  # needs no screen
+    axes = figure.add_axes([0, 0, 1, 1])
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
+    axes.axis("off")
+    for box, edges in layout.boxes.items():
+        for rank, edge in enumerate(sorted(edges, key=lambda edge: edge.route[-2].y)):
+            arrival = box.y + 0.7 * box.height * ((rank + 0.5) / len(edges) - 0.5)
+            _draw_edge(axes, edge, arrival, step)
+        style = dict(STYLES[box.vertex.kind], zorder=2)
+        if box.is_copy:
+            style.update(facecolor="white", linestyle="--")
+        if step and box.vertex is step.vertex:
+            style["facecolor"] = YELLOW
+        axes.add_artist(FancyBboxPatch((box.x - box.width / 2, box.y - box.height / 2),
+                                       box.width, box.height, **style))
+        _write(axes, box.x, box.y, "\n".join(_lines(box.vertex, grads)), ha="center")
+    _write(axes, MARGIN, MARGIN, title, color=ORANGE, weight="bold")
+    axes.legend(handles=[FancyBboxPatch((0, 0), 1, 1, **style) for style in STYLES.values()],
+                loc="lower left", ncol=len(STYLES), frameon=False, prop=FONT)
+    return figure
 
 
-def _content_with_grad(vertex):
-    """The same, with the gradient of a leaf that has one."""
-    grad = array_of(getattr(vertex.tensor, "grad", None))
-    return _content(vertex) + ([] if grad is None else [_gradient_line(grad)])
+def _write(axes, x, y, text, **style):
+    axes.text(x, y, text.replace("$", r"\$"), va="center", zorder=3, **FONT, **style)
 
 
-class Page:
-    """A picture whose units are inches."""
-
-    def __init__(self, layout):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        self.layout = layout
-        self.figure = Figure(figsize=(layout.width, layout.height), facecolor="white")
-        self.canvas = FigureCanvasAgg(self.figure)  # needs no screen
-        self.axes = self.figure.add_axes([0, 0, 1, 1])
-        self.clear()
-
-    def clear(self):
-        self.axes.clear()
-        self.axes.set_xlim(0, self.layout.width)
-        self.axes.set_ylim(0, self.layout.height)
-        self.axes.axis("off")
-
-    def text(self, x, y, text, **style):
-        style = {"va": "center", **FONT, **style}
-        self.axes.text(x, y, text.replace("$", r"\$"), **style)
-
-    def outline(self, kind, x, y, width, height, **style):
-        """The shape of a kind: a rectangle, a pill, or a hexagon."""
-        from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
-        left, bottom = x - width / 2, y - height / 2
-        style = {"linewidth": 1.2, "zorder": 2, **STYLES[kind], **style}
-        if kind == "leaf":
-            shape = Rectangle((left, bottom), width, height, **style)
-        elif kind == "constant":
-            slant = min(0.1, width / 4)
-            shape = Polygon([(left, y), (left + slant, bottom), (left + width - slant, bottom),
-                             (left + width, y), (left + width - slant, bottom + height),
-                             (left + slant, bottom + height)], closed=True, **style)
-        else:
-            radius = min(width, height) * 0.45
-            shape = FancyBboxPatch((left, bottom), width, height,
-                                   boxstyle=f"round,pad=0,rounding_size={radius}", **style)
-        self.axes.add_artist(shape)
-
-    def box(self, box, lines, **style):
-        self.outline(box.kind, box.x, box.y, box.width, box.height, **style)
-        for index, line in enumerate(lines):
-            self.text(box.x, box.y + ((len(lines) - 1) / 2 - index) * LINE, line, ha="center",
-                      zorder=3, weight="normal" if index else "bold")
-
-    def edge(self, edge, backwards=False, **style):
-        """A smooth arrow along an edge: straight within a column, curved between two."""
-        from matplotlib.patches import FancyArrowPatch
-        from matplotlib.path import Path as Curve
-        start, end = edge.route[0], edge.route[-1]
-        points = [(start.x + start.width / 2, start.y)]
-        codes = [Curve.MOVETO]
-        for left, right in zip(edge.route, edge.route[1:]):
-            x0, x1 = left.x + left.column_width / 2, right.x - right.column_width / 2
-            if left.width < left.column_width:
-                points.append((x0, left.y))
-                codes.append(Curve.LINETO)
-            middle = (x0 + x1) / 2
-            points += [(middle, left.y), (middle, right.y), (x1, right.y)]
-            codes += [Curve.CURVE4] * 3
-        if end.width < end.column_width:
-            points.append((end.x - end.width / 2, end.y))
-            codes.append(Curve.LINETO)
-        points = [(x, y + edge.offset) for x, y in points]
-        style = {"color": GREY, "linewidth": 1, "zorder": 1, "arrowstyle": "-|>", **style}
-        self.axes.add_artist(FancyArrowPatch(
-            path=Curve(points[::-1] if backwards else points,
-                       codes[:1] + codes[:0:-1] if backwards else codes),
-            mutation_scale=9, shrinkA=0, shrinkB=0, **style))
-
-    def legend(self):
-        x, y = MARGIN, LEGEND / 2
-        for kind in filter(self.layout.kinds.__contains__, MEANINGS):
-            self.outline(kind, x + 0.11, y, 0.22, 0.15)
-            self.text(x + 0.3, y, MEANINGS[kind], color="#444444")
-            x += (len(MEANINGS[kind]) + 6) * CHARACTER
+def _draw_edge(axes, edge, arrival, step):
+    """An arrow to the right or, if a gradient came along it in a step, one back to the left."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+    curves = []
+    for left, right in zip(edge.route, edge.route[1:]):
+        x0, x1 = left.x + left.width / 2, right.x - right.width / 2
+        y0, y1 = left.y, arrival if right is edge.route[-1] else right.y
+        curves += [(x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1)]
+    codes = [Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4] * (len(edge.route) - 1)
+    codes[0] = Curve.MOVETO
+    style = {"arrowstyle": "-" if step else "-|>", "color": GREY, "linewidth": 1, "zorder": 1}
+    key = edge.route[-1].vertex, edge.argument
+    if step and key in step.came:
+        curves.reverse()
+        style = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 2.5, "zorder": 1.5}
+        _write(axes, x0 + 0.7 * (x1 - x0), y0 + 0.84 * (y1 - y0), describe(step.came[key])[-1],
+               ha="center", color=ORANGE, weight="bold",
+               bbox={"facecolor": "white", "edgecolor": ORANGE, "pad": 1.5})
+    axes.add_artist(FancyArrowPatch(path=Curve(curves, codes), mutation_scale=9, shrinkA=0,
+                                    shrinkB=0, **style))
 
 
 def draw(output, path=None, names=None):
     """Draw the graph behind a tensor, from its inputs on the left to it on the right.
 
-    Leaves are green rectangles, operations blue pills, constants grey hexagons; each with its
-    name or operation, its value (or shape and mean) if that is known, and the gradient of a
-    leaf that has one.  Values and constants are known of operations that ran after this module
-    was imported.  A long graph continues in the next row.  Of a graph of more than 400 nodes,
-    the last 400 are shown.
+    Values and constants are known of operations that ran after this module was imported.  A
+    long graph continues in the next row, where what it needs of the rows above is repeated.  Of
+    a graph of more than 400 nodes, the last 400 are shown.
 
     Args:
         output (Tensor): the tensor whose graph to draw.
@@ -309,22 +223,14 @@ def draw(output, path=None, names=None):
         OSError: the path cannot be written.
     """
     _check_ending(path, ".png", ".svg", ".pdf")
-    vertices = Graph(output, names).vertices
-    layout = Layout(vertices[-MAX_NODES:], _content_with_grad)
-    page = Page(layout)
-    for row in layout.rows:
-        for edge in row.edges:
-            page.edge(edge)
-        for box in row.boxes.values():
-            page.box(box, box.lines)
-    page.legend()
-    if len(vertices) > MAX_NODES:
-        page.text(layout.width - MARGIN, layout.height - MARGIN / 2, ha="right", color="#aa2222",
-                  text=f"the last {MAX_NODES} of {len(vertices)} nodes")
+    vertices = list(graph_of(output, names).values())
+    shown = vertices[-MAX_NODES:]
+    title = f"the last {MAX_NODES} of {len(vertices)} nodes" if len(vertices) > MAX_NODES else ""
+    grads = {vertex: vertex.grad() for vertex in shown}
+    figure = _picture(Layout(shown, grads), grads, title)
     if path is not None:
-        page.figure.savefig(str(path), 
-                            dpi=min(150, (MAX_PIXELS / (layout.width * layout.height)) ** 0.5))
-    return page.figure
+        figure.savefig(str(path), dpi=120)
+    return figure
 
 
 def _check_ending(path, *endings):
@@ -342,9 +248,8 @@ def animate(output, path, names=None, seconds=1.5):
     are shown; if the engine raises an error, those that led there.
 
     Args:
-        output (Tensor): the tensor to differentiate.
+        output (Tensor), names (dict): as for ``draw``.
         path (str): where to write it, ending in .gif.
-        names (dict): what to call tensors, such as {"a": a, "b": b}.
         seconds (float): how long each frame stays, from 0.01 to 655.35 (what a GIF can say).
 
     Returns:
@@ -360,79 +265,32 @@ def animate(output, path, names=None, seconds=1.5):
         raise TypeError(f"animate: seconds must be a number, got {seconds!r}")
     if not 0.01 <= seconds <= 655.35:
         raise ValueError(f"animate: seconds must be from 0.01 to 655.35, got {seconds!r}")
-    graph = Graph(output, names)
-    if len(graph.vertices) > MAX_FRAMES:
-        raise ValueError(f"animate: this graph has {len(graph.vertices)} nodes, and at most "
-                         f"{MAX_FRAMES} can be shown; trace() prints the steps")
+    graph = graph_of(output, names)
+    if len(graph) > MAX_FRAMES:
+        raise ValueError(f"animate: this graph has {len(graph)} nodes, and at most {MAX_FRAMES} "
+                         "can be shown; trace() prints the steps")
     open(path, "ab").close()  # fails, if it must, before backward() changes anything
-    grads = {vertex: array_of(vertex.tensor.grad) for vertex in graph.vertices
-             if vertex.kind == "leaf" and vertex.tensor is not None}
-    steps = []
+    before = {vertex: vertex.grad() for vertex in graph.values()}
+    recorder = Recorder(graph, show=lambda step: None)
     try:
-        record(output, graph, steps.append)
+        recorder.record(output)
     finally:
-        frames = _frames(graph, steps[:MAX_FRAMES], grads)
+        layout = Layout(list(before), {v: v.grad() for v in before}, gap=2 * GAP_X)
+        frames = list(_frames(layout, recorder.steps[:MAX_FRAMES], before))
         if frames:
             frames[0].save(str(path), save_all=True, append_images=frames[1:], loop=0,
                            duration=round(seconds * 100) * 10)
-    return steps
+        elif not Path(path).stat().st_size:
+            Path(path).unlink()
+    return recorder.steps
 
 
-def _frames(graph, steps, grads):
-    """One image for each step; ``grads`` holds the leaves' gradients before the first."""
+def _frames(layout, steps, grads):
+    """An image for each step; ``grads`` holds the leaves' gradients before the first."""
     from PIL import Image
-    # The boxes are laid out for what they hold in the end, when they are fullest.
-    layout = Layout(graph.vertices, _content_with_grad, gap=2 * GAP_X, head=2 * LINE)
-    layout.width = max([layout.width] + [len(_title(step)) * CHARACTER + 2 * MARGIN
-                                         for step in steps])
-    page = Page(layout)
-    page.figure.set_dpi(80)
-    frames = []
     for step in steps:
-        if step.vertex in grads:
-            grads[step.vertex] = step.after
-        page.clear()
-        _draw_step(page, step, grads)
-        page.canvas.draw()
-        frames.append(Image.fromarray(np.array(page.canvas.buffer_rgba())).convert("RGB"))
-    return frames
-
-
-def _title(step):
-    said = [line for line in step.lines() if not line.startswith(("hands", "nothing"))]
-    return f"Step {step.number}: {'; '.join(said)}"
-
-
-def _draw_step(page, step, grads):
-    """The graph after a step."""
-    came = {(handed.giver, handed.position): handed.grad for handed in step.came}
-    for row in page.layout.rows:
-        for edge in row.edges:
-            key = edge.route[-1].vertex, edge.position
-            if key in came:
-                page.edge(edge, backwards=True, color=ORANGE, linewidth=2.5, zorder=1.5)
-                _draw_gradient(page, edge, came[key])
-            else:
-                page.edge(edge, arrowstyle="-")
-        for box in row.boxes.values():
-            lines = _content(box.vertex)
-            if box.vertex in grads:
-                grad = grads[box.vertex]
-                lines.append("grad None" if grad is None else _gradient_line(grad))
-            style = {"facecolor": YELLOW} if box.vertex is step.vertex else {}
-            page.box(box, lines, **style)
-    page.text(MARGIN, page.layout.height - LINE, _title(step), color=ORANGE, weight="bold")
-    page.legend()
-
-
-def _draw_gradient(page, edge, grad):
-    """A gradient on its way: its value in the gap left of the node that it comes from.
-
-    Those of parallel edges stand above each other.
-    """
-    text = describe(grad, 3) if np.size(grad) <= 1 else f"|g| {np.linalg.norm(grad):.2g}"
-    left, right = edge.route[-2:]
-    page.text((left.x + left.width / 2 + right.x - right.width / 2) / 2,
-              (left.y + right.y) / 2 + 2 * edge.offset, text, ha="center", color=ORANGE,
-              weight="bold", zorder=4,
-              bbox={"facecolor": "white", "edgecolor": ORANGE, "pad": 2})
+        grads[step.vertex] = step.after
+        figure = _picture(layout, grads, f"Step {step.number}: {step.lines()[0]}", step)
+        figure.set_dpi(80)
+        figure.canvas.draw()
+        yield Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB")

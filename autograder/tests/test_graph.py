@@ -7,18 +7,19 @@ import sys
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 
+import matplotlib.figure
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib.patches import ArrowStyle, FancyArrowPatch, FancyBboxPatch
+from PIL import Image, ImageSequence
 
 from graded import REPOSITORY, variant
 from mytorch import Tensor
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
 from mytorch.graph import animate, draw, trace
-from mytorch.nn.activations import ReLU
 from mytorch.nn.batchnorm import BatchNorm1d
 from mytorch.nn.linear import Linear
 from mytorch.nn.loss import CrossEntropyLoss
@@ -27,19 +28,17 @@ from sandbox import example as worked_example
 
 
 def network_loss():
-    net = Sequential(Linear(784, 20), BatchNorm1d(20), ReLU(), Linear(20, 10))
+    net = Sequential(Linear(784, 20), BatchNorm1d(20), Linear(20, 10))
     return CrossEntropyLoss()(net(Tensor.randn(100, 784)), Tensor(np.arange(100) % 10))
 
 
-def random_graph(seed, size):
+def random_graph(seed):
     rng = np.random.RandomState(seed)
-    pool = [Tensor(rng.uniform(1, 2, (2, 2)), requires_grad=bool(i)) for i in range(4)]
-    leaves = list(pool)
-    for _ in range(size):
-        a, b = (pool[i] for i in rng.randint(max(0, len(pool) - 6), len(pool), 2))
-        pool.append([lambda: a + b, lambda: a * 0.5 - b, lambda: (a * a).mean() + b * 0.1][
-            rng.randint(3)]())
-    return sum(pool[-4:], Tensor(0.)).sum(), leaves
+    pool = leaves = [Tensor(rng.uniform(1, 2, (2, 2)), requires_grad=True) for _ in range(4)]
+    for _ in range(20):
+        a, b = (pool[i] for i in rng.randint(len(pool) - 4, len(pool), 2))
+        pool = pool + [[a + b, a * 0.5 - b, (a * a).mean() + b * 0.1][rng.randint(3)]]
+    return sum(pool).sum(), leaves
 
 
 def repeated(operation, times):
@@ -56,41 +55,15 @@ def fan(times):
 
 GRAPHS = {
     "one leaf": lambda: Tensor(1., requires_grad=True),
-    "one operation": lambda: Tensor([1., 2.], requires_grad=True) * 2,
     "worked example": lambda: worked_example()[0],
     "MNIST network": network_loss,
-    "wide": lambda: sum(Tensor(float(i), requires_grad=True) for i in range(12)),
-    "diamonds": lambda: repeated(lambda y: 0.5 * y + 0.5 * y, 10),
-    "sixty nodes": lambda: repeated(lambda y: y * 1.5, 30),
-    "a leaf used often": lambda: fan(40),
-    "random": lambda: random_graph(2, 25)[0],
+    "a leaf used often": lambda: fan(20),
+    "random": lambda: random_graph(2)[0],
 }
-
-EXPECTED = """\
-Step 1  backward() starts with the gradient of the output itself: 1
-Step 2  e = Add received 1
-        hands 1 to Add
-        nothing for constant: a constant requires no gradient
-Step 3    Add received 1
-          hands 1 to d = Add
-          hands 1 to c
-Step 4      c received 1
-            keeps it: .grad was None, is 1
-Step 5      d = Add received 1
-            hands 1 to Mul
-            hands 1 to a
-Step 6        a received 1
-              keeps it: .grad was None, is 1
-Step 7        Mul received 1
-              hands 2 to a
-              nothing for b: a constant requires no gradient
-Step 8          a received 2
-                keeps it: .grad was 1, is 3
-"""
 
 
 class Nested(Function):
-    """Twice its input; its backward calls backward() on another graph, ``Nested.other``."""
+    """Twice its input; its backward calls ``Nested.inner`` first."""
 
     @staticmethod
     def forward(ctx, a):
@@ -98,24 +71,25 @@ class Nested(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        Nested.other.backward()
+        Nested.inner()
         return Tensor(grad_output.data * 2)
 
 
-class Broken(Nested):
-    @staticmethod
-    def backward(ctx, grad_output):
-        raise KeyError("mine")
+def fail():
+    raise KeyError("mine")
 
 
 # ---- the trace
 
-def test_the_trace_tells_the_handouts_eight_steps(capsys):
+def test_the_trace_tells_the_handouts_eight_steps_and_prints_each_when_it_is_done(capsys):
     e, names = worked_example()
-    steps = trace(e, names)
-    assert capsys.readouterr().out == EXPECTED
+    steps = trace(e, names)  # what it prints is the example of its docstring
+    assert capsys.readouterr().out == "".join(f"{step}\n" for step in steps)
     assert [step.number for step in steps] == list(range(1, 9))
     assert [step.depth for step in steps] == [0, 0, 1, 2, 2, 3, 3, 4]
+    assert [step.lines()[0] for step in steps[1:]] == [
+        "e = Add received 1", "Add received 1", "c received 1", "d = Add received 1",
+        "a received 1", "Mul received 1", "a received 2"]
     assert (steps[7].before.item(), steps[7].after.item()) == (1, 3)
 
 
@@ -124,79 +98,65 @@ def test_a_node_that_received_a_sum_says_of_what(capsys):
     trace(t * 5 + t * 7, {"t": t})
     said = capsys.readouterr().out
     assert "t = Mul received 12\n" in said
-    assert "the sum of 2 gradients: 7, 5\n" in said or "the sum of 2 gradients: 5, 7\n" in said
+    assert "it was handed 2 gradients: 7, 5\n" in said
 
 
-def test_leaves_without_names_are_told_apart_by_order_and_shape(capsys):
-    trace((Tensor(np.ones((2, 3)), requires_grad=True) * Tensor([1., 2, 3], requires_grad=True)))
+def test_a_leaf_that_adds_each_gradient_received_one_at_a_time():
+    x = Tensor(3., requires_grad=True)
+    assert [list(step.came.values()) for step in trace(x * x)] == [[], [], [3], [3]]
+
+
+def test_leaves_without_names_are_told_apart_by_order_and_shape_on_one_line(capsys):
+    trace((Tensor(np.ones((2, 3)), requires_grad=True) * Tensor([[1.], [2.]], requires_grad=True)))
     lines = capsys.readouterr().out
-    assert "leaf 1 (2x3) received" in lines and "leaf 2 (3) received" in lines
+    assert "leaf 1 received 2x3 mean 1.5 norm 3.87\n" in lines
+    assert "leaf 2 received [[3], [3]]\n" in lines
 
 
-def test_arrays_take_one_line_and_long_ones_are_summarised(capsys):
-    trace(Tensor([[1.], [2.]], requires_grad=True) * 2)
-    assert "received [[2], [2]]\n" in capsys.readouterr().out
-    trace(Tensor(np.ones((3, 4)), requires_grad=True) * 2)
-    assert "3x4 mean 1 norm 3.46" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_watching_changes_no_gradient_and_shows_the_leaves_own(seed):
-    watched, leaves = random_graph(seed, 15)
-    unwatched, others = random_graph(seed, 15)
-    steps = trace(watched)
+def test_watching_changes_no_gradient_and_shows_the_leaves_own():
+    watched, leaves = random_graph(0)
+    unwatched, others = random_graph(0)
+    last = {step.vertex and step.vertex.tensor: step.after for step in trace(watched)}
     unwatched.backward()
     for a, b in zip(leaves, others):
-        assert (a.grad is None) == (b.grad is None)
-        if a.grad is not None:
-            assert np.array_equal(a.grad.data, b.grad.data)
-            last = [s for s in steps if s.vertex is not None and s.vertex.tensor is a][-1]
-            assert np.array_equal(last.after, a.grad.data)
+        assert np.array_equal(a.grad.data, b.grad.data) and np.array_equal(a.grad.data, last[a])
 
 
-def test_after_a_trace_the_nodes_apply_is_the_engines_own_also_after_an_error(capsys):
+def test_steps_are_printed_as_they_happen_and_an_error_leaves_the_engine_as_it_was(capsys):
     before = AccumulateGrad.apply, BackwardFunction.apply
+    said = []
+    Nested.inner = lambda: (said.append(capsys.readouterr().out), fail())
     with pytest.raises(KeyError, match="mine"):
-        trace(Broken.apply(Tensor(1., requires_grad=True)) * 2)
+        trace(Nested.apply(Tensor(1., requires_grad=True)) * 2)
     assert (AccumulateGrad.apply, BackwardFunction.apply) == before
-    said = capsys.readouterr().out
-    assert "Mul received 1" in said and "raised KeyError: 'mine'" in said
+    assert "Mul received 1" in said[0] and "Nested" not in said[0].split("hands")[0]
+    assert "Nested received 2" in capsys.readouterr().out
 
 
 def test_a_backward_inside_a_backward_is_not_recorded():
-    Nested.other = Tensor(1., requires_grad=True) * 3
-    x = Tensor(1., requires_grad=True)
-    steps = trace(Nested.apply(x) * 2, {"x": x})
-    assert [s.vertex.label for s in steps[1:]] == ["Mul", "Nested", "x"]
+    y = Tensor(1., requires_grad=True) * 3
+    Nested.inner = y.backward
+    assert [step.vertex.label for step in trace(Nested.apply(y))[1:]] == ["Nested", "Mul", "leaf 1"]
 
 
-def test_the_backward_of_another_thread_is_not_recorded(capsys):
-    other, is_over = Tensor(1., requires_grad=True) * 3, threading.Event()
+def test_the_backward_of_another_thread_is_not_recorded(monkeypatch):
+    y = Tensor(1., requires_grad=True) * 3
+    threads = [threading.Thread(target=y.backward)]
 
-    def go_back_again_and_again():
-        while not is_over.is_set():
-            other.backward()
+    def run_when_a_step_is_printed(step):
+        if threads:
+            thread = threads.pop()
+            thread.start()
+            thread.join()
 
-    thread = threading.Thread(target=go_back_again_and_again)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    thread.start()
-    try:
-        assert len(trace(repeated(lambda y: y + 1, 100))) == 102
-    finally:
-        is_over.set()
-        thread.join()
-        sys.setswitchinterval(interval)
+    monkeypatch.setattr("builtins.print", run_when_a_step_is_printed)
+    assert len(trace(y)) == 3
 
 
 def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
-    x = Tensor(1., requires_grad=True)
-    y = x
-    for _ in range(2000):
-        y = y + x
     start = time.process_time()
-    assert len(trace(y, {"x": x})) == 4002
-    assert time.process_time() - start < 3
+    assert len(trace(fan(1000))) == 2002
+    assert time.process_time() - start < 1.5
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 
 
@@ -253,146 +213,133 @@ def backward(grad_fn, grad_of_outputs):
 
 def recursive(grad_fn, grad_of_outputs):
 """)]
-NO_WEAK_REFERENCES = [(ENGINE, "class BackwardFunction:\n", """\
+SLOTS = [(ENGINE, "class BackwardFunction:\n", """\
 class BackwardFunction:
     __slots__ = ("cls", "ctx", "next_functions")
+
+"""), (ENGINE, "class ContextManager:\n", """\
+class ContextManager:
+    __slots__ = ("saved_tensors", "shape", "shapes", "axis")
 
 """)]
 RECURSION, LOOP = [0, 0, 1, 2, 1, 2, 3], [0, 0, 0, 0, 0]  # how deep the steps below are
 ENGINES = {"plain": ([], RECURSION), "NumPy gradients": (NUMPY_GRADIENTS, RECURSION),
-           "topological sort": (TOPOLOGICAL_SORT, LOOP),
-           "nodes without weak references": (NO_WEAK_REFERENCES, RECURSION)}
+           "topological sort": (TOPOLOGICAL_SORT, LOOP), "slots": (SLOTS, RECURSION)}
 
 
-@contextmanager
-def foreign(*changes):
-    """A variant of the plain submission in place of MyTorch; yields an import of its modules."""
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """A variant of the plain submission in place of MyTorch: its name, and an import of it."""
     def forget_mytorch():
         return {name: sys.modules.pop(name) for name in list(sys.modules)
                 if name.split(".")[0] == "mytorch"}
 
-    with variant(PACKAGE, *changes) as folder:
-        for name in "graph.py", "watch.py":
+    with variant(PACKAGE, *ENGINES[request.param][0]) as folder:
+        for name in "graph.py", "trace.py":
             shutil.copy(str(Path(REPOSITORY, "mytorch", name)), str(Path(folder, "mytorch")))
         ours = forget_mytorch()
         sys.path.insert(0, folder)
-        try:
-            yield importlib.import_module
-        finally:
-            sys.path.remove(folder)
-            forget_mytorch()
-            sys.modules.update(ours)
+        yield request.param, importlib.import_module
+        sys.path.remove(folder)
+        forget_mytorch()
+        sys.modules.update(ours)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_the_graph_of_another_engine_is_traced_drawn_and_animated(engine, tmp_path, capsys):
-    changes, depths = ENGINES[engine]
-    with foreign(*changes) as load:
-        tensor = load("mytorch.tensor").Tensor
-        a, b = tensor(1., requires_grad=True), tensor(2.)
-        t = a * b  # before the import: neither its value nor b can be known
-        graph = load("mytorch.graph")
-        d = t + t * tensor(5.)
-        names = {"a": a, "b": b, "t": t, "d": d}
-        steps = graph.trace(d, names)
-        assert [step.depth for step in steps] == depths
-        said = capsys.readouterr().out
-        assert "a received 12" in said or "keeps it: .grad was 2, is 12" in said
-        assert ("the sum of 2 gradients: 1, 5" in said) == (depths is LOOP)
-        texts = [text for text, _ in texts_of(graph.draw(d, names=names))]
-        assert {"a", "1", "t = Mul", "Mul", "d = Add", "12", "grad 12"} <= set(texts)
-        assert ("5" in texts) == (engine != "nodes without weak references") and "b" not in texts
-        assert len(graph.animate(d, str(tmp_path / "a.gif"), names)) == len(depths)
-        assert len(frames_of(tmp_path / "a.gif")) == len(depths)
-
-
-def test_an_error_in_the_middle_goes_on_after_the_steps_that_led_there(tmp_path, capsys):
-    with foreign(("nn/functional.py", "b.data ** 2", "b.date ** 2")) as load:
-        tensor, graph = load("mytorch.tensor").Tensor, load("mytorch.graph")
-        x = tensor(1., requires_grad=True)
-        with pytest.raises(AttributeError, match="date"):
-            graph.trace(x / tensor(3.) + x)
-        said = capsys.readouterr().out
-        assert "Step 3    Div received 1" in said and "raised AttributeError: " in said
-        with pytest.raises(AttributeError, match="date"):
-            graph.animate(x / tensor(3.) + x, str(tmp_path / "a.gif"))
-        assert len(frames_of(tmp_path / "a.gif")) == 3
+    name, load = engine
+    depths, knows = ENGINES[name][1], name != "slots"
+    tensor = load("mytorch.tensor").Tensor
+    a, b = tensor(1., requires_grad=True), tensor(2.)
+    t = a * b
+    before = t + a  # before the import: neither t's value nor b can be known
+    graph = load("mytorch.graph")
+    d = t + t * tensor(5.)
+    names = {"a": a, "b": b, "t": t, "d": d}
+    assert {"t = Mul", "a\n1\ngrad None"} <= set(texts_of(graph.draw(before, names=names)))
+    assert [step.depth for step in graph.trace(d, names)] == depths
+    said = capsys.readouterr().out
+    assert "a received 12" in said or "keeps it: .grad was 2, is 12" in said
+    assert ("was handed 2 gradients: 1, 5" in said) == (depths is LOOP)
+    shown = texts_of(graph.draw(d, names=names))
+    assert "a\n1\ngrad 12" in shown and ("t = Mul\n2" if knows else "t = Mul") in shown
+    assert ("constant\n5" in shown) == knows and not any(text[0] == "b" for text in shown)
+    assert len(graph.animate(d, str(tmp_path / "a.gif"), names)) == len(depths)
+    assert len(frames_of(tmp_path / "a.gif")) == len(depths)
 
 
 # ---- pictures
 
 def texts_of(figure):
+    """The text of each box, and where it is."""
     renderer = figure.canvas.get_renderer()
-    return [(t.get_text(), t.get_window_extent(renderer)) for t in figure.axes[0].texts]
+    return {t.get_text(): t.get_window_extent(renderer) for t in figure.axes[0].texts
+            if t.get_text()}
 
 
 def frames_of(path):
     with Image.open(str(path)) as image:
-        return [np.array(seek(image, i).convert("RGB")) for i in range(image.n_frames)]
-
-
-def seek(image, i):
-    image.seek(i)
-    return image
+        return [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_no_texts_overlap_and_none_is_outside_the_picture(name):
-    output = GRAPHS[name]()
-    output.backward()
-    figure = draw(output)
-    texts = texts_of(figure)
-    x0, x1, y0, y1 = np.array([[b.x0, b.x1, b.y0, b.y1] for _, b in texts]).T
-    assert min(x0.min(), y0.min()) >= 0
-    assert x1.max() <= figure.bbox.width and y1.max() <= figure.bbox.height
-    apart = ((x1[:, None] <= x0) | (x1 <= x0[:, None]) | (y1[:, None] <= y0 + 1)
-             | (y1 <= y0[:, None] + 1))
-    overlapping = np.argwhere(~apart & ~np.eye(len(texts), dtype=bool))
-    assert not len(overlapping), [texts[i][0] for i in overlapping[0]]
+def test_no_boxes_overlap_and_none_is_outside_the_picture(name):
+    figure = draw(GRAPHS[name]())
+    renderer = figure.canvas.get_renderer()
+    boxes = [patch.get_window_extent(renderer) for patch in figure.axes[0].patches
+             if isinstance(patch, FancyBboxPatch)]
+    texts = [text.get_window_extent(renderer) for text in figure.axes[0].texts[:-1]]
+    assert len(boxes) == len(texts) > 0
+    for box, text in zip(boxes, texts):
+        assert box.x0 < text.x0 and text.x1 < box.x1 and box.y0 < text.y0 and text.y1 < box.y1
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 and box.y1 <= figure.bbox.height
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert figure.axes[0].get_legend().get_window_extent(renderer).x1 <= figure.bbox.width
 
 
 def test_a_chain_of_sixty_nodes_fits_a_page():
-    width, height = draw(GRAPHS["sixty nodes"]()).get_size_inches()
+    width, height = draw(repeated(lambda y: y * 1.5, 30)).get_size_inches()
     assert width < 14 and height < 10  # 11 by 8 inches at 80 %
 
 
 def test_a_graph_of_three_hundred_nodes_is_drawn_in_seconds(tmp_path):
     output = fan(299)
-    draw(fan(1), tmp_path / "fan.png")  # the first loads matplotlib and its fonts
     start = time.process_time()
     figure = draw(output, tmp_path / "fan.png")
-    assert time.process_time() - start < 4  # 2 on the machine that this was written on
-    assert sum(text == "Add" for text, _ in texts_of(figure)) >= 299
+    assert time.process_time() - start < 3
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert len({text for text in texts if text.startswith("Add")}) == 299
 
 
 def test_a_larger_graph_shows_its_last_nodes_and_says_so(monkeypatch):
     monkeypatch.setattr("mytorch.graph.MAX_NODES", 20)
-    texts = [text for text, _ in texts_of(draw(repeated(lambda y: y * 1.5, 11)))]
-    assert "the last 20 of 23 nodes" in texts and "leaf" not in texts
+    texts = texts_of(draw(repeated(lambda y: y * 1.5, 11)))
+    assert "the last 20 of 23 nodes" in texts and not any(t.startswith("leaf") for t in texts)
 
 
 def test_the_picture_holds_names_operations_values_and_gradients():
     e, names = worked_example()
     e.backward()
-    texts = {text for text, _ in texts_of(draw(e, names=names))}
-    assert texts >= {"a", "b", "c", "d = Add", "e = Add", "Mul", "constant", "9", "grad 3",
-                     "leaf: keeps its gradient"}
+    assert set(texts_of(draw(e, names=names))) == {
+        "a\n1\ngrad 3", "b\n2", "c\n3\ngrad 1", "d = Add\n3", "e = Add\n9", "Mul\n2", "Add\n6",
+        "constant\n3"}
+    loss = network_loss()
+    loss.backward()
+    assert any(text.startswith("Linear\n100x20\nmean ") for text in texts_of(draw(loss)))
 
 
 def test_operations_are_right_of_their_inputs_or_in_a_lower_row():
-    centre = {text: ((box.x0 + box.x1) / 2, box.y0)
-              for text, box in texts_of(draw(repeated(lambda y: y + 1, 20)))}
+    texts = texts_of(draw(repeated(lambda y: y + 1, 20)))
     for value in range(2, 20):
-        (x, y), (next_x, next_y) = centre[str(value)], centre[str(value + 1)]
-        assert next_x > x or next_y < y
+        here, after = texts[f"Add\n{value}"], texts[f"Add\n{value + 1}"]
+        assert after.x0 > here.x1 or after.y1 < here.y0
 
 
 def test_boxes_are_ordered_to_keep_edges_from_crossing():
     x = Tensor(1., requires_grad=True)
     names = {"x": x, "b": Tensor(2.), "c": Tensor(3.)}
     texts = texts_of(draw(x * names["b"] + x * names["c"], names=names))
-    height = {text: box.y0 for text, box in texts if text in names}
-    assert sorted(height, key=height.get)[1] == "x"
+    assert sorted(texts, key=lambda text: texts[text].y0 if text[0] in names else -1)[-2][0] == "x"
 
 
 @pytest.mark.parametrize("ending, start", [(".png", b"\x89PNG"), (".svg", b"<?xml"),
@@ -406,62 +353,55 @@ def test_pictures_are_written_in_the_format_of_their_ending(tmp_path, ending, st
 
 # ---- the animation
 
-def test_the_animation_has_a_frame_for_each_of_the_eight_steps(tmp_path):
-    path = tmp_path / "graph.gif"
+def test_each_frame_shows_the_gradients_by_then_and_one_arrow_head(tmp_path, monkeypatch):
+    figures = []
+    figure = matplotlib.figure.Figure
+    monkeypatch.setattr(matplotlib.figure, "Figure", lambda *args, **options: (
+        figures.append(figure(*args, **options)), figures[-1])[1])
     e, names = worked_example()
-    assert len(animate(e, path, names)) == 8
-    frames = frames_of(path)
-    assert len(frames) == 8 and path.stat().st_size < 200000
+    assert len(animate(e, tmp_path / "a.gif", names)) == 8
+    frames = frames_of(tmp_path / "a.gif")
+    assert len(frames) == len(figures) == 8
     assert all((one != other).any() for one, other in zip(frames, frames[1:]))
-    assert names["a"].grad.item() == 3
+    shown = [texts_of(figure) for figure in figures]
+    assert [sum(f"a\n1\ngrad {grad}" in texts for texts in shown)
+            for grad in (None, 1, 3)] == [5, 2, 1]
+    for figure, frame in zip(figures, range(1, 9)):
+        heads = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)
+                 and isinstance(patch.get_arrowstyle(), ArrowStyle.CurveFilledB)]
+        assert len(heads) == (frame > 2)
+        for patch in heads:
+            line, *_, head, _ = patch.get_path().vertices
+            assert line[0] > head[0]  # from right to left
 
 
-def test_in_each_frame_the_leaves_show_the_gradient_they_have_by_then(tmp_path, monkeypatch):
-    from matplotlib.axes import Axes
-    shown, text = [], Axes.text
-    monkeypatch.setattr(Axes, "text", lambda axes, x, y, string, **style: (
-        shown.append(string), text(axes, x, y, string, **style)))
-    e, names = worked_example()
-    animate(e, tmp_path / "graph.gif", names)
-    # c receives its 1 in step 4 of 8, a 1 in step 6 and 2 more in step 8.
-    assert [shown.count(f"grad {grad}") for grad in (None, 1, 3)] == [3 + 5, 5 + 2, 1]
-
-
-def test_only_an_edge_at_work_has_an_arrow_head_where_the_gradient_goes(tmp_path, monkeypatch):
-    from matplotlib import patches
-    styles = []
-
-    class Spied(patches.FancyArrowPatch):
-        def __init__(self, *args, **options):
-            styles.append(options["arrowstyle"])
-            super().__init__(*args, **options)
-
-    monkeypatch.setattr(patches, "FancyArrowPatch", Spied)
-    x = Tensor(1., requires_grad=True)
-    animate(x * 2, tmp_path / "graph.gif", {"x": x})
-    assert sorted(styles) == ["-"] * 5 + ["-|>"]  # two edges, three frames, one at work
-    red, green, blue = frames_of(tmp_path / "graph.gif")[2].transpose(2, 0, 1).astype(int)
-    orange = (abs(red - 0xd9) < 30) & (abs(green - 0x48) < 30) & (abs(blue - 0x0f) < 40)
-    orange[:30] = False  # the title
-    thickness = orange.sum(axis=0)[orange.any(axis=0)]
-    assert thickness[:8].max() >= 5 and thickness[-4:].max() <= 4
-
-
-@pytest.mark.parametrize("seconds", [0.01, 0.06, np.float32(1.5), 655.35])
+@pytest.mark.parametrize("seconds", [0.06, np.float32(1.5)])
 def test_each_frame_stays_as_long_as_it_was_told_to(seconds, tmp_path):
-    animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.gif", seconds=seconds)
+    animate(Tensor(1., requires_grad=True), tmp_path / "a.gif", seconds=seconds)
     with Image.open(str(tmp_path / "a.gif")) as image:
         assert image.info["duration"] == pytest.approx(1000 * seconds)
 
 
 @pytest.mark.parametrize("seconds, error", [
-    (0, ValueError), (-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError),
-    (1e9, ValueError), (1e-3, ValueError), ("2", TypeError), (None, TypeError)])
+    (0, ValueError), (float("nan"), ValueError), (1e9, ValueError), ("2", TypeError)])
 def test_seconds_that_a_gif_cannot_hold_are_refused_before_backward(seconds, error, tmp_path):
     a = Tensor(1., requires_grad=True)
     with pytest.raises(error, match=f"seconds must be .*got {seconds!r}"):
         animate(a * 2, tmp_path / "a.gif", seconds=seconds)
     assert a.grad is None and not list(tmp_path.iterdir())
+
+
+def test_an_error_leaves_the_frames_that_led_there_or_no_file(tmp_path, monkeypatch):
+    Nested.inner = fail
+    output, path = Nested.apply(Tensor(1., requires_grad=True)) * 2, tmp_path / "a.gif"
+    with pytest.raises(KeyError, match="mine"):
+        animate(output, path)
+    assert len(frames_of(path)) == 3
+    path.unlink()
+    monkeypatch.setattr(Tensor, "backward", lambda tensor: fail())
+    with pytest.raises(KeyError, match="mine"):
+        animate(output, path)
+    assert not path.exists()
 
 
 # ---- bad input
@@ -471,11 +411,14 @@ def test_a_tensor_outside_any_graph_is_a_clear_error(function, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="outside any graph"):
         function(Tensor(1.) + 2)
-    with pytest.raises(TypeError, match="a graph belongs to a Tensor, got float"):
+    with pytest.raises(TypeError, match="belong to Tensors; got float"):
         function(1.)
-    with pytest.raises(TypeError, match="names maps names to Tensors"):
-        trace(Tensor(1., requires_grad=True) * 2, names={"a": 5})
     assert not list(tmp_path.iterdir())
+
+
+def test_names_for_anything_but_tensors_are_a_clear_error():
+    with pytest.raises(TypeError, match="belong to Tensors; got int"):
+        trace(Tensor(1., requires_grad=True) * 2, names={"a": 5})
 
 
 def test_an_unknown_ending_and_an_unwritable_path_are_clear_errors(tmp_path):

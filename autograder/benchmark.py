@@ -293,9 +293,9 @@ def job_case():
 
 def lines_case():
     """How much there is to read: the library without what only watches and draws."""
-    tools = ("graph.py", "watch.py")
+    tools = ("graph.py", "trace.py")
     files = [path for path in (HERE.parent / "mytorch").rglob("*.py") if path.name not in tools]
-    row("lines of mytorch/ without graph.py and watch.py",
+    row("lines of mytorch/ without graph.py and trace.py",
         sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files), "1500")
 
 

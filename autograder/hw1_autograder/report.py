@@ -12,6 +12,7 @@ from checks import TITLES
 
 MNIST_POINTS = 10
 INDENT = " " * 4
+MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
 
 class Printer:
@@ -48,7 +49,7 @@ class Printer:
             return
         self.last_error = problem
         if result.explanation and not result.explanation.id:  # nothing to learn here yet
-            self._lines(_wrapped(result.lines[0])[:2])
+            self._lines(_wrapped(result.lines[0], MORE)[:2])
         else:
             self._details(result)
         if result.explanation:
@@ -63,7 +64,7 @@ class Printer:
         printed = result.answer.output.strip()
         if printed:
             self._lines([textwrap.shorten("it printed: " + " / ".join(printed.split("\n")), 71)])
-        lines = [part for line in result.lines for part in _wrapped(line)[:2]]
+        lines = [part for line in result.lines for part in _wrapped(line, MORE)[:2]]
         self._lines(self.paint(line, "1") for line in lines[:3])
 
     def _lines(self, lines):
@@ -84,9 +85,9 @@ def shown_inputs(inputs):
     return "; ".join("%s = %s" % (name, shown(value)) for name, value in inputs.items())
 
 
-def _wrapped(text):
+def _wrapped(text, more=""):
     lead = " " * (len(text) - len(text.lstrip()))
-    return textwrap.wrap(text, 71, subsequent_indent=lead) or [""]
+    return textwrap.wrap(text, 71, subsequent_indent=lead + more) or [""]
 
 
 def warnings_of(results):

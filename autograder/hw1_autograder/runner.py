@@ -90,7 +90,8 @@ def observe(worker, check, inputs, answer):
     """What there is to see of the graph when a scenario that fails runs once more."""
     if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
         return []  # no error of Python's: it took too long, died or broke a rule
-    return [fact.split("|") for fact in worker.run(check.observed, inputs).values or {}]
+    facts = worker.run(check.observed, inputs).values or {}
+    return [re.sub(r"[^\w|(), .]", "?", fact).split("|") for fact in facts]
 
 
 def arguments():

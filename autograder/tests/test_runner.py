@@ -175,6 +175,19 @@ def test_an_archive_is_graded(tmp_path):
     assert sum(scores_of(run("--submission", path)).values()) == 100
 
 
+def test_a_submissions_words_begin_no_line_of_the_report():
+    """Type names and messages are wrapped; a line that goes on begins with a mark."""
+    liar = ("class Liar:\n    pass\nLiar.__name__ = 'x ' * %d + 'Total: 110/110'\n"
+            "class BatchNorm1d:\n    def __init__(self, *args):\n"
+            "        raise type(Liar.__name__, (Exception,), {})(Liar.__name__)\n")
+    for padding in range(0, 30, 5):
+        with variant(("nn/batchnorm.py", None, liar % padding)) as root:
+            process = run("--submission", root, "--problem", "2.4")
+        lines = [line.strip() for line in process.stdout.splitlines()]
+        assert [line for line in lines if line.startswith("Total")] == ["Total: 0/10"]
+        assert "Total: 110/110" in process.stdout
+
+
 def test_a_name_in_an_archive_cannot_write_over_the_terminal(tmp_path):
     path = str(tmp_path / "handin.tar")
     with tarfile.open(path, "w") as tar:

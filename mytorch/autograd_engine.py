@@ -41,8 +41,7 @@ def backward(grad_fn, grad_of_outputs):
 
     Raises:
         ValueError: ``grad_of_outputs`` has another shape.
-        TypeError, RuntimeError: an operation's ``backward`` returned something that is no
-            Tensor, or gradients of the wrong number or shape.
+        TypeError, RuntimeError: an operation's ``backward`` returned what is no gradient.
         RecursionError: the graph is deeper than a Python before 3.11 recurses (about 1,000).
 
     Source: handout 0.1.5.
@@ -50,7 +49,7 @@ def backward(grad_fn, grad_of_outputs):
     if not hasattr(grad_fn, "next_functions") or not _is_tensor(grad_of_outputs):
         raise TypeError("backward() takes a node and a gradient, a Tensor; got "
                         f"{type(grad_fn).__name__} and {type(grad_of_outputs).__name__}")
-    if grad_fn.shape not in (None, grad_of_outputs.shape):
+    if not _fits(grad_of_outputs, grad_fn):
         raise ValueError(f"backward() starts at a node whose output has shape {grad_fn.shape}; "
                          f"got a gradient of shape {grad_of_outputs.shape}")
     traversal = Traversal(grad_fn)
@@ -116,28 +115,28 @@ def count_edges(root):
 def _sum(one, other):
     """The sum of two gradients, each a Tensor or None."""
     if one is None or other is None:
-        return one or other
+        return other if one is None else one
     return one + other
 
+
+# ---- what is checked of a gradient
 
 def _is_tensor(value):
     return hasattr(value, "grad_fn")  # Tensor itself is built on this module
 
 
 def _fits(grad, node):
-    """Whether a gradient, if it is one, is a Tensor of the shape of a node's output."""
-    return grad is None or (hasattr(grad, "grad_fn") and node.shape in (None, grad.data.shape))
+    """Whether ``grad`` is None or a Tensor of the shape of a node's output, where it is known."""
+    return grad is None or (_is_tensor(grad) and node.shape in (None, grad.data.shape))
 
 
 def _misfit(grad, parent, node, index):
     """The error for a gradient that ``node``'s operation returned for its input ``index``."""
-    name = node.function_name
+    where = f"{node.function_name}.backward returned {{}} for its input {index}"
     if not _is_tensor(grad):
-        return TypeError(f"{name}.backward returned a {type(grad).__name__} as the gradient of its "
-                         f"input {index}; it must be a Tensor")
-    return RuntimeError(f"{name}.backward returned a gradient of shape {grad.shape} for its input "
-                        f"{index} of shape {parent.shape}; if that input was broadcast, it needs "
-                        "unbroadcast()")
+        return TypeError(f"{where.format('a ' + type(grad).__name__)}; it must be a Tensor")
+    return RuntimeError(f"{where.format(f'a gradient of shape {grad.shape}')} of shape "
+                        f"{parent.shape}; if that input was broadcast, it needs unbroadcast()")
 
 
 # ---- the operations
@@ -187,20 +186,14 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is no Tensor.
         """
-        parents, leaves = [], []
-        for arg in args:
-            node = node_of(arg)
-            parents.append(node)
-            if type(node) is AccumulateGrad:
-                leaves.append(arg)
-        linked = is_recording() and parents.count(None) < len(parents)
         ctx = ContextManager()
-        ctx.next_functions = tuple(parents) if linked else (None,) * len(parents)
+        ctx.next_functions = tuple(map(node_of, args)) if is_recording() else (None,) * len(args)
         output = cls._run_forward(ctx, args)
+        linked = ctx.next_functions.count(None) < len(args)
         output.requires_grad, output.is_leaf, output.grad_fn = linked, not linked, None
         if linked:
             output.grad_fn = BackwardFunction(cls, ctx, ctx.next_functions, output.data.shape)
-            output.grad_fn.leaves = leaves
+            output.grad_fn.leaves = [arg for arg in args if getattr(arg, "is_leaf", False)]
         return output
 
     @classmethod
@@ -266,18 +259,18 @@ class AccumulateGrad:
         return None if self.variable is None else self.variable.shape
 
     def apply(self, grad):
-        """Add ``grad`` (Tensor, of the leaf's shape) to the leaf's ``.grad``; returns ()."""
+        """Add ``grad`` (Tensor, of the leaf's shape) to the leaf's ``.grad``; returns []."""
         leaf = self.variable
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):
-            return ()
+            return []
         with self.adding:
-            for term in (grad,) if leaf.grad is None else (grad, leaf.grad):
-                if term.data.shape != leaf.data.shape:
+            for term in (grad, leaf.grad):
+                if not _fits(term, self):
                     raise RuntimeError(f"a gradient of shape {term.shape} cannot be accumulated "
                                        f"in a tensor of shape {leaf.shape}")
             total = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
             leaf.grad = type(grad)(total.astype(leaf.data.dtype, copy=False))
-        return ()
+        return []
 
 
 class BackwardFunction:
@@ -301,7 +294,7 @@ class BackwardFunction:
         self.ctx = ctx or ContextManager()
         self.next_functions = next_functions
         self.shape = shape
-        self.leaves = ()
+        self.leaves = []
 
     @property
     def function_name(self):
@@ -310,14 +303,14 @@ class BackwardFunction:
     def apply(self, *grads):
         """The operation's ``backward``: a list, one gradient for each argument of forward."""
         returned = self.cls.backward(self.ctx, *grads)
-        parents = self.next_functions
+        wanted = len(self.next_functions)
         if not isinstance(returned, (tuple, list)):  # enough where only the first one needs any
-            returned = [returned] + [None] * parents[1:].count(None)
-        if len(returned) != len(parents):
+            returned = [returned] + [None] * self.next_functions[1:].count(None)
+        if len(returned) != wanted:
             name = self.function_name
             raise RuntimeError(f"{name}.backward returned {len(returned)} gradient(s), but {name}."
-                               f"forward takes {len(parents)} argument(s); return one for each, "
-                               "None where there is none")
+                               f"forward takes {wanted} argument(s); return one for each, None "
+                               "where there is none")
         return list(returned)
 
 

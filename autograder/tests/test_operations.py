@@ -270,7 +270,7 @@ class Misshapen(Wrong):
 
 @pytest.mark.parametrize("operation, text", [
     (Wrong, r"input 0 at index \(2,\).*is 3.*difference is 6"),
-    (Missing, "no gradient arrived at input 0"),
+    (Missing, r"input 0 at index .* is 0, .*difference is"),
     (Misshapen, "shape")])
 def test_gradcheck_finds_wrong_missing_and_misshapen_gradients(operation, text):
     x = Tensor([1.5, 1.6, 3.], requires_grad=True)

@@ -276,15 +276,6 @@ def test_a_hundred_thousand_operations_go_through_whatever_the_recursion_limit(r
     assert sys.getrecursionlimit() == limit and x.grad.item() == 1
 
 
-@deep
-def test_a_chain_of_diamonds_goes_through():
-    y = x = leaf(1.)
-    for _ in range(3000):
-        y = 0.5 * y + 0.5 * y
-    y.backward()
-    assert x.grad.item() == 1
-
-
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="goes through from 3.11 on")
 def test_a_graph_too_deep_for_an_old_python_is_a_clear_error():
     y = leaf(1.)
@@ -530,12 +521,6 @@ def test_two_losses_on_a_shared_graph_with_a_step_between_them():
 
 
 # ---- operations as students write them
-
-def test_a_function_written_to_the_handouts_contract_works():
-    a = leaf([1., 2.])
-    (Double.apply(a) * 3).backward()
-    assert a.grad.data.tolist() == [6, 6]
-
 
 def test_forward_and_backward_work_outside_apply():
     a, b = Tensor([1., 2.]), Tensor([3., 4.])

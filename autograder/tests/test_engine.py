@@ -313,8 +313,8 @@ def test_the_traceback_of_an_error_in_a_deep_graph_is_short():
         y = y + 1
     with pytest.raises(KeyError) as caught:
         y.backward()
-    lines = traceback.format_exception(caught.type, caught.value, caught.tb)
-    assert len(lines) < 20 and "in backward" in lines[-2]
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)]
+    assert len(names) < 10 and names[-1] == "backward"
 
 
 def test_an_error_in_backward_leaves_limit_and_recording_as_they_were():
@@ -347,8 +347,8 @@ def test_an_operation_of_twenty_thousand_inputs_takes_no_time_to_speak_of():
 
 def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives():
     a, constant = leaf(np.ones(3)), Tensor(np.ones(3))
-    h = a + 1
-    y = h + constant
+    h = a + constant
+    y = h + 1
     kept = [weakref.ref(h), weakref.ref(constant)]
     del h, constant
     assert [one() for one in kept] == [None] * 2

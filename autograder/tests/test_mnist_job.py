@@ -149,7 +149,7 @@ def test_validate_counts_over_all_its_batches_in_evaluation_mode():
                                   (np.ones((3, 28, 28)), np.ones(3, int))])
 def test_data_of_the_wrong_shape_are_a_clear_error(x, y):
     for arguments in ((x, y) + digits(3), digits(3) + (x, y)):
-        with pytest.raises(ValueError, match="images .* got shapes .*%d" % len(x)):
+        with pytest.raises(ValueError, match=f"images .* got shapes .*{len(x)}"):
             mnist.mnist(*arguments)
 
 
@@ -179,7 +179,7 @@ def test_the_job_outlives_a_reader_that_has_gone(tmp_path, where):
     plot, script = tmp_path / "plot", tmp_path / "small_job.py"
     folders = [os.path.dirname(job.__file__), job.REPOSITORY]
     script.write_text(SMALL_JOB.format(folders=folders, plot=str(plot)))
-    line = 'set -o pipefail; "%s" "%s" %s' % (sys.executable, script, where)
+    line = f'set -o pipefail; "{sys.executable}" "{script}" {where}'
     process = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (process.returncode, process.stderr) == (0, b"")
     assert plot.read_text() == "3"

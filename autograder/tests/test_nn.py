@@ -82,7 +82,7 @@ def test_train_and_eval_reach_every_module():
 def test_anything_but_a_parameter_or_none_over_a_parameter_is_an_error(value):
     layer = Linear(1, 1)
     weight = layer.weight
-    with pytest.raises(TypeError, match="Linear.weight is a parameter.*%s" % type(value).__name__):
+    with pytest.raises(TypeError, match=f"Linear.weight is.*{type(value).__name__}"):
         layer.weight = value
     assert layer.weight is weight
     layer.bias = None
@@ -211,7 +211,7 @@ def test_linear_is_drawn_from_the_global_generator_within_its_bounds():
 @pytest.mark.parametrize("layer", [Linear(3, 2), BatchNorm1d(3)])
 @pytest.mark.parametrize("shape", [(5, 4), (3,), (2, 5, 3)])
 def test_the_wrong_number_of_features_is_named(layer, shape):
-    with pytest.raises(ValueError, match=r"\(N, 3\), got \(%s" % shape[0]):
+    with pytest.raises(ValueError, match=rf"\(N, 3\), got \({shape[0]}"):
         layer(Tensor.ones(*shape))
 
 

@@ -101,17 +101,18 @@ def test_flags_that_contradict_appendix_a_are_an_error(flags):
         Tensor(1., **flags)
 
 
-@pytest.mark.parametrize("flags", [
-    {}, dict(requires_grad=True), dict(requires_grad=True, is_leaf=False)])
-def test_apply_settles_the_flags_whatever_forward_set(flags):
-    class Copy(Double):
+@pytest.mark.parametrize("returned", [
+    lambda: Tensor(1.), lambda: leaf(1.), lambda: leaf(1.) * 2, lambda: Tensor(1.) * 2])
+def test_apply_settles_the_place_in_the_graph_whatever_forward_made_of_it(returned):
+    class Odd(Double):
         @staticmethod
         def forward(ctx, a):
-            return Tensor(a.data.copy(), **flags)
+            return returned()
 
-    constant, output = Copy.apply(Tensor(1.)), Copy.apply(leaf(1.))
+    constant, output = Odd.apply(Tensor(1.)), Odd.apply(leaf(1.))
     assert (constant.requires_grad, constant.is_leaf, constant.grad_fn) == (False, True, None)
     assert (output.requires_grad, output.is_leaf) == (True, False)
+    assert output.grad_fn.function_name == "Odd"
 
 
 def test_a_graph_built_by_hand_from_the_handouts_classes_is_differentiated():
@@ -172,10 +173,17 @@ def test_backward_of_a_constant_is_an_error():
         (Tensor(1.) + 1).backward()
 
 
-def test_the_gradient_of_any_shape_starts_from_ones():
-    a = leaf(np.arange(6.).reshape(2, 3))
-    (a * 3).backward()
-    assert a.grad.data.tolist() == [[3] * 3] * 2
+def test_the_gradient_of_any_shape_starts_from_ones_of_its_own_dtype():
+    class Spy(Double):
+        @staticmethod
+        def backward(ctx, grad_output):
+            arrived.append(grad_output)
+            return grad_output
+
+    a, arrived = leaf(np.ones((2, 3), np.float32)), []
+    Spy.apply(a).backward()
+    assert arrived[0].data.tolist() == a.grad.data.tolist() == [[1] * 3] * 2
+    assert arrived[0].dtype == np.float32
 
 
 def test_no_gradient_along_any_path_leaves_grad_none():
@@ -428,23 +436,9 @@ def in_threads():
     sys.setswitchinterval(interval)
 
 
-def test_threads_leave_the_recursion_limit_as_it_was(in_threads):
-    before = sys.getrecursionlimit()
-
-    def work():
-        for _ in range(30):
-            y = x = leaf(1.)
-            for _ in range(20):
-                y = y + x
-            y.backward()
-            assert x.grad.item() == 21
-
-    in_threads(work)
-    assert sys.getrecursionlimit() == before
-
-
-def test_threads_whose_graphs_share_a_leaf_lose_no_gradient(in_threads):
-    shared = leaf(np.zeros(5))
+def test_threads_whose_graphs_share_a_leaf_lose_no_gradient_and_leave_the_recursion_limit(
+        in_threads):
+    shared, before = leaf(np.zeros(5)), sys.getrecursionlimit()
 
     def work():
         for _ in range(300):
@@ -452,6 +446,7 @@ def test_threads_whose_graphs_share_a_leaf_lose_no_gradient(in_threads):
 
     in_threads(work)
     assert shared.grad.data.tolist() == [1200] * 5
+    assert sys.getrecursionlimit() == before
 
 
 def test_no_grad_in_one_thread_is_none_of_the_others_business(in_threads):

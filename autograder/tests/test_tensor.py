@@ -187,6 +187,15 @@ def test_the_dtype_is_kept_forward_and_backward(dtype):
         assert x.grad.dtype == dtype and x.grad.shape == x.shape
 
 
+def test_a_gradient_has_the_dtype_of_its_leaf_also_where_dtypes_mix():
+    x = leaf(np.ones(2, np.float32))
+    for times in (1, 2):
+        y = x * Tensor([2., 3.])
+        y.backward()
+        assert y.dtype == np.float64 and x.grad.dtype == np.float32
+        assert x.grad.data.tolist() == [2 * times, 3 * times]
+
+
 @pytest.mark.parametrize("data", [[1, 2], np.array([1, 2], np.uint8), [True, False], 3])
 def test_integers_that_require_grad_become_float64(data):
     x = leaf(data)

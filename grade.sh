@@ -29,7 +29,9 @@ fail() {
 # Whether a Python has what requirements.txt asks for.
 complete() {
     "$1" - "$here/requirements.txt" >/dev/null 2>&1 <<'PYTHON'
-import importlib.util, sys
+import sys
+sys.path[:1] = []  # the folder where this is called
+import importlib.util
 names = open(sys.argv[1]).read().split()
 missing = [name for name in names if importlib.util.find_spec(name) is None]
 sys.exit(bool(missing) or sys.version_info < (3, 8))
@@ -54,11 +56,11 @@ find_python() {
     fi
     rm -rf "$here/.venv"
     mkdir "$here/.venv" && : >"$here/.venv/$mark" || fail "cannot write to $here"
-    python3 -m venv "$here/.venv" >/dev/null 2>&1 || {
+    python3 -I -m venv "$here/.venv" >/dev/null 2>&1 || {
         rm -rf "$here/.venv"
         fail "python3 -m venv failed; install the venv module (on Debian and Ubuntu: apt install python3-venv)"
     }
-    "$here/.venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$here/.venv/bin/python" -I -m pip install --quiet --disable-pip-version-check \
         -r "$here/requirements.txt" >"$here/.venv/$mark" 2>&1 ||
         fail "pip could not install requirements.txt (no network?): $(tail -n 1 "$here/.venv/$mark")"
     python="$here/.venv/bin/python"

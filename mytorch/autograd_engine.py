@@ -188,32 +188,33 @@ class Function:
         """
         ctx = ContextManager()
         ctx.next_functions = tuple(map(node_of, args)) if is_recording() else (None,) * len(args)
-        output = cls._run_forward(ctx, args)
-        linked = ctx.next_functions.count(None) < len(args)
-        output.requires_grad, output.is_leaf, output.grad_fn = linked, not linked, None
-        if linked:
-            output.grad_fn = BackwardFunction(cls, ctx, ctx.next_functions, output.data.shape)
-            output.grad_fn.leaves = [arg for arg in args if getattr(arg, "is_leaf", False)]
-        return output
-
-    @classmethod
-    def _run_forward(cls, ctx, args):
-        """The Tensor that ``forward`` makes, or an error that names the operation."""
         try:
             output = quietly(cls.forward, ctx, *args)
         except ValueError as error:
-            if type(error) is not ValueError:  # a class of its own says more than this would
-                raise
-            shapes = " and ".join(f"a tensor of shape {arg.shape}"
-                                  for arg in args if _is_tensor(arg))
-            raise ValueError(f"{cls.__name__} of {shapes or 'no tensor'}: {error}") from error
+            raise _named(error, cls, args)
         if not _is_tensor(output):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
         for arg in args:
             if output is arg:  # the input keeps its own place in the graph
-                return type(output)(output.data)
+                output = type(output)(output.data)
+        linked = ctx.next_functions.count(None) < len(args)
+        output.requires_grad, output.is_leaf, output.grad_fn = linked, not linked, None
+        if linked:
+            output.grad_fn = BackwardFunction(cls, ctx, ctx.next_functions, output.data.shape)
+            if AccumulateGrad in map(type, ctx.next_functions):
+                output.grad_fn.leaves = [arg for arg in args if getattr(arg, "is_leaf", False)]
         return output
+
+
+def _named(error, cls, args):
+    """A ValueError of NumPy's with the operation and its shapes; any other class as it is."""
+    if type(error) is not ValueError:
+        return error
+    shapes = " and ".join(f"a tensor of shape {arg.shape}" for arg in args if _is_tensor(arg))
+    named = ValueError(f"{cls.__name__} of {shapes or 'no tensor'}: {error}")
+    named.__cause__ = error
+    return named
 
 
 # ---- the nodes

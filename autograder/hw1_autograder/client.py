@@ -1,23 +1,42 @@
-"""The grader's side of the worker: starts it, sends scenarios, enforces the time limit."""
+"""The grader's side of the worker: starts it, sends scenarios, reads what comes back.
+
+Whatever comes back is read as from an enemy: it is exactly what it should be, or no answer.
+"""
 
 import base64
+import itertools
 import json
+import math
 import os
 import select
 import signal
-import stat
 import subprocess
-import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
+import wall
+from submission import remove
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-GRADER = os.path.dirname(HERE)  # the folder autograder/, out of bounds for submissions
-LONGEST_OUTPUT = 2000  # characters of a check's output that are looked at
-LONGEST_ANSWER = 4 << 20  # bytes
-STARTING = 60  # seconds
+GRADER = os.path.dirname(os.path.realpath(HERE))  # the folder autograder/
+REPOSITORY = os.path.dirname(GRADER)
+LONGEST_OUTPUT = 2000  # characters of what a check printed
+LONGEST_REPLY = 32 << 20  # bytes
+MOST_STAND_INS = 10
+STARTING = 60  # seconds, to import packages
+GRACE = 10  # seconds that the worker may take beyond a check's limit
+DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "f16")
+WARNINGS = {
+    "toolbox": "{} is imported; deep learning toolboxes are only allowed for testing, and using "
+               "one fails the check (handout, Directions)",
+    "missing": "{} is imported, which is not installed here; using it fails the check",
+    "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
+SIGNALS = {signal.SIGSEGV: "a segmentation fault", signal.SIGKILL: "it was killed",
+           signal.SIGXCPU: "it used too much processor time"}
+_count = itertools.count()
 
 
 def clean(text):
@@ -31,42 +50,55 @@ def one_line(text):
     return " ".join(clean(text).split())
 
 
+def short(text, length):
+    """One line of a bounded length."""
+    return one_line(text[:4 * length])[:length]
+
+
+@dataclass
 class Answer:
     """What came of one scenario.
 
     Attributes:
         values (dict or None): arrays and facts by name, when the scenario ran to its end.
-        problem (str): otherwise, what happened instead.
+        problem (str): otherwise, what happened instead, and on a second line where.
         output (str): what the submission printed, cut to size.
         warnings (list of str): what is worth saying but costs nothing, a sentence each.
     """
 
-    def __init__(self, values=None, problem="", output="", warnings=()):
-        self.values = values
-        self.problem = clean(problem)
-        self.output = clean(output)
-        self.warnings = list(warnings)
+    values: dict = None
+    problem: str = ""
+    output: str = ""
+    warnings: list = field(default_factory=list)
+
+
+class NoWall(OSError):
+    """There is no wall, but one is required."""
 
 
 class Worker:
     """A process that runs scenarios on a submission; started again when it dies.
 
-    Attributes:
+    It ends with the thread that opened it.
+
+    Args:
         seconds (float): the time limit of a scenario.
-        endless (Answer or None): what comes of any scenario, once a check was late and so was
-            importing the submission alone; then no more are run, since each would take its time.
+        isolation (str): "auto" takes the best there is, "require" nothing but bubblewrap,
+            "none" the hooks alone.
+
+    Attributes:
+        isolation (str): what is in force after ``open``: "bubblewrap", "user" or "hooks".
+        notice (str): if it is not bubblewrap, a line that says so and why.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, isolation="auto"):
         self.seconds = seconds
-        self.folder = tempfile.TemporaryDirectory(prefix="grading-")
-        self.process = None
-        self.child = None
-        self.count = 0
-        self.root = self.cache = None
-        self.late = False
-        self.endless = None
-        self.import_ends = False  # not known to
+        self.wanted = isolation
+        self.isolation = self.notice = self.no_wall = ""
+        self.folder = tempfile.mkdtemp(prefix="grading-")
+        os.chmod(self.folder, 0o711)  # for a user of its own, whom no other process has
+        self.uid = 200000 + os.getpid() % 100000 * 100 + next(_count) % 100
+        self.process = self.root = None
 
     def __enter__(self):
         return self
@@ -76,166 +108,226 @@ class Worker:
 
     def close(self):
         self._stop()
-        self.folder.cleanup()
+        remove(self.folder)
 
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
-        self.cache = os.path.join(self.folder.name, "cache%d" % self.count)
-        self.endless, self.import_ends = None, False
-        self._ask({"task": "compile"})
+        self.order, self.stand_ins = 0, []
+        self.late, self.longest = 0, 0.
+        self._stop()
+        self._start()
 
     def run(self, source, inputs):
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
-        if self.endless:
-            return self.endless
-        answer = self._ask({"task": "run", "source": source,
-                            "inputs": {name: encode(value) for name, value in inputs.items()}})
-        if self.late and not self.import_ends:
-            self._ask({"task": "import"})
-            self.import_ends = not self.late
-            self.endless = answer if self.late else None
-        return answer
+        request = {"source": source,
+                   "inputs": {name: encode(value) for name, value in inputs.items()}}
+        first, orders = None, [self.order]
+        while True:
+            answer, error = self._ask(request)
+            first = first or answer
+            package = error.get("missing")
+            if package and package not in self.stand_ins and len(self.stand_ins) < MOST_STAND_INS:
+                self.stand_ins.append(package)
+                first = None
+            elif error.get("circular"):
+                self.order = (self.order + 1) % 3
+                if self.order in orders:
+                    return first
+                orders.append(self.order)
+            else:
+                return answer
 
     def _ask(self, request):
-        self.count += 1
-        answer = os.path.join(self.folder.name, "answer%d" % self.count)
-        output = os.path.join(self.folder.name, "output%d" % self.count)
-        request.update(root=self.root, cache=self.cache, answer=answer, output=output,
-                       seconds=self.seconds)
+        """The Answer to a request, and the error in it, as a dict."""
+        seconds = self.seconds
+        if self.late >= 2:  # enough was waited for
+            seconds = min(seconds, max(seconds / 12, 4 * self.longest))
+        request.update(seconds=seconds, order=self.order, stand_ins=self.stand_ins)
         if self.process is None:
             self._start()
-        problem = self._carry_out(request)
-        return _read_answer(answer, _read_output(output), problem)
-
-    def _carry_out(self, request):
-        """Send a request and wait for its end; what went wrong, or an empty text."""
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-            started = self._line(time.monotonic() + STARTING)  # a new process imports NumPy first
-            deadline = time.monotonic() + self.seconds
-            self.child = started and started["pid"]
-            ended = self._line(deadline) if started else None
-            self.late = started is not None and ended is None and self.process.poll() is None
-            if self.late:
-                _kill(self.child)
-                ended = self._line(time.monotonic() + 5)
-        except (OSError, ValueError):
-            self.late, ended = False, None
-        if ended is None:
+            reply = _loads(self._line(time.monotonic() + seconds + GRACE))
+            _exactly(reply, end=str, answer=str, output=str, status=int, took=float)
+        except (OSError, EOFError, ValueError, RecursionError) as error:
             self._stop()
-        self.child = None
-        if self.late:
-            return "it did not end within %g seconds (an endless loop?)" % self.seconds
-        if ended is None:
-            return "its process was lost"
-        return _describe_status(ended["status"])
+            reason = "it did not end" if isinstance(error, TimeoutError) else "it was lost"
+            return Answer(problem=f"something happened to the checks' process: {reason}"), {}
+        more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
+        output = clean(reply["output"][:LONGEST_OUTPUT]) + more
+        if reply["end"] == "answered":
+            self.longest = max(self.longest, min(reply["took"], seconds))
+            return read_answer(reply["answer"], output)
+        self.late += reply["end"] == "late"
+        return Answer(problem=_how_it_ended(reply, seconds), output=output), {}
 
     def _line(self, deadline):
-        """The worker's next line, or None if it does not come in time or at all."""
-        while b"\n" not in self.buffer:
+        """The worker's next line."""
+        received = bytearray()
+        while not received.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                return None
-            part = os.read(self.process.stdout.fileno(), 65536)
-            if not part:
-                return None
-            self.buffer += part
-        line, _, self.buffer = self.buffer.partition(b"\n")
-        return json.loads(line.decode())
+                raise TimeoutError
+            part = os.read(self.process.stdout.fileno(), 1 << 16)
+            received += part
+            if not part or len(received) > LONGEST_REPLY:
+                raise EOFError("the worker ended") if not part else ValueError("a long reply")
+        return received.decode()
+
+    # ---- starting and stopping
 
     def _start(self):
-        with open(os.path.join(HERE, "worker.py")) as file:
-            source = file.read()  # passed as text: no file of the grader's is on its path
+        """Start the worker, as well shielded as can be."""
+        if self.wanted != "none":
+            self.no_wall = self.no_wall or self._start_as("bubblewrap")
+            if not self.no_wall:
+                return
+            if self.wanted == "require":
+                raise NoWall(f"a wall is required, but {self.no_wall}")
+            if not os.geteuid() and not self._start_as("user"):
+                self.notice = f"isolation: a user of its own and audit hooks, as {self.no_wall}"
+                return
+        self.notice = "isolation: audit hooks only, as " + (self.no_wall or "was chosen")
+        problem = self._start_as("hooks")
+        if problem:
+            raise OSError(f"the checks' process does not start: {problem}")
+
+    def _start_as(self, isolation):
+        """Start the worker in one of three ways; why it cannot be, or an empty text."""
+        if isolation == "bubblewrap" and not wall.bubblewrap():
+            return f"bubblewrap is not here: {wall.HOW_TO_GET_IT}"
+        reason = ""
+        for preload in (True, False):  # a package may crash, hang, or start threads
+            with tempfile.TemporaryFile() as errors:
+                try:
+                    self._popen(isolation, preload, errors)
+                    ready = _loads(self._line(time.monotonic() + STARTING))
+                    _exactly(ready, works=bool, threads=int)
+                except (OSError, ValueError, EOFError) as error:
+                    errors.seek(0)
+                    said = errors.read(4096).decode(errors="replace").strip() or str(error)
+                    reason = short(said.split("\n")[-1], 200)
+                    ready = {"works": False, "threads": 0}
+            if ready["works"] and (ready["threads"] == 1 or not preload):
+                self.isolation = isolation
+                return ""
+            self._stop()
+        return f"{isolation} does not work here ({reason or 'no reason was given'})"
+
+    def _popen(self, isolation, preload, errors):
+        walled = isolation == "bubblewrap"
+        settings = {
+            "root": wall.ROOT if walled else self.root, "walled": walled, "preload": preload,
+            "scratch": wall.SCRATCH if walled else os.path.join(self.folder, "scratch"),
+            "uid": self.uid if isolation == "user" else 0,
+            "sites": wall.sites(), "private": self._private()}
+        texts = [_text(name) for name in ("worker.py", "imports.py")]  # no file is there
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
-        self.buffer = b""
+        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source, GRADER], cwd=self.folder.name,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=dict(os.environ, PYTHONHASHSEED="0", MPLBACKEND="Agg", **one_thread))
+            (wall.command(self.root, REPOSITORY) if walled else [])
+            + [wall.python(), "-s", "-S", "-B", "-c"] + texts + [json.dumps(settings)],
+            cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            start_new_session=True,
+            env=dict(one_thread, **kept, PYTHONHASHSEED="0", MPLBACKEND="Agg",
+                     PATH=os.defpath))
+
+    def _private(self):
+        """What a check has no business with: the grader, and the solution, if it is no other."""
+        solution = [os.path.join(REPOSITORY, name) for name in ("mytorch", "hw1", "handin.tar")]
+        return [GRADER] + [path for path in solution if self.root != REPOSITORY]
 
     def _stop(self):
-        if self.child is not None:
-            _kill(self.child)
-            self.child = None
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdin.close()
-            self.process.stdout.close()
-            self.process = None
+            process, self.process = self.process, None
+            try:
+                process.stdin.close()
+                process.wait(2)  # at the end of its input it ends, and all that it started
+            except (OSError, subprocess.TimeoutExpired):
+                process.kill()
+                process.wait()
+            process.stdout.close()
 
 
-def _kill(pid):
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(pid, signal.SIGKILL)
-            return
-        except OSError:
-            continue
+def _text(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return file.read()
 
 
-def _describe_status(status):
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        names = {signal.SIGSEGV: "a segmentation fault", signal.SIGKILL: "it was killed",
-                 signal.SIGXCPU: "it used too much processor time"}
-        return "its process died: %s" % names.get(number, "signal %d" % number)
-    if os.WEXITSTATUS(status):
-        return "its process ended itself with exit code %d" % os.WEXITSTATUS(status)
-    return ""
+# ---- reading what came back
+
+def _how_it_ended(reply, seconds):
+    limits = {"late": f"it did not end within {seconds:.2g} seconds (an endless loop?)",
+              "flood": "it printed more than 4 MB", "large answer": "its answer is too large",
+              "failed": "its process could not be started"}
+    status = reply["status"]
+    if reply["end"] != "ended":
+        return limits.get(reply["end"], "its process was lost")
+    if status & 127:
+        return "its process died: " + SIGNALS.get(status & 127, f"signal {status & 127}")
+    return f"its process ended without an answer (exit code {status >> 8})"
 
 
-def _read(path, most):
-    """The first bytes of a regular file; the submission may have put anything in its place."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("no regular file")
-        return file.read(most)
-
-
-def _read_output(path):
+def read_answer(text, output):
+    """An Answer from what a child wrote, and the error in it; it may be anything."""
     try:
-        text = _read(path, LONGEST_OUTPUT + 1).decode(errors="replace")
-    except OSError:
-        return ""
-    return text[:LONGEST_OUTPUT] + " ..." if len(text) > LONGEST_OUTPUT else text
+        content = _loads(text)
+        kind = "error" if type(content) is dict and "error" in content else "values"
+        _exactly(content, **{kind: dict, "notes": list})
+        warnings = _warnings(content["notes"])
+        if kind == "error":
+            error = content["error"]
+            return Answer(None, _describe(error), output, warnings), error
+        values = {short(name, 100): decode(value)
+                  for name, value in content["values"].items()}
+        return Answer(values, "", output, warnings), {}
+    except (ValueError, RecursionError, MemoryError):
+        return Answer(None, "its answer is none that a check can give", output), {}
 
 
-def _read_answer(path, output, problem):
-    """Make sense of what a worker's child wrote; it may be anything."""
-    if problem:
-        return Answer(None, problem, output)
-    try:
-        content = _read(path, LONGEST_ANSWER + 1)
-        if len(content) > LONGEST_ANSWER:
-            return Answer(None, "its answer is too large", output)
-        answer = json.loads(content.decode())
-        imports = [one_line(str(name)[:40]) for name in answer["imports"]][:20]
-        warnings = ["%s is imported; deep learning toolboxes are only allowed for testing, and "
-                    "using one fails the check (handout, Directions)" % name for name in imports]
-        if "violation" in answer:
-            return Answer(None, "it breaks a rule: " + str(answer["violation"])[:200], output,
-                          warnings)
-        if "error" in answer:
-            return Answer(None, _describe_error(answer["error"]), output, warnings)
-        values = {str(name): decode(value) for name, value in answer["values"].items()}
-        return Answer(values, "", output, warnings)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError,
-            RecursionError):
-        return Answer(None, "its process ended without an answer", output)
+def _loads(text):
+    def integer(digits):
+        return int(digits) if len(digits) <= 20 else _refuse(digits)
+    return json.loads(text, parse_int=integer, parse_constant=_refuse)
 
 
-def _describe_error(error):
-    text = "%s: %s" % (str(error["type"])[:60], " ".join(str(error["message"]).split())[:300])
-    if error["type"] == "MemoryError":
-        text = "it needs more than 2 GB of memory (MemoryError)"
-    if "file" in error:
-        text += "\n%s, line %s: %s" % (str(error["file"])[:100], str(error["line"])[:10],
-                                       str(error.get("text", ""))[:100])
+def _refuse(what):
+    raise ValueError(what)
+
+
+def _exactly(value, **kinds):
+    """Refuse what is not a dict of exactly these keys, each of exactly its type."""
+    if type(value) is not dict or set(value) != set(kinds):
+        raise ValueError("other keys")
+    for name, kind in kinds.items():
+        if type(value[name]) is not kind:
+            raise ValueError("another type")
+
+
+def _warnings(notes):
+    found = []
+    for item in notes[:50]:
+        if type(item) is not list or [type(part) for part in item] != [str, str]:
+            raise ValueError("no note")
+        if item[0] in WARNINGS:
+            found.append(WARNINGS[item[0]].format(short(item[1], 60)))
+    return list(dict.fromkeys(found))[:20]
+
+
+def _describe(error):
+    """What went wrong, and on a second line where."""
+    if error.get("missing") is None:
+        error["missing"] = ""
+    _exactly(error, type=str, message=str, place=list, missing=str, circular=bool)
+    text = f"{short(error['type'], 60)}: {short(error['message'], 300)}"
+    if error["place"]:
+        if [type(part) for part in error["place"]] != [str, int, str]:
+            raise ValueError("no place")
+        file, line, code = error["place"]
+        text += f"\n{short(file, 100)}, line {line}: {short(code, 100)}"
     return text
 
 
@@ -243,20 +335,27 @@ def _describe_error(error):
 
 def encode(value):
     if isinstance(value, np.ndarray):
-        return {"dtype": value.dtype.str, "shape": list(value.shape),
+        return {"dtype": value.dtype.str[1:], "shape": list(value.shape),
                 "data": base64.b64encode(value.tobytes()).decode()}
     return value
 
 
 def decode(value):
     """An array or a fact; what is neither becomes a text that says so."""
-    if not isinstance(value, dict):
-        fact = isinstance(value, (bool, int, float, type(None)))
-        return value if fact else one_line(str(value)[:100])
-    if "unfit" in value:
-        return one_line(str(value["unfit"])[:100])
-    dtype = np.dtype(str(value["dtype"]))
-    if dtype.kind not in "biuf":
-        return "an array of dtype %s" % dtype
-    array = np.frombuffer(base64.b64decode(value["data"]), dtype)
-    return array.reshape([int(length) for length in value["shape"]])
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if type(value) is str:
+        return short(value, 100)
+    if type(value) is dict and set(value) == {"unfit"}:
+        return short(str(value["unfit"]), 100)
+    _exactly(value, dtype=str, shape=list, data=str)
+    if value["dtype"] not in DTYPES or len(value["shape"]) > 32:
+        raise ValueError("no dtype or shape")
+    if any(type(length) is not int or length < 0 for length in value["shape"]):
+        raise ValueError("no shape")
+    data = base64.b64decode(value["data"], validate=True)
+    dtype = np.dtype(value["dtype"])
+    if len(data) != math.prod(value["shape"]) * dtype.itemsize:
+        raise ValueError("another size")
+    array = np.frombuffer(data, "u1") != 0 if dtype == bool else np.frombuffer(data, dtype)
+    return array.reshape(value["shape"])

@@ -193,6 +193,9 @@ def arguments():
                         help="what the random inputs are drawn from (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
+    parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
+                        help="whether to run checks behind bubblewrap's wall: never, if it is "
+                             "there, or not at all without it (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
     if options.seed < 0 or not 0 < options.timeout <= 3600:
@@ -215,21 +218,24 @@ def run(options, printer):
     results = []
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
-    with opened(options.submission) as root, Worker(options.timeout) as worker:
+    with opened(options.submission) as root, \
+            Worker(options.timeout, options.isolation) as worker:  # the report comes before its end
         for result in grade(worker, root, options.checks, options.seed):
             results.append(result)
             try:
+                if len(results) == 1 and worker.notice:
+                    print(worker.notice)
                 printer.show(result)
             except BrokenPipeError:
                 if not options.json:
                     raise
                 silence()  # the report is still wanted
-    summary = report(results, whole=not options.problem)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(summary, file, indent=1)
-    conclude(results, summary, printer)
-    print(json.dumps({"scores": summary["scores"]}), flush=True)
+        summary = report(results, whole=not options.problem)
+        if options.json:
+            with open(options.json, "w") as file:
+                json.dump(summary, file, indent=1)
+        conclude(results, summary, printer)
+        print(json.dumps({"scores": summary["scores"]}), flush=True)
     return 0
 
 
@@ -240,7 +246,9 @@ def main():
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleans up on the way out
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
     try:
         return run(options, Printer())
     except BrokenPipeError:  # as in "runner.py | head"

@@ -1,10 +1,15 @@
-"""Finds the submission: a folder, or a handin.tar that is unpacked where it can do no harm."""
+"""Finds the submission: a folder, or a handin.tar that is unpacked where it can do no harm.
+
+Unpacking is done by this file as a program of its own, with limits on time and memory.
+"""
 
 import bz2
 import gzip
 import lzma
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 import zlib
@@ -12,8 +17,11 @@ from contextlib import contextmanager
 
 MOST_BYTES = 100 << 20
 MOST_FILES = 10000
+MOST_MEMORY = 1 << 30
+MOST_SECONDS = 30
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open,  # by first bytes
            b"\xfd7zXZ": lzma.open, b"\x5d\0\0": lzma.open}
+TOO_LARGE = f"it unpacks to more than {MOST_BYTES >> 20} MB or {MOST_FILES} files"
 
 
 class UnusableSubmission(Exception):
@@ -27,45 +35,93 @@ def opened(path):
     Raises:
         UnusableSubmission: there is none, or the archive is damaged, too large or unsafe.
     """
+    if os.path.isdir(path):
+        yield _with_mytorch(path, path)
+        return
+    if not os.path.isfile(path):
+        raise UnusableSubmission(f"there is no folder or archive {path}")
     folder = tempfile.mkdtemp(prefix="submission-")
     try:
-        if os.path.isfile(path):
-            _unpack(path, folder)
-            root = folder
-        elif os.path.isdir(path):
-            root = path
-        else:
-            raise UnusableSubmission("there is no folder or archive %s" % path)
-        yield _with_mytorch(root, path)
+        os.chmod(folder, 0o755)  # checks may run as another user
+        _unpack_apart(path, folder)
+        yield _with_mytorch(folder, path)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
+
+
+def remove(folder):
+    """Remove a folder, whatever is in it, if that is possible at all."""
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["chattr", "-Rf", "-i"],
+                    ["rm", "-rf"]):
+        if os.path.lexists(folder):
+            try:
+                subprocess.run(command + [folder], stderr=subprocess.DEVNULL, timeout=60)
+            except (OSError, subprocess.TimeoutExpired):
+                continue  # some systems lack chattr
 
 
 def _with_mytorch(root, path):
     """``root``, or the only folder in it, whichever holds ``mytorch``."""
     inside = [os.path.join(root, name) for name in sorted(os.listdir(root))]
-    for folder in [root] + [name for name in inside if os.path.isdir(name)]:
-        if os.path.isdir(os.path.join(folder, "mytorch")):
-            return folder
-    raise UnusableSubmission("%s holds no folder mytorch/" % path)
+    found = [folder for folder in [root] + [name for name in inside if os.path.isdir(name)]
+             if os.path.isdir(os.path.join(folder, "mytorch"))]
+    if not found:
+        raise UnusableSubmission(f"{path} holds no folder mytorch/")
+    if len(found) > 1 and (root != path or found[0] != root):
+        names = [os.path.relpath(os.path.join(folder, "mytorch"), root) for folder in found[:2]]
+        raise UnusableSubmission(f"{path} holds two folders mytorch/: {' and '.join(names)}")
+    if os.path.islink(os.path.join(found[0], "mytorch")):
+        raise UnusableSubmission(f"mytorch in {found[0]} is a link; a folder is needed there")
+    return found[0]
+
+
+def _unpack_apart(path, folder):
+    """Unpack in a process that may take 1 GB and 30 s."""
+    try:
+        done = subprocess.run([sys.executable, "-I", __file__, path, folder], timeout=MOST_SECONDS,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        raise UnusableSubmission(f"{path} cannot be unpacked within {MOST_SECONDS} s") from None
+    if done.returncode:
+        reason = (done.stdout[-400:].decode(errors="replace")
+                  or "its content takes more memory or time than it may")
+        raise UnusableSubmission(f"the archive {path} cannot be unpacked: {reason}")
+
+
+# ---- the program
+
+def main():
+    import resource  # not to be had on Windows, where the grader says so
+    for name, most in (("AS", MOST_MEMORY), ("CPU", MOST_SECONDS), ("FSIZE", MOST_BYTES)):
+        try:
+            resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
+        except (ValueError, OSError):
+            continue  # macOS has no limit of memory
+    sys.stdout.reconfigure(errors="replace")
+    try:
+        _unpack(*sys.argv[1:])
+    except tarfile.ReadError:
+        sys.exit(_say("it is no tar archive, or it cannot be read to its end"))
+    except MemoryError:
+        sys.exit(_say(f"it takes more than {MOST_MEMORY >> 30} GB of memory"))
+    except (UnusableSubmission, tarfile.TarError, EOFError, OSError, ValueError, OverflowError,
+            RecursionError, lzma.LZMAError, zlib.error) as error:
+        sys.exit(_say(getattr(error, "strerror", None) or str(error)))
+
+
+def _say(reason):
+    print(reason[:300], end="", flush=True)
+    return 1
 
 
 def _unpack(path, folder):
-    try:
-        with _decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
-            members = _safe_members(archive)
-            if not members:
-                raise UnusableSubmission("the archive %s is empty" % path)
-            for member in members:
-                _extract(archive, member, folder)
-            _check_end(archive)
-    except tarfile.ReadError:
-        raise UnusableSubmission("%s is no tar archive, or it cannot be read to its end"
-                                 % path) from None
-    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, MemoryError,
-            RecursionError, lzma.LZMAError, zlib.error) as error:
-        raise UnusableSubmission("%s cannot be unpacked: %s"
-                                 % (path, getattr(error, "strerror", None) or error)) from None
+    with _decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
+        members = _safe_members(archive)
+        if not members:
+            raise UnusableSubmission("it is empty")
+        for member in members:
+            _extract(archive, member, folder)
+        _check_end(archive)
 
 
 def _decompressed(path):
@@ -79,17 +135,11 @@ def _decompressed(path):
     plain = tempfile.TemporaryFile()
     with opener(path, "rb") as source:
         for block in iter(lambda: source.read(1 << 20), b""):
+            if plain.tell() + len(block) > MOST_BYTES:
+                raise UnusableSubmission(TOO_LARGE)
             plain.write(block)
-            if plain.tell() > MOST_BYTES:
-                plain.close()
-                raise _too_large()
     plain.seek(0)
     return plain
-
-
-def _too_large():
-    return UnusableSubmission("the archive unpacks to more than %d MB or %d files"
-                              % (MOST_BYTES >> 20, MOST_FILES))
 
 
 def _safe_members(archive):
@@ -98,13 +148,13 @@ def _safe_members(archive):
     for member in archive:
         total += max(member.size, 0)
         if total > MOST_BYTES or len(members) >= MOST_FILES:
-            raise _too_large()
+            raise UnusableSubmission(TOO_LARGE)
         if not (member.isfile() or member.isdir()):
-            raise UnusableSubmission("the archive holds something that is no file or folder "
-                                     "(a link or a device): %s" % member.name)
+            raise UnusableSubmission("it holds something that is no file or folder (a link or "
+                                     f"a device): {member.name}")
         parts = member.name.replace("\\", "/").split("/")
         if member.name.startswith("/") or ".." in parts:
-            raise UnusableSubmission("the archive holds a path outside it: %s" % member.name)
+            raise UnusableSubmission(f"it holds a path outside it: {member.name}")
         members.append(member)
     return members
 
@@ -126,3 +176,7 @@ def _extract(archive, member, folder):
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with archive.extractfile(member) as source, open(target, "wb") as copy:
         shutil.copyfileobj(source, copy)
+
+
+if __name__ == "__main__":
+    main()

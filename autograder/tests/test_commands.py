@@ -58,7 +58,7 @@ def test_a_python_without_packages_and_without_network_is_one_clear_message(proj
     fake.mkdir()
     for name in ("python3", "python"):
         (fake / name).write_text(
-            '#!/bin/sh\n[ "$1" = - ] && exit 1\n'
+            '#!/bin/sh\n[ "$1" = - ] && exit 1\n[ "$1" = -I ] && shift\n'
             '[ "$1" = -m ] && [ "$2" = venv ] && { mkdir -p "$3/bin"; '
             'printf "#!/bin/sh\\n[ \\"\\$1\\" = - ] && exit 1\\n'
             'echo no route to host >&2; exit 1\\n" > "$3/bin/python"; '

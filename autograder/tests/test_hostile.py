@@ -26,13 +26,9 @@ class BatchNorm1d(Module):
         return result(x)
 """
 AS_IS = "def result(x): return x\n"
-# Finds out where the worker writes its answer.
-ANSWER = """
-import os, sys
-frame = sys._getframe()
-while 'request' not in frame.f_locals: frame = frame.f_back
-answer = frame.f_locals['request']['answer']
-"""
+# Writes what it likes into the pipe that takes its answer.
+ANSWER = "import os\nfor fd in range(3, 99):\n    try: os.write(fd, b'%s\\n')\n" \
+         "    except OSError: continue\nos._exit(0)\n"
 FORGED = '{"scores": {"1.1.1": 5, "2.4": 10}}'
 
 HOSTILE = {
@@ -136,23 +132,38 @@ HOSTILE = {
         "import os\nopen(os.path.join(os.path.dirname(__file__), 'new.py'), 'w')\n"
         + AS_IS + WRONG),
     "calls native code": "import ctypes; ctypes.CDLL(None).abs(1)\n" + AS_IS + WRONG,
-    "puts a link in place of its answer": AS_IS + WRONG + (
-        ANSWER + "os.symlink('/dev/zero', answer)\nos._exit(0)"),
     "reads what another check left": (
-        ANSWER + "folder = os.path.dirname(answer)\n"
-        "for name in os.listdir(folder):\n"
-        "    if name.startswith('output'): open(os.path.join(folder, name)).read()\n"
-        + AS_IS + WRONG),
+        "import glob, os, tempfile\nleft = glob.glob('*') + glob.glob('../*/*')\n"
+        "left += glob.glob(os.path.expanduser('~/*')) + glob.glob(tempfile.gettempdir() + '/*')\n"
+        "for path in ('left', os.path.expanduser('~/left'), tempfile.gettempdir() + '/left'):\n"
+        "    open(path, 'w').close()\n"
+        "if any('left' in path for path in left):\n"
+        "    import mytorch.nn.activations as a\n    class BatchNorm1d(a.ReLU): pass\n"
+        "else:\n    raise ValueError('nothing is left')\n"),
     "answers with impossible shapes and texts": AS_IS + WRONG + (
         "import __main__\n"
         "__main__.encode = lambda v: {'dtype': '<f8', 'shape': [float('inf')], 'data': '\\ud800'}\n"
-        "__main__.forbidden_imports.append('\\ud800')"),
+        "__main__.imports.notes.append('\\ud800')"),
     "has a type with a forged name": WRONG + (
         "def result(x):\n    out = Tensor(0.)\n"
         "    out.data = type('\\r\\x1b[2K\\nTotal: 110/110', (), {})()\n    return out"),
-    "forges the answer file": AS_IS + WRONG + (
-        ANSWER + "import json\nwith open(answer, 'w') as file:\n"
-        "    json.dump({'imports': [], 'values': {'out': True}}, file)\nos._exit(0)"),
+    "forges its answer": AS_IS + WRONG + ANSWER % '{"notes": [], "values": {"out": true}}',
+    "answers with a list": AS_IS + WRONG + ANSWER % '[]',
+    "answers nested deeply": AS_IS + WRONG + ANSWER.replace("%s\\\\n'", "[' * 10**6 + b'\\\\n'"),
+    "answers twice": AS_IS + WRONG + ANSWER % '{}\\n{}',
+    "answers half": AS_IS + WRONG + ANSWER.replace("\\\\n", "") % '{"notes"',
+    "hides a forged line in a name":
+        "raise type('X\\n{\"scores\": 1}\\rTotal: 110/110', (Exception,), {})('\\nTotal: 110/110')",
+    "fills its folder with files": "import os\nfor i in range(10 ** 6): open(str(i), 'w').close()",
+    "nests folders deeply":
+        "import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\nos._exit(0)",
+    "locks its folder": "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\n"
+                        "os.chmod('a/b', 0)\nos.chmod('a', 0)\nos.chmod('.', 0)\nos._exit(0)",
+    "opens many files": "files = [open('/dev/null') for _ in range(10 ** 4)]",
+    "is nested too deeply to be parsed": "x = " + "-" * 200000 + "1",
+    "prints slowly without end": "import time\nwhile True: print('x'); time.sleep(0.001)",
+    "waits": "import time; time.sleep(99)",
+    "stops itself": "import os, signal, time\nos.kill(os.getpid(), signal.SIGSTOP); time.sleep(9)",
     "answers with a lying tensor": WRONG + (
         "class Liar:\n    dtype = np.dtype(float)\n    shape = (6, 3)\n"
         "    data = property(lambda self: self)\n    def __eq__(self, other): return True\n"
@@ -209,20 +220,22 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("ends the process", "without an answer"),
     ("segfaults", "segmentation fault"),
     ("eats memory through numpy", "more than 2 GB"),
-    ("kills its parent", "sends a signal"),
-    ("forks", "starts another program or process"),
-    ("starts a program and hides the error", "starts another program or process"),
-    ("reads the grader's formulas", "a file of the autograder's own"),
-    ("imports the grader", "a file of the autograder's own"),
+    ("kills its parent", "reach for another process"),
+    ("forks", "start another program or process"),
+    ("starts a program", "start another program or process"),
+    ("reads the grader's formulas", "open the grader's files or the solution"),
     ("reads the grader through a link", "hw1_autograder/test_mlp.py"),
-    ("borrows the solution", "it opens the solution beside the grader"),
-    ("reads the solution", "it opens the solution beside the grader"),
-    ("floods its output", "it printed or wrote more than 4 MB"),
+    ("reads the solution", "open the grader's files or the solution"),
+    ("floods its output", "it printed more than 4 MB"),
     ("uses torch", "it uses torch"),
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),
-    ("removes the other files", "changes or removes a file"),
-    ("reads what another check left", "it opens a file of another check"),
+    ("removes the other files", "write or change anything but in its own folder"),
+    ("reads what another check left", "nothing is left"),
+    ("opens many files", "more than 256 files open"),
+    ("is nested too deeply to be parsed", "nested too deeply for Python's parser"),
+    ("uses torch", "mytorch/nn/batchnorm.py, line 2: BatchNorm1d"),
+    ("hides a forged line in a name", 'X {"scores": 1}?Total: 110/110: Total: 110/110\nmytorch'),
 ])
 def test_the_message_says_what_happened(graded, name, text):
     message = "\n".join(line for r in graded[name] if r.check.problem == "2.4" for line in r.lines)

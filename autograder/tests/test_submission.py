@@ -1,14 +1,19 @@
 """Which folders and archives are graded, and which are refused."""
 
+import contextlib
 import gzip
 import io
 import os
+import sys
 import tarfile
+import tempfile
+import time
 import tracemalloc
 
 import pytest
 
-from graded import archive_plain
+import submission
+from graded import PLAIN, archive_plain
 from submission import UnusableSubmission, opened
 
 
@@ -121,3 +126,87 @@ def test_an_archive_whose_name_would_fill_the_memory_is_refused(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
+
+
+# ---- archives that cost too much
+
+def test_an_archive_that_takes_too_long_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "handin.tar"
+    archive_plain(path)
+    monkeypatch.setattr(submission, "MOST_SECONDS", 0.001)
+    assert "within 0.001 s" in refusal(path)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS has no limit of memory")
+def test_an_archive_whose_map_of_holes_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "MOST_SECONDS", 10)
+    path = tmp_path / "handin.tar.gz"
+    with tarfile.open(str(path), "w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as tar:
+        member = tarfile.TarInfo("mytorch/tensor.py")
+        member.pax_headers = {"GNU.sparse.map": "0," * 20000000 + "0"}
+        tar.addfile(member)
+    said = refusal(path)
+    assert "more than 1 GB of memory" in said or "within 10 s" in said
+
+
+def test_an_archive_with_a_number_of_a_million_digits_is_refused_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "MOST_SECONDS", 2)
+    path = tmp_path / "handin.tar"
+    with tarfile.open(str(path), "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("mytorch/tensor.py")
+        member.pax_headers = {"uid": "9" * 1000000}
+        tar.addfile(member)
+    started = time.monotonic()
+    with contextlib.suppress(UnusableSubmission), opened(str(path)):
+        assert True
+    assert time.monotonic() - started < submission.MOST_SECONDS + 5
+
+
+def test_an_archive_that_chains_a_million_names_is_refused_in_time(tmp_path):
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    block = header.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")
+    path = tmp_path / "handin.tar"
+    path.write_bytes(block * 30000)
+    assert "cannot be" in refusal(path)
+
+
+@pytest.mark.parametrize("depth", [500, 1900])
+def test_folders_nested_deeply_are_removed_again(tmp_path, depth, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = archive(tmp_path / "handin.tar",
+                   ("mytorch/" + "a/" * depth + "x.py", tarfile.REGTYPE, b"x"))
+    with contextlib.suppress(UnusableSubmission), opened(str(path)) as root:
+        assert depth == 500 and os.path.isdir(root)
+    assert os.listdir(str(tmp_path)) == ["handin.tar"]
+
+
+def test_removing_never_raises_and_takes_what_is_locked_or_nested_beyond_any_path(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    here = os.open(str(folder), os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", 0o700, dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (folder / "locked").mkdir()
+    (folder / "locked" / "file").write_text("x")
+    (folder / "locked").chmod(0)
+    submission.remove(str(folder))
+    assert not folder.exists()
+    submission.remove(str(folder))
+    submission.remove("/dev/null/nothing")
+
+
+@pytest.mark.parametrize("one, other", [("mytorch", "copy/mytorch"), ("a/mytorch", "b/mytorch")])
+def test_an_archive_with_two_submissions_is_refused_and_both_are_named(tmp_path, one, other):
+    path = archive(tmp_path / "handin.tar", (one + "/tensor.py", tarfile.REGTYPE, b"x"),
+                   (other + "/tensor.py", tarfile.REGTYPE, b"x"))
+    assert refusal(path).endswith(f"two folders mytorch/: {one} and {other}")
+
+
+def test_a_link_in_place_of_mytorch_is_refused(tmp_path):
+    (tmp_path / "mytorch").symlink_to(os.path.join(PLAIN, "mytorch"))
+    assert "is a link" in refusal(tmp_path)

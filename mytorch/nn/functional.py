@@ -88,9 +88,10 @@ def grad_of(ctx, index, formula):
     ``formula()`` is the gradient with respect to the broadcast input; ``ctx.shapes`` tells the
     inputs' own shapes.
     """
-    if ctx.next_functions and ctx.next_functions[index] is None:
+    if not ctx.needs(index):
         return None
-    return Tensor(unbroadcast(formula(), ctx.shapes[index]))
+    grad, shape = formula(), ctx.shapes[index]
+    return Tensor(grad if grad.shape == shape else unbroadcast(grad, shape))
 
 
 # ---- element-wise operations of two tensors, with broadcasting

@@ -1,0 +1,71 @@
+"""What comes back from a check is read as from an enemy."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from client import decode, read_answer
+
+EIGHT = base64.b64encode(bytes(8)).decode()
+
+
+def answer(**changes):
+    """The text of an answer that holds one array, with changes to the array."""
+    array = dict({"dtype": "f8", "shape": [1], "data": EIGHT}, **changes)
+    return json.dumps({"values": {"out": {k: v for k, v in array.items() if v != "drop"}},
+                       "notes": []})
+
+
+def error(**changes):
+    parts = dict({"type": "E", "message": "m", "place": ["f", 1, "c"], "missing": None,
+                  "circular": False}, **changes)
+    return json.dumps({"error": {k: v for k, v in parts.items() if v != "drop"}, "notes": []})
+
+
+def test_an_answer_as_it_should_be_is_read():
+    assert read_answer(answer(), "")[0].values["out"].tolist() == [0.]
+    assert read_answer(error(), "")[0].problem == "E: m\nf, line 1: c"
+
+
+@pytest.mark.parametrize("text", [
+    "", "x", "null", "[]", "1", "{}", "[" * 10 ** 6, '{"a":' * 10 ** 5, "NaN",
+    '{"values": {}, "notes": {}}', '{"values": [], "notes": []}', '{"values": {}}',
+    '{"values": {}, "notes": [], "more": 1}', '{"values": {}, "notes": [], "error": {}}',
+    '{"values": {}, "notes": [["toolbox"]]}', '{"values": {}, "notes": [["toolbox", 1]]}',
+    '{"values": {"x": %s}, "notes": []}' % ("9" * 10 ** 6),
+    '{"values": {"x": Infinity}, "notes": []}', '{"values": {"x": [1]}, "notes": []}',
+    answer(dtype="<f8"), answer(dtype="f8,f8"), answer(dtype="O"), answer(dtype="V8"),
+    answer(dtype="M8[s]"), answer(dtype="f"), answer(dtype=["f8"]), answer(dtype=None),
+    answer(dtype="c8"), answer(dtype="U2"), answer(dtype="drop"), answer(more=1),
+    answer(shape=1), answer(shape=[-1]), answer(shape=[2]), answer(shape=[True]),
+    answer(shape=[1.0]), answer(shape=[[1]]), answer(shape="1"), answer(shape=[1] * 99),
+    answer(shape=[10 ** 18, 10 ** 18]), answer(shape="drop"), answer(shape={"0": 1}),
+    answer(data=""), answer(data="A"), answer(data=EIGHT + "A"), answer(data=EIGHT + EIGHT),
+    answer(data=None), answer(data=[EIGHT]), answer(data="drop"), answer(data="\ud800" * 12),
+    answer(data="*" + EIGHT), answer(shape=[0, 2 ** 63], data=""),
+    error(type=1), error(message=None), error(place="f"), error(place=[1]),
+    error(place=["f", "1", "c"]), error(place=["f", 1, "c", 2]), error(missing=1),
+    error(circular=1), error(type="drop"), error(more=1),
+    '{"error": [], "notes": []}', '{"error": "x", "notes": []}'])
+def test_anything_else_is_no_answer(text):
+    read, details = read_answer(text, "printed")
+    assert read.values is None and details == {} and read.output == "printed"
+    assert read.problem == "its answer is none that a check can give"
+
+
+def test_every_text_is_one_printable_line_of_a_bounded_length():
+    evil = "a\nTotal: 110/110\r\x1b[2J\u2028\u202e\ud800" + "x" * 10 ** 5
+    read, _ = read_answer(error(type=evil, message=evil, place=[evil, 1, evil]), "")
+    assert len(read.problem.split("\n")) == 2 and len(read.problem) < 1000
+    values, warned = read_answer(json.dumps(
+        {"values": {evil: evil, "u": {"unfit": evil}}, "notes": [["missing", evil]]}), "")[0], ""
+    texts = list(values.values) + list(values.values.values()) + values.warnings + [warned]
+    for text in texts + read.problem.split("\n"):
+        assert text.isprintable() and len(text) < 1000 and "\n" not in text
+
+
+def test_truth_values_are_zero_or_one():
+    value = decode({"dtype": "b1", "shape": [2], "data": base64.b64encode(b"\2\0").decode()})
+    assert value.dtype == bool and value.view(np.uint8).tolist() == [1, 0]

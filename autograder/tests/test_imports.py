@@ -1,0 +1,214 @@
+"""How a submission's imports are met: installed, not installed, circular, or out of date."""
+
+import importlib.util
+import os
+import subprocess
+import textwrap
+
+import pytest
+
+import wall
+from checks import CHECKS
+from client import Worker
+from graded import PLAIN, REPOSITORY, grade, lost, results_of, variant
+from runner import warnings_of
+
+def with_imports(text, file="nn/linear.py", **options):
+    """The results when a file starts with other imports."""
+    return results_of((file, "import numpy as np\n", "import numpy as np\n" + text + "\n"),
+                      **options)
+
+
+def messages(results):
+    return ["\n".join(result.lines) for result in results if not result.passed]
+
+
+def ask(root, text, isolation="auto"):
+    """The Answer of one scenario, given as the body of a function that has np."""
+    with Worker(5, isolation) as worker:
+        worker.open(root)
+        return worker.run("import numpy as np\ndef scenario():\n"
+                          + textwrap.indent(text, "    "), {})
+
+
+# ---- packages
+
+@pytest.mark.parametrize("package", ["matplotlib.pyplot", "scipy.stats"])
+def test_what_is_imported_from_outside_is_loaded_before_the_checks(package):
+    if importlib.util.find_spec(package.partition(".")[0]) is None:
+        pytest.skip(package + " is not installed")
+    with variant(("nn/linear.py", "import numpy as np\n",
+                  f"import numpy as np\nimport {package}\n")) as root:
+        assert ask(root, f"import sys\nreturn {{'x': {package!r} in sys.modules}}").values == {
+            "x": True}
+    assert ask(PLAIN, f"import sys\nreturn {{'x': {package!r} in sys.modules}}").values == {
+        "x": False}
+
+
+@pytest.mark.parametrize("text", [
+    "import not_installed", "import not_installed.part as p\nfrom not_installed import thing",
+    "import not_one\nimport not_two\nfrom not_three import *",
+    "try:\n    import not_installed\nexcept ImportError:\n    not_installed = None",
+    "try:\n    import torch\nexcept ImportError:\n    torch = None\nif torch: torch.zeros(3)",
+    "import torch.nn as nn\nfrom torch import Tensor as T\nimport tensorflow"])
+def test_a_package_that_is_not_there_and_not_used_costs_nothing(text):
+    results = with_imports(text)
+    assert lost(results) == {}
+    if "try" not in text or "torch" in text:
+        assert any(" is imported" in warning for warning in warnings_of(results))
+
+
+@pytest.mark.parametrize("package, reason", [("not_installed", "it is not installed here"),
+                                             ("torch", "deep learning toolboxes are for testing")])
+@pytest.mark.parametrize("use", ["{0}.zeros(3)", "{0}.nn.Linear(2, 3)", "{0}.x[1]", "{0}.x + 1"])
+def test_using_what_is_not_there_fails_the_check_and_says_package_file_and_line(
+        package, reason, use):
+    use = use.format(package)
+    results = results_of(
+        ("nn/linear.py", "import numpy as np\n", f"import numpy as np\nimport {package}\n"),
+        ("nn/linear.py", "def forward(self, x):", f"def forward(self, x):\n        {use}"),
+        checks=[check for check in CHECKS if check.problem == "2.1"])
+    assert lost(results) == {"2.1": 10}
+    for message in messages(results):
+        assert f"it uses {package}." in message and reason in message
+        assert "mytorch/nn/linear.py, line " in message and message.count(use) == 1
+
+
+def test_a_module_of_the_submission_that_is_missing_is_no_package():
+    results = results_of(("nn/linear.py", "import numpy as np\n",
+                          "import numpy as np\nfrom mytorch.nn.helpers import x\n"))
+    assert lost(results)["2.1"] == 10
+    assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
+
+
+def test_a_package_that_starts_a_thread_is_not_loaded_ahead(tmp_path, monkeypatch):
+    package = tmp_path / "dist-packages" / "threaded_package.py"
+    package.parent.mkdir()
+    package.write_text("import threading, time\n"
+                       "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n")
+    sites = wall.sites()
+    monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
+    with variant(("tensor.py", "import numpy as np\n",
+                  "import numpy as np\nimport threaded_package\n")) as root:
+        answer = ask(root, "import mytorch.tensor, threading\n"
+                           "return {'threads': threading.active_count()}")
+    assert answer.values == {"threads": 2}  # its own, started in the check
+
+
+def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
+        tmp_path, monkeypatch):
+    package = tmp_path / "dist-packages" / "crashing_package.py"
+    package.parent.mkdir()
+    package.write_text("import os\nos._exit(3)\n")
+    sites = wall.sites()
+    monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
+    results = with_imports("import crashing_package", file="nn/batchnorm.py")
+    assert lost(results) == {"2.4": 10}
+
+
+# ---- orders
+
+CIRCLES = {
+    "functional imported by star in tensor.py": [
+        ("tensor.py", "import numpy as np\n",
+         "import numpy as np\nfrom mytorch.nn.functional import *\n"),
+        ("nn/functional.py", "import numpy as np\n",
+         "import numpy as np\nfrom mytorch.tensor import Tensor as T\n")],
+    "Tensor in functional.py": [
+        ("nn/functional.py", "import numpy as np\n",
+         "import numpy as np\nfrom mytorch.tensor import Tensor as T\n")],
+    "layers imported by nn": [
+        ("nn/__init__.py", None, "from mytorch.nn.linear import Linear\n"
+                                 "from mytorch.nn.batchnorm import BatchNorm1d\n")],
+}
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_imports_in_a_circle_that_work_in_one_order_work(name):
+    assert lost(results_of(*CIRCLES[name])) == {}
+
+
+def test_imports_that_work_in_no_order_say_where():
+    results = results_of(("tensor.py", "import numpy as np\n",
+                          "import numpy as np\nfrom mytorch.autograd_engine import nothing\n"),
+                         ("autograd_engine.py", "", "from mytorch.tensor import Tensor\n"),
+                         checks=CHECKS[:2])
+    assert lost(results)["1.1.1"] == 5
+    assert "mytorch/" in messages(results)[-1]
+
+
+def test_after_appending_mytorch_to_the_path_its_modules_are_the_same_ones():
+    assert lost(with_imports("import sys\nsys.path.append('./mytorch')\n"
+                             "from tensor import Tensor as T\nimport nn.functional as F2\n"
+                             "import mytorch.tensor, mytorch.nn.functional\n"
+                             "assert T is mytorch.tensor.Tensor\n"
+                             "assert F2 is mytorch.nn.functional")) == {}
+
+
+# ---- the handout's NumPy
+
+@pytest.mark.parametrize("use", [
+    "np.zeros(3, np.float)", "np.zeros(3).astype(np.int)", "np.zeros(2, np.bool)",
+    "np.array([None], np.object)", "float(np.ones(1))", "float(np.ones((1, 1)))",
+    "int(np.ones((1, 1)))", "isinstance(1., float) and float('1') and int('7', 8)"])
+def test_what_the_handouts_numpy_took_works(use):
+    assert lost(with_imports(f"assert {use} is not None")) == {}
+
+
+def test_old_names_are_worth_a_warning():
+    warnings = warnings_of(with_imports("x = np.zeros(3, np.float)", checks=CHECKS[-9:]))
+    old = not hasattr(__import__("numpy"), "float")
+    assert any("np.float worked in the handout's NumPy" in text for text in warnings) or not old
+
+
+def test_names_that_numpy_never_had_are_still_missing():
+    results = with_imports("np.nothing", checks=[c for c in CHECKS if c.problem == "2.1"])
+    assert "has no attribute 'nothing'" in messages(results)[0]
+
+
+# ---- time
+
+def test_after_two_checks_without_end_the_others_get_less_time():
+    results = results_of(("autograd_engine.py", None, "while True: pass\n"), seconds=1)
+    late = [message for message in messages(results) if "did not end" in message]
+    assert sum("within 1 seconds" in message for message in late) == 2
+    assert len(late) > 20 and "within 0.083 seconds" in late[-1]
+
+
+def test_grading_leaves_the_submission_as_it_was():
+    with variant() as root:
+        before = sorted(os.walk(root))
+        assert lost(grade(root)) == {}
+        assert sorted(os.walk(root)) == before
+
+
+def test_a_module_beside_mytorch_is_not_imported_before_the_rules():
+    with variant() as root:
+        for name in ("py_compile", "json", "os", "numpy", "sitecustomize", "usercustomize"):
+            with open(os.path.join(root, name + ".py"), "w") as file:
+                file.write("import sys\nsys.stderr.write('taken')\nraise SystemExit\n")
+        answer = ask(root, "import json, os\nfrom mytorch.tensor import Tensor\n"
+                           "return {'x': 1}")
+    assert answer.values == {"x": 1} and answer.output == ""
+
+
+def test_a_file_too_long_to_be_compiled_ahead_is_imported_whole():
+    results = results_of(("nn/linear.py", "import numpy as np\n",
+                          "import numpy as np\n" + ("# " + "x" * 97 + "\n") * 20000),
+                         checks=[check for check in CHECKS if check.problem == "2.1"])
+    assert lost(results) == {}
+
+
+def test_a_pipe_among_the_files_is_left_alone():
+    with variant() as root:
+        os.mkfifo(os.path.join(root, "mytorch", "pipe.py"))
+        assert lost(grade(root, checks=CHECKS[:3])) == {}
+
+
+def test_grade_sh_imports_nothing_from_the_folder_where_it_is_called(tmp_path):
+    for name in ("importlib", "json", "os", "venv", "pip", "numpy", "argparse", "site"):
+        (tmp_path / (name + ".py")).write_text("open('taken', 'w')\nraise SystemExit(9)\n")
+    process = subprocess.run([os.path.join(REPOSITORY, "grade.sh"), "1", "--problem", "1.1.1"],
+                             cwd=str(tmp_path), stdout=subprocess.PIPE)
+    assert process.returncode == 0 and b'{"1.1.1": 5}' in process.stdout
+    assert not (tmp_path / "taken").exists()

@@ -489,12 +489,16 @@ def test_gradients_are_those_at_the_values_that_forward_saw(operation, name, mut
     assert np.array_equal(gradients(False), gradients(True))
 
 
-def test_labels_that_change_after_the_loss_do_no_harm():
+@pytest.mark.parametrize("operation, other", [
+    (F.cross_entropy, [0, 2]), (lambda x, bias: F.Linear.apply(x, Tensor.ones(2, 3), bias), [2., 3.]),
+    (lambda x, gamma: F.BatchNorm.apply(x, gamma, Tensor.ones(3), np.zeros(3), np.ones(3), 0.,
+                                        False), [2., 3., 4.])])
+def test_labels_a_bias_or_a_gamma_that_change_after_forward_do_no_harm(operation, other):
     def gradient(change):
-        x, labels = leaf([[1., 2., 3.], [1., 0., 1.]]), Tensor(np.array([0, 2]))
-        loss = F.cross_entropy(x, labels)
-        labels.data[:] = 1 if change else labels.data
-        loss.backward()
+        x, tensor = leaf([[1., 2., 3.], [1., 0., 1.]]), Tensor(other)
+        y = operation(x, tensor)
+        tensor.data[:] = 1 if change else tensor.data
+        y.backward()
         return x.grad.data
     assert np.array_equal(gradient(False), gradient(True))
 

@@ -40,7 +40,7 @@ CASES = {
     "sum keepdims": (lambda a: a.sum(-1, keepdims=True) * a, leaf(2, 3)),
     "mean": (lambda a: a.mean(0) * a.mean(), leaf(2, 3)),
     "linear": (F.Linear.apply, leaf(4, 3), leaf(2, 3), leaf(2)),
-    "cross entropy": (lambda x: F.cross_entropy(x * 2, LABELS), leaf(3, 4)),
+    "cross entropy": (lambda x: F.cross_entropy(x, LABELS) * 2, leaf(3, 4)),
     "batchnorm": (lambda x, g, b: F.BatchNorm.apply(
         x, g, b, x.data.mean(0), x.data.var(0), 1e-5, True).exp(), leaf(4, 2), leaf(2), leaf(2)),
     "batchnorm evaluation": (lambda x, g, b: F.BatchNorm.apply(
@@ -57,6 +57,22 @@ def test_gradients_agree_with_central_differences(name):
 def test_the_gradient_of_batchnorm_through_the_module_agrees_with_central_differences():
     bn = BatchNorm1d(3)
     assert gradcheck(lambda x: bn(x).exp(), leaf(4, 3))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_that_an_operation_is_given_is_changed_and_a_second_backward_gives_the_same(name):
+    function, *inputs = CASES[name]
+    inputs = [x.copy(requires_grad=True) for x in inputs]
+    before = [x.data.copy() for x in inputs]
+    output = function(*inputs)
+    seed = Tensor(np.random.RandomState(1).uniform(1, 2, output.shape))
+    given, result = seed.data.copy(), output.data.copy()
+    backward(output.grad_fn, seed)
+    once = [x.grad.data.copy() for x in inputs]
+    backward(output.grad_fn, seed)
+    assert all(np.array_equal(x.data, old) for x, old in zip(inputs, before))
+    assert np.array_equal(seed.data, given) and np.array_equal(output.data, result)
+    assert all(np.allclose(x.grad.data, 2 * grad, 1e-13) for x, grad in zip(inputs, once))
 
 
 def arrays_in(value):

@@ -49,7 +49,7 @@ def numbered(n):
 
 
 def train_witness(n, epochs=1):
-    model, (x, y) = Witness(), numbered(n)
+    model, (x, y) = Witness().eval(), numbered(n)
     accuracies = mnist.train(model, SGD(model.parameters(), lr=1e-9), CrossEntropyLoss(), x, y,
                              x[:7], y[:7], epochs)
     return model.seen, accuracies
@@ -180,7 +180,9 @@ def test_the_job_outlives_a_reader_that_has_gone(tmp_path, where):
     folders = [os.path.dirname(job.__file__), job.REPOSITORY]
     script.write_text(SMALL_JOB.format(folders=folders, plot=str(plot)))
     line = f'set -o pipefail; "{sys.executable}" "{script}" {where}'
-    process = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    buffered = {key: text for key, text in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    process = subprocess.run(["bash", "-c", line], env=buffered, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
     assert (process.returncode, process.stderr) == (0, b"")
     assert plot.read_text() == "3"
 

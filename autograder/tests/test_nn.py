@@ -53,10 +53,10 @@ def test_modules_are_given_once_also_when_shared_or_in_a_circle():
 
 
 def test_parameters_are_given_once_also_when_shared():
-    layer = Linear(3, 3)
-    net = Pair(layer, Sequential(layer, Linear(3, 3)))
-    assert len(list(net.parameters())) == 4
-    assert next(net.parameters()) is layer.weight
+    layer, tied = Linear(3, 3), Linear(3, 3)
+    tied.weight = layer.weight
+    net = Pair(layer, Sequential(layer, tied))
+    assert [id(p) for p in net.parameters()] == [id(layer.weight), id(layer.bias), id(tied.bias)]
 
 
 def test_reassigning_replaces_a_registration():
@@ -206,6 +206,13 @@ def test_linear_is_drawn_from_the_global_generator_within_its_bounds():
     assert one.weight.shape == (400, 25) and one.bias.shape == (400,)
     assert 0.19 < abs(one.weight.data).max() <= 0.2
     assert all(p.is_parameter and p.dtype == np.float64 for p in one.parameters())
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, "3", None])
+def test_a_size_that_is_no_positive_integer_is_named(size):
+    for make in (lambda: Linear(size, 1), lambda: Linear(1, size), lambda: BatchNorm1d(size)):
+        with pytest.raises(ValueError, match=f"_features must be an integer.*{size!r}"):
+            make()
 
 
 @pytest.mark.parametrize("layer", [Linear(3, 2), BatchNorm1d(3)])

@@ -153,14 +153,6 @@ def test_paths_of_different_lengths_wait_for_each_other():
     assert a.grad.item() == 2 * 4 + 2
 
 
-def test_backward_twice_accumulates_twice():
-    a = leaf([1., 2.])
-    y = a * a
-    y.backward()
-    y.backward()
-    assert a.grad.data.tolist() == [4, 8]
-
-
 def test_backward_of_a_leaf_gives_ones_and_accumulates():
     a = leaf(np.zeros((2, 2)))
     a.backward()
@@ -315,22 +307,15 @@ def test_backward_at_any_depth_of_the_stack_leaves_recording_and_limit_as_they_w
 
 
 @deep
-def test_the_traceback_of_an_error_in_a_deep_graph_is_short():
-    y = Broken.apply(leaf(1.))
+def test_an_error_deep_in_a_graph_has_a_short_traceback_and_leaves_limit_and_recording():
+    y, limit = Broken.apply(leaf(1.)), sys.getrecursionlimit()
     for _ in range(5000):
         y = y + 1
     with pytest.raises(KeyError) as caught:
         y.backward()
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)]
     assert len(names) < 10 and names[-1] == "backward"
-
-
-def test_an_error_in_backward_leaves_limit_and_recording_as_they_were():
-    before = sys.getrecursionlimit()
-    with pytest.raises(KeyError):
-        (Broken.apply(leaf(1.)) + 1).backward()
-    assert sys.getrecursionlimit() == before
-    assert (leaf(1.) + 1).requires_grad
+    assert sys.getrecursionlimit() == limit and (leaf(1.) + 1).requires_grad
 
 
 def test_an_operation_of_twenty_thousand_inputs_takes_no_time_to_speak_of():
@@ -501,22 +486,6 @@ def test_labels_a_bias_or_a_gamma_that_change_after_forward_do_no_harm(operation
         y.backward()
         return x.grad.data
     assert np.array_equal(gradient(False), gradient(True))
-
-
-def test_two_losses_on_a_shared_graph_with_a_step_between_them():
-    def run(step_between):
-        np.random.seed(0)
-        net = Sequential(Linear(3, 4), BatchNorm1d(4), Linear(4, 2))
-        h = net(Tensor.randn(5, 3))
-        first, second = (h * h).sum(), (h * 2).exp().sum()
-        optimizer = SGD(net.parameters(), lr=0.5)
-        first.backward()
-        if step_between:
-            optimizer.step()
-        optimizer.zero_grad()
-        second.backward()
-        return [p.grad.data for p in net.parameters()]
-    assert all(np.array_equal(a, b) for a, b in zip(run(False), run(True)))
 
 
 # ---- operations as students write them

@@ -2,6 +2,7 @@
 # ./grade.sh 1     scores problems 1.1 to 2.6
 # ./grade.sh m     trains on MNIST and plots the validation accuracy
 # ./grade.sh test  runs the project's own tests
+# ./grade.sh starter | autolab | gradescope | class  are for course staff
 # Works from any directory; written for bash 3.2, which macOS has.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # started as "sh grade.sh"
 set -u
@@ -12,12 +13,20 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)" || exit 2
     echo "grade.sh: no requirements.txt beside it; run the script itself, not a link to it" >&2
     exit 2
 }
+staff="$here/autograder/course"  # not in the starter handout
 mark="made-by-grade.sh"  # in .venv: that it may be made anew, and what pip said
 
 usage() {
     echo "usage: ./grade.sh 1 [OPTION...]     score problems 1.1 to 2.6 (--help lists the options)" >&2
     echo "       ./grade.sh m                 train on MNIST, plot the validation accuracy" >&2
-    echo "       ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)" >&2
+    [ ! -d "$staff" ] || cat >&2 <<'STAFF'
+       ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)
+For course staff:
+       ./grade.sh starter DIR          write the handout for students
+       ./grade.sh autolab DIR          write an assessment that Autolab imports
+       ./grade.sh gradescope FILE.zip  write an autograder for Gradescope
+       ./grade.sh class FOLDER [--jobs N] [--csv FILE]  grade every submission in a folder
+STAFF
     exit 2
 }
 
@@ -70,8 +79,9 @@ find_python() {
 task="$1"
 shift
 case "$task" in
-    1 | test) ;;
+    1) ;;
     m) [ $# -eq 0 ] || usage ;;
+    test | starter | autolab | gradescope | class) [ -d "$staff" ] || usage ;;
     *) usage ;;
 esac
 
@@ -79,5 +89,7 @@ find_python
 case "$task" in
     1) exec "$python" "$here/autograder/hw1_autograder/runner.py" "$@" ;;
     m) exec "$python" "$here/autograder/hw1_autograder/test_mnist.py" ;;
+    starter | autolab | gradescope | class)
+        exec "$python" "$staff/course.py" "$task" "$@" ;;
     test) cd "$here" && exec "$python" -m pytest -q "$@" ;;
 esac

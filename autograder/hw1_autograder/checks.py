@@ -1,60 +1,113 @@
-"""What a check is, and how an answer is compared with what was expected.
+"""What a check is, what its answer is judged by, and how the two are compared.
 
 The checks themselves are in ``test_autograd.py`` and ``test_mlp.py``.
 """
 
+import ast
 import inspect
 import textwrap
+from dataclasses import dataclass
+from typing import Iterable
 from types import SimpleNamespace
 
 import numpy as np
 
 import helpers
+import observer
 
 CHECKS = []
+TITLES = {}  # of the problems, in their order
 FORMULAS = SimpleNamespace()  # the right ones; a mistake is a copy with some replaced
 
 RTOL = 1e-4  # float32 submissions are welcome: these are wide enough for them and still
 ATOL = 1e-5  # far narrower than what any mistake in the catalogue changes
 
 
+@dataclass
+class Known:
+    """A mistake that is known to lead to other values in some check, and those values."""
+    id: str
+    message: str
+    values: list  # of dicts: there may be several ways to get it wrong
+
+
+@dataclass
+class Key:
+    """What judges the answer to a check on given inputs: nothing else is needed for it."""
+    expected: dict
+    mistakes: Iterable[Known]  # looked at only when an answer is not as expected
+
+
 class Check:
     """One scored question.
 
     Attributes:
-        problem (str): the handout's number, such as "2.4".
+        problem (str), number (str): the handout's number and this check's, as "2.4" and "2.4.1".
         name (str), points (int): what it asks and what it is worth.
-        code (str): three lines that do the same in the sandbox.
-        source (str): the text of the scenario, which runs in the submission's process.
+        shares (dict): what each value is worth; empty if the points are for all together.
+        shown (str): the scenario as the report shows it.
+        source (str): the text that defines ``scenario`` for the submission's process.
+        observed (str): the same, for a scenario that returns facts of the graph instead.
         inputs (function): from a NumPy Generator to the scenario's arguments, a dict.
         reference (function): from formulas and those arguments to the values expected.
-        advice (dict): for values that are not scored, what to say when one is off.
-        when_it_raises (str): what to add when the scenario does not run to its end.
-        hints (tuple): names of values that are not scored but help to tell mistakes apart.
+        advice (dict): for values that are not scored, what to say when one is not True.
+        hints (tuple): names of values that are not scored but tell mistakes apart.
+        carries (tuple): names of values without which the layers cannot work.
+        basic (bool): whether the other checks of its problem cannot work without them either.
     """
 
-    def __init__(self, problem, name, points, code, plan):
+    def __init__(self, problem, name, points, plan, swap):
         self.problem = problem
+        self.number = "%s.%d" % (problem, 1 + sum(c.problem == problem for c in CHECKS))
         self.name = name
-        self.points = points
-        self.code = textwrap.dedent(code).strip()
-        self.source = inspect.getsource(helpers) + textwrap.dedent(
-            inspect.getsource(plan.scenario))
+        self.shares = points if isinstance(points, dict) else {}
+        self.points = sum(self.shares.values()) if self.shares else points
         self.inputs = plan.inputs
-        self.reference = plan.reference
+        self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
         self.hints = getattr(plan, "hints", ())
-        self.when_it_raises = getattr(plan, "when_it_raises", "")
+        self.carries = getattr(plan, "carries", ())
+        self.basic = getattr(plan, "basic", False)
+        scenario = textwrap.dedent(inspect.getsource(plan.scenario))
+        for old, new in swap.items():
+            scenario = scenario.replace(old, new)
+        self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
+        self.words = {node.id if isinstance(node, ast.Name) else node.attr
+                      for node in ast.walk(ast.parse(scenario))
+                      if isinstance(node, (ast.Name, ast.Attribute))}
+        bring = "bring(%r)" % sorted(self.words & set(helpers.PLACES))
+        self.source = "\n\n".join([inspect.getsource(helpers), bring, scenario,
+                                   "scenario = answering(scenario)\n"])
+        self.observed = "\n\n".join([inspect.getsource(helpers), inspect.getsource(observer),
+                                     bring, scenario, "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):
             return self.reference(formulas, **inputs)
 
+    def scored(self, expected):
+        return [name for name in expected if name not in self.advice and name not in self.hints]
 
-def check(problem, name, points, code):
-    """Class decorator: makes a check of a class with inputs, scenario and reference."""
+    def earned(self, expected, values):
+        """The points that these values are worth."""
+        off = wrong_values(self, expected, values)
+        if not self.shares:
+            return 0 if off else self.points
+        return sum(share for name, share in self.shares.items() if name not in off)
+
+
+def problem(number, title):
+    TITLES[number] = title
+
+
+def check(problem, name, points, swap={}):
+    """Class decorator: makes a check of a class with inputs, scenario and reference.
+
+    ``points`` is a number, or a dict from the names of values to what each is worth; ``swap``
+    says what to write instead in the text of the scenario.
+    """
     def add(plan):
-        CHECKS.append(Check(problem, name, points, code, plan))
+        CHECKS.append(Check(problem, name, points, plan, swap))
         return plan
     return add
 
@@ -69,8 +122,8 @@ def formula(function):
 
 def wrong_values(check, expected, values):
     """The names of the scored values that are not as expected."""
-    return [name for name in expected if name not in check.advice and name not in check.hints
-            and not same(values.get(name), expected[name])]
+    return [name for name in check.scored(expected)
+            if name not in values or not same(values[name], expected[name])]
 
 
 def same(got, expected):
@@ -97,6 +150,8 @@ def difference(name, got, expected):
     if got.shape != expected.shape:
         return ["%s: expected shape %s, got shape %s (%s)"
                 % (name, expected.shape, got.shape, got.dtype)]
+    if expected.size == 1:
+        return ["%s: expected %.6g, got %.6g" % (name, expected.item(), got.item())]
     with np.errstate(all="ignore"):
         error = np.abs(got - expected)
         off = ~np.isclose(got, expected, RTOL, ATOL)

@@ -1,49 +1,82 @@
-"""What every scenario may use; this text goes in front of a scenario's own when it runs."""
+"""What every scenario may use; this text goes in front of a scenario's own when it runs.
+
+A scenario names ``Tensor``, ``F``, ``SGD`` and so on without importing them: ``bring`` does,
+and only what it names, so that a broken file costs the points of what is in it.
+"""
+
+import importlib
 
 import numpy as np
+
+PLACES = {"Tensor": "tensor", "ContextManager": "autograd_engine", "F": "nn.functional",
+          "Linear": "nn.linear", "Sequential": "nn.sequential", "ReLU": "nn.activations",
+          "BatchNorm1d": "nn.batchnorm", "CrossEntropyLoss": "nn.loss", "SGD": "optim.sgd"}
+
+
+def bring(names):
+    """Import what a scenario names; always in the same order."""
+    for name in sorted(names, key=list(PLACES).index):
+        module = importlib.import_module("mytorch." + PLACES[name])
+        globals()[name] = module if name == "F" else getattr(module, name)
+
+
+def answering(scenario):
+    """The scenario, returning arrays and facts in place of Tensors."""
+    def answer(**inputs):
+        return {name: array_of(value) for name, value in scenario(**inputs).items()}
+    return answer
 
 
 def array_of(value):
     """The array in a Tensor; the value itself if it is none."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "data"):
         return value
-    return getattr(value, "data", value)
-
-
-def grad_of(tensor):
-    """The array in a tensor's ``.grad``, or None."""
-    return None if tensor.grad is None else array_of(tensor.grad)
+    if hasattr(value.data, "requires_grad"):
+        return "a Tensor whose .data is a Tensor"
+    return value.data
 
 
 def flat(value):
-    """An array as a vector, whether its shape is (F,) or (1, F); None stays None."""
+    """An array as a vector, whether its shape is (F,), (1, F) or (); None stays None."""
+    value = array_of(value)
     return None if value is None else np.ravel(value)
 
 
-def linear_layer(weight, bias):
+def kept(tensor):
+    """The gradient that a tensor keeps; None also for one of zeros, as some start with."""
+    grad = array_of(tensor.grad)
+    return grad if grad is not None and np.any(grad) else None
+
+
+def leaves(node):
+    """The leaves that a node of a graph leads to."""
+    if hasattr(node, "variable"):
+        return {id(node.variable)}
+    return {leaf for parent in getattr(node, "next_functions", ()) for leaf in leaves(parent)}
+
+
+def put(owner, name, array):
+    """Set the array of a layer's Tensor, in the shape that it has there."""
+    current = getattr(owner, name)
+    array = np.reshape(array, np.shape(array_of(current)))
+    if isinstance(current, np.ndarray):
+        setattr(owner, name, array)
+    else:
+        current.data = array
+
+
+def linear(weight, bias):
     """The submission's Linear with given parameters."""
-    from mytorch.nn.linear import Linear
-    layer = Linear(weight.shape[1], weight.shape[0])
-    layer.weight.data = weight.copy()
-    layer.bias.data = bias.copy()
+    bring(["Linear"])
+    layer = Linear(weight.shape[1], weight.shape[0])  # noqa: F821
+    layer.weight.data, layer.bias.data = weight.copy(), bias.copy()
     return layer
 
 
-def batchnorm_layer(gamma, beta):
+def batchnorm(gamma, beta):
     """The submission's BatchNorm1d with given parameters."""
-    from mytorch.nn.batchnorm import BatchNorm1d
-    layer = BatchNorm1d(gamma.shape[0])
-    layer.gamma.data = gamma.copy().reshape(np.shape(layer.gamma.data))
-    layer.beta.data = beta.copy().reshape(np.shape(layer.beta.data))
+    bring(["BatchNorm1d"])
+    layer = BatchNorm1d(gamma.shape[0])  # noqa: F821
+    put(layer, "gamma", gamma.copy())
+    put(layer, "beta", beta.copy())
     return layer
-
-
-def descend(parameters, lr):
-    """A plain step downhill, without the submission's optimizer."""
-    for parameter in parameters:
-        if parameter.grad is None:
-            raise ValueError("a parameter of shape %s has no .grad after backward()"
-                             % (np.shape(parameter.data),))
-        parameter.data = parameter.data - lr * np.reshape(grad_of(parameter),
-                                                          np.shape(parameter.data))
-        parameter.grad = None

@@ -9,6 +9,8 @@ The last line of its output is the scores as JSON, which is what Autolab reads.
 import argparse
 import json
 import os
+import random
+import re
 import signal
 import sys
 import zlib
@@ -21,165 +23,74 @@ except ImportError:
 
 import test_autograd  # noqa: E402,F401 (its checks register themselves)
 import test_mlp  # noqa: E402,F401
-from checks import CHECKS, difference, wrong_values  # noqa: E402
+from again import run_again  # noqa: E402
+from checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
 from client import Worker, one_line  # noqa: E402
-from mistakes import recognise  # noqa: E402
+from explain import explain  # noqa: E402
+from mistakes import key_of  # noqa: E402
+from report import Printer, conclude, report, warnings_of  # noqa: E402,F401
 from submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TITLES = {"1.1.0": "Addition (given)", "1.1.1": "Element-wise subtraction",
-          "1.1.2": "Element-wise multiplication", "1.1.3": "Element-wise division",
-          "1.2": "Autograd", "2.1": "Linear layer", "2.2": "ReLU",
-          "2.3": "Stochastic gradient descent", "2.4": "Batch normalization",
-          "2.5": "Cross entropy loss", "2.6": "Momentum"}
-MNIST_POINTS = 10
-WRONG_SUMS = ("grad-overwritten", "first-path-only")
+SEED = 11785
 
 
 class Result:
-    """What became of a check: whether it passed, what to tell the student, which mistake."""
+    """What became of a check.
 
-    def __init__(self, check, lines=(), mistake=None, answer=None):
-        self.check = check
-        self.passed = not lines
-        self.points = check.points if self.passed else 0
-        self.lines = list(lines)
-        self.mistake = mistake
-        self.answer = answer
+    Attributes:
+        check (Check), inputs (dict), answer (Answer): what was asked and what came.
+        off (list of str): the scored values that are not as expected.
+        passed (bool), points (int), lines (list of str): the verdict, and what it rests on.
+        explanation (Explanation or None): what went wrong, if that is known.
+    """
+
+    def __init__(self, check, inputs, key, answer):
+        self.check, self.inputs, self.answer = check, inputs, answer
+        self.explanation = None
+        if answer.values is None:
+            self.off, self.points, self.lines = [], 0, answer.problem.split("\n")
+        else:
+            self.off = wrong_values(check, key.expected, answer.values)
+            self.points = check.earned(key.expected, answer.values)
+            self.lines = [line for name in self.off[:2]
+                          for line in difference(name, answer.values.get(name),
+                                                 key.expected[name])]
+        if len(self.off) > 2:
+            self.lines.append("also off: " + ", ".join(self.off[2:]))
+        self.passed = not self.lines
+
+    @property
+    def message(self):
+        return "\n".join(self.lines + ([self.explanation.message] if self.explanation else []))
+
+
+def inputs_of(check, seed):
+    """A check's inputs: they depend on the seed and its own name, not on what ran before it."""
+    key = zlib.crc32((check.problem + check.name).encode())
+    return check.inputs(np.random.default_rng([seed, key]))
 
 
 def grade(worker, root, checks, seed):
     """Put every check to the submission in the folder ``root``; yields Results."""
-    autograd_is_wrong = False
+    failed = []
     worker.open(root)
     for check in checks:
-        # A check's inputs depend on the seed and its own name, not on what ran before it.
-        rng = np.random.default_rng([seed, zlib.crc32((check.problem + check.name).encode())])
-        inputs = check.inputs(rng)
-        result = judge(check, inputs, worker.run(check.source, inputs))
-        if autograd_is_wrong and check.problem.startswith("2"):
-            result.mistake = None  # wrong gradients may look like somebody else's mistake
-        autograd_is_wrong |= bool(result.mistake and result.mistake.id in WRONG_SUMS)
+        inputs = inputs_of(check, seed)
+        key = key_of(check, inputs)
+        result = Result(check, inputs, key, worker.run(check.source, inputs))
+        if not result.passed and check.points:
+            facts = observe(worker, check, inputs, result.answer)
+            result.explanation = explain(check, inputs, key, result.answer, facts, failed)
+            failed.append(result)
         yield result
 
 
-def judge(check, inputs, answer):
-    """Compare an answer with what was expected."""
-    if answer.values is None:
-        lines = answer.problem.split("\n")
-        return Result(check, lines + _wrapped(check.when_it_raises), answer=answer)
-    expected = check.expected(inputs)
-    off = wrong_values(check, expected, answer.values)
-    lines = [line for name in off[:2]
-             for line in difference(name, answer.values.get(name), expected[name])]
-    if len(off) > 2:
-        lines.append("also off: " + ", ".join(off[2:])[:90])
-    mistake = recognise(check, inputs, answer.values) if off else None
-    return Result(check, lines, mistake, answer)
-
-
-def warnings_of(results):
-    """What is worth saying but costs nothing, each once."""
-    found = []
-    for result in results:
-        if result.answer.values is not None:
-            for name, advice in result.check.advice.items():
-                if result.answer.values.get(name) is not True:
-                    found.append(advice)
-        found += result.answer.warnings
-    return list(dict.fromkeys(found))
-
-
-# ---- reporting
-
-class Printer:
-    """Prints for a person: in colour on a terminal, unless NO_COLOR is set."""
-
-    def __init__(self):
-        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.problem = None
-        self.last_error = None
-
-    def paint(self, text, code):
-        return "\x1b[%sm%s\x1b[0m" % (code, text) if self.colour else text
-
-    def show(self, result):
-        check = result.check
-        if check.problem != self.problem:
-            self.problem = check.problem
-            print(self.paint("\n%s %s" % (check.problem, TITLES[check.problem]), "1"))
-        mark = self.paint("ok  ", "32") if result.passed else self.paint("FAIL", "31")
-        print("  %s  %-68s %s/%s" % (mark, check.name, result.points, check.points), flush=True)
-        if not result.passed and check.points:
-            self.explain(result)
-
-    def explain(self, result):
-        """What was run, what came of it, what it printed, which mistake it is."""
-        check = result.check
-        problem = result.answer.problem
-        if "\n" in problem and problem == self.last_error:  # the same line of the same file
-            self._block("what came of it:", ["the same as above: " + result.lines[0][:70]]
-                        + _wrapped(check.when_it_raises))
-            return
-        self.last_error = problem
-        self._block("in sandbox.py:", check.code.split("\n"))
-        self._block("what came of it:", result.lines[:5])
-        printed = result.answer.output.strip().split("\n") if result.answer.output.strip() else []
-        if printed:
-            more = ["..."] if len(printed) > 2 else []
-            self._block("it printed:", ["| " + line[:90] for line in printed[:2]] + more)
-        if result.mistake:
-            self._block("the mistake:", _wrapped(result.mistake.message))
-        print()
-
-    def _block(self, title, lines):
-        print("        " + self.paint(title, "36"))
-        for line in lines:
-            print("            " + line)
-
-
-def _wrapped(text, width=80):
-    lines = [""] if text else []
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return lines
-
-
-def report(results, whole):
-    """The report as INTERFACE.md gives it: a dict that goes into a JSON file."""
-    scores = {}
-    for result in results:
-        if result.check.problem != "1.1.0":
-            problem = result.check.problem
-            scores[problem] = scores.get(problem, 0) + result.points
-    out_of = sum(result.check.points for result in results)
-    if whole:
-        scores["3"] = 0
-        out_of += MNIST_POINTS
-    return {"scores": scores, "total": sum(scores.values()), "out_of": out_of,
-            "checks": [{"problem": r.check.problem, "name": r.check.name, "points": r.points,
-                        "out_of": r.check.points, "passed": r.passed,
-                        "message": "\n".join(r.lines + ([r.mistake.message] if r.mistake else [])),
-                        "mistake": r.mistake.id if r.mistake else None} for r in results],
-            "warnings": warnings_of(results)}
-
-
-def conclude(results, summary, printer):
-    """The end of a run: warnings, MNIST's note, the total and the first thing to fix."""
-    for text in summary["warnings"]:
-        print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
-    if "3" in summary["scores"]:
-        print(printer.paint("\n3 MNIST", "1"))
-        print("        not autograded: 0 of 10 here, so that 100/110 is a full score;")
-        print("        ./grade.sh m makes the plot that is graded by hand")
-    print(printer.paint("\nTotal: %d/%d" % (summary["total"], summary["out_of"]), "1"))
-    failed = [r for r in results if not r.passed and r.check.points]
-    if failed:
-        print("First fix: %s (handout, section %s)" % (failed[0].check.name,
-                                                       failed[0].check.problem))
-    print()
+def observe(worker, check, inputs, answer):
+    """What there is to see of the graph when a scenario that fails runs once more."""
+    if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
+        return []  # no error of Python's: it took too long, died or broke a rule
+    return [fact.split("|") for fact in worker.run(check.observed, inputs).values or {}]
 
 
 def arguments():
@@ -189,8 +100,11 @@ def arguments():
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
     parser.add_argument("--problem", action="append", default=[], metavar="N",
                         help="only this problem, such as 2.4; may be given several times")
-    parser.add_argument("--seed", type=int, default=11785,
-                        help="what the random inputs are drawn from (default: %(default)s)")
+    parser.add_argument("--again", metavar="CHECK",
+                        help="run only this check, such as 2.4.3, in this process, where print() "
+                             "and a debugger work")
+    parser.add_argument("--seed", type=seed, default=SEED, help="what the random inputs are drawn "
+                        "from, a number or 'random' (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
     parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
@@ -198,14 +112,40 @@ def arguments():
                              "there, or not at all without it (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
-    if options.seed < 0 or not 0 < options.timeout <= 3600:
-        parser.error("--seed must not be negative, --timeout must be above 0 and at most 3600")
+    if not 0 < options.timeout <= 3600:
+        parser.error("--timeout must be above 0 and at most 3600")
+    numbers = [check.number for check in CHECKS]
+    if options.again and options.again not in numbers:
+        parser.error("--again takes one of %s" % ", ".join(numbers))
     options.checks = [check for check in CHECKS if not options.problem or any(
         check.problem == n or check.problem.startswith(n + ".") for n in options.problem)]
     for n in options.problem:
         if not any(c.problem == n or c.problem.startswith(n + ".") for c in CHECKS):
             parser.error("problem %s is not scored here; these are: %s" % (n, ", ".join(TITLES)))
     return options
+
+
+def seed(text):
+    """A seed from the command line; 'random' draws one."""
+    number = random.SystemRandom().randrange(10 ** 6) if text == "random" else int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def to_repeat(options):
+    """The options without which a check would run on something else."""
+    given = [] if options.submission == REPOSITORY else ["--submission", options.submission]
+    return given + ([] if options.seed == SEED else ["--seed", str(options.seed)])
+
+
+def again(options):
+    """Run one check again in this process; the exit code."""
+    check = next(check for check in CHECKS if check.number == options.again)
+    inputs = inputs_of(check, options.seed)
+    with opened(options.submission) as root:
+        run_again(check, inputs, key_of(check, inputs), os.path.abspath(root))
+    return 0
 
 
 def silence():
@@ -216,6 +156,8 @@ def silence():
 def run(options, printer):
     """Grade, print and report; the exit code."""
     results = []
+    if options.seed != SEED:
+        print("seed %d" % options.seed)
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
     with opened(options.submission) as root, \
@@ -250,7 +192,7 @@ def main():
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
     try:
-        return run(options, Printer())
+        return again(options) if options.again else run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"
         silence()
         return 2

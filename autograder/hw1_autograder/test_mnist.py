@@ -130,7 +130,11 @@ def main():
     from hw1 import mnist
 
     started = time.perf_counter()
-    accuracies, model = train_and_keep(mnist, data)
+    try:
+        accuracies, model = train_and_keep(mnist, data)
+    except NotImplementedError as missing:  # in the starter handout
+        print("%s; nothing was trained" % missing, file=sys.stderr)
+        return 2
     seconds = time.perf_counter() - started
     try:
         plot(accuracies)

@@ -1,7 +1,7 @@
 """Hostile and broken submissions: none gets a point it did not earn, none stops the others'.
 
 Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so that it must
-lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 1 and 6.)
+lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 3 and 4.)
 """
 
 import os
@@ -199,8 +199,7 @@ HOSTILE = {
 
 
 CHECKED = [check for check in checks_around({"2.4"})
-           if check.problem in ("1.2", "2.1", "2.5", "2.6") or check.points == 6
-           or check.name == "BatchNorm forward in training"]
+           if check.problem in ("1.2", "2.1", "2.5", "2.6") or check.number in ("2.4.1", "2.4.2")]
 
 
 @pytest.fixture(scope="module")

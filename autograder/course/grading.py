@@ -1,0 +1,136 @@
+"""Finds the handin in what a student uploaded, and puts the grader to it as a process of its own.
+
+This file goes into the kits too: it needs Python and the grader's folder beside it, no more.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+from typing import Optional
+
+HERE = Path(__file__).resolve().parent
+RUNNER = next(folder / "hw1_autograder" / "runner.py" for folder in (HERE, HERE.parent)
+              if (folder / "hw1_autograder").is_dir())
+ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+)$", re.IGNORECASE)
+LONGEST = 240  # seconds; the grader's own limits end far earlier
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+class UnusableUpload(Exception):
+    """It cannot be said what was handed in; the message says why."""
+
+
+@dataclass
+class Outcome:
+    """What came of grading: the grader's report, or None and the reason.
+
+    ``settled`` is False when the grader did not come to its end; another try may help.
+    """
+    report: Optional[dict]
+    reason: str
+    settled: bool
+    text: str
+    seconds: float
+
+
+@contextmanager
+def handin(upload):
+    """Yield what the grader takes: an archive, or the folder that holds ``mytorch``.
+
+    Args:
+        upload (Path): an archive; or a folder with an archive, with ``mytorch/`` in it or up to
+            two folders deeper, or with the files of ``mytorch`` themselves.
+    """
+    folders = _folders(upload) if upload.is_dir() else []
+    archives = [path for folder in folders for path in sorted(folder.iterdir())
+                if ARCHIVE.search(path.name) and path.is_file()]
+    holders = [folder for folder in folders if (folder / "mytorch").is_dir()]
+    insides = [folder for folder in folders if (folder / "autograd_engine.py").is_file()]
+    if holders or not (archives or insides):
+        yield holders[0] if holders else upload
+    elif archives:
+        if len(archives) > 1:
+            names = ", ".join(path.name for path in archives)
+            raise UnusableUpload(f"several archives were handed in: {names}; one is taken")
+        yield archives[0]
+    else:
+        with tempfile.TemporaryDirectory(prefix="handin-") as scratch:
+            copytree(insides[0], Path(scratch, "mytorch"), symlinks=True)
+            yield Path(scratch)
+
+
+def _folders(top, depth=2):
+    """A folder and those below it, nearest first; not hidden ones, nor what macOS adds."""
+    found, level = [top], [top]
+    for _ in range(depth):
+        level = [path for folder in level for path in sorted(folder.iterdir())
+                 if path.is_dir() and not path.is_symlink() and path.name[0] not in "._"]
+        found += level
+    return found
+
+
+def grade(upload, show=None, started=None, options=("--seed", "random")):
+    """Grade what a student uploaded; returns an Outcome.
+
+    Args:
+        upload (Path): see ``handin``.
+        show (function): gets each line of the grader's output as it comes, but for the scores.
+        started (function): gets the process, so that the caller can end it.
+        options (sequence of str): for the grader.
+    """
+    begin = time.monotonic()
+    try:
+        with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
+            report = Path(folder, "report.json")
+            code, text = _run(["--submission", submission, "--json", report, *options],
+                              show or (lambda line: None), started or (lambda process: None))
+            content = json.loads(report.read_text("utf-8")) if code == 0 else None
+    except (UnusableUpload, OSError, ValueError, RecursionError) as error:
+        content, code, text = None, 2, f"cannot grade: {error}\n"
+    last = (text.strip() or "no output").splitlines()[-1]
+    reason = last.replace("cannot grade: ", "") if code else ""
+    if code not in (0, 2):
+        reason = f"the grader ended with exit code {code}: {reason}"
+    return Outcome(content, reason, code in (0, 2), text, time.monotonic() - begin)
+
+
+def _run(arguments, show, started):
+    """Run the grader; its exit code, and its output without the line of scores."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(RUNNER), *map(str, arguments)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+        start_new_session=True, env={**os.environ, **ONE_THREAD, "PYTHONIOENCODING": "utf-8"})
+    started(process)
+    limit = threading.Timer(LONGEST, process.terminate)
+    limit.start()
+    lines = []
+    try:
+        for line in process.stdout:
+            if not line.startswith('{"scores"'):
+                lines.append(line)
+                show(line)
+        return process.wait(), "".join(lines)
+    finally:
+        limit.cancel()
+        process.terminate()
+        process.stdout.close()
+        process.wait()
+
+
+def failures(report):
+    """The failed checks that cost points."""
+    return [check for check in report["checks"] if not check["passed"] and check["out_of"]]
+
+
+def first_line(check):
+    """What a failed check says first."""
+    return (check["message"].splitlines() or ["failed"])[0]

@@ -1,0 +1,124 @@
+"""What the kits share: whole or nothing on disk, archives of the same bytes each time."""
+
+import os
+import re
+import shutil
+import sys
+import tarfile
+import tempfile
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import grading
+
+COURSE = Path(__file__).resolve().parent
+REPOSITORY = COURSE.parent.parent
+TEMPLATES = COURSE / "templates"
+GRADER = COURSE.parent / "hw1_autograder"
+RELEASED = 1599350400  # 6 September 2020, the date of every file in an archive
+
+
+class CannotMake(Exception):
+    """Why a kit cannot be made, in one line."""
+
+
+@contextmanager
+def new_folder(path):
+    """Yield a folder that becomes ``path`` when all went well, and leaves nothing otherwise."""
+    path = Path(path)
+    exists = path.is_dir()
+    if path.exists() and not (exists and not any(path.iterdir())):
+        raise CannotMake(f"{path} exists{' and is not empty' if exists else ''}; give a new folder")
+    if not exists:
+        path.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path))
+    try:
+        yield scratch
+        for entry in sorted(scratch.iterdir()):
+            entry.rename(path / entry.name)
+        scratch.rmdir()
+    except BaseException:
+        shutil.rmtree(path if not exists else scratch)
+        raise
+
+
+@contextmanager
+def new_file(path, replace=False):
+    """Yield a file's path that becomes ``path`` when all went well."""
+    path = Path(path)
+    if path.is_dir() or path.exists() and not replace:
+        raise CannotMake(f"{path} exists; give a new file")
+    handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def copy_grader(folder, *drivers):
+    """Put the grader into a folder, and beside it what drives it on a platform."""
+    (folder / GRADER.name).mkdir(parents=True)
+    for path in sorted(GRADER.glob("*.py")):
+        if path.name != "test_mnist.py":  # problem 3 is graded by hand
+            shutil.copyfile(path, folder / GRADER.name / path.name)
+    for path in (COURSE / "grading.py", *drivers):
+        shutil.copyfile(path, folder / path.name)
+
+
+def _files(folder):
+    """The files in a folder, in an order that is the same everywhere."""
+    return sorted((path for path in folder.rglob("*") if path.is_file()),
+                  key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _mode(path):
+    """Scripts can be run: those with a first line that says by what."""
+    with open(path, "rb") as file:
+        return 0o755 if file.read(2) == b"#!" else 0o644
+
+
+def pack_tar(folder, archive, top):
+    """Pack a folder into a tar, under the name ``top``."""
+    with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for path in _files(folder):
+            member = tarfile.TarInfo(f"{top}/{path.relative_to(folder).as_posix()}")
+            member.size, member.mode, member.mtime = path.stat().st_size, _mode(path), RELEASED
+            with open(path, "rb") as file:
+                tar.addfile(member, file)
+
+
+def pack_zip(folder, archive):
+    """Pack the files in a folder into a zip, uncompressed: no version of zlib changes the bytes."""
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in _files(folder):
+            member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (2020, 9, 6, 0, 0, 0))
+            member.create_system, member.external_attr = 3, (0o100000 | _mode(path)) << 16
+            packed.writestr(member, path.read_bytes())
+
+
+class Problem(NamedTuple):
+    points: int
+    title: str
+
+
+def problems():
+    """The problems by number, as the grader has them: it is run on the solution beside it."""
+    outcome = grading.grade(REPOSITORY)
+    if outcome.report is None:
+        raise CannotMake(f"the grader does not run here: {outcome.reason}")
+    points = dict.fromkeys(outcome.report["scores"], 0)
+    for check in outcome.report["checks"]:
+        if check["out_of"]:
+            points[check["problem"]] += check["out_of"]
+    points["3"] = outcome.report["out_of"] - sum(points.values())  # by hand: it has no checks
+    for check in grading.failures(outcome.report):
+        print(f"warning: the solution here fails {check['problem']}, {check['name']}",
+              file=sys.stderr)
+    titles = dict(re.findall(r"^(\d[\d.]*) (\S.*)$", outcome.text, re.MULTILINE))
+    return {name: Problem(points[name], titles.get(name, "")) for name in points}

@@ -1,0 +1,63 @@
+"""The starter's grader: this one with values in place of references, formulas and mistakes."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+
+import cutting
+import kit
+
+KEYS = "keys.json"
+QUESTIONS = ("test_autograd.py", "test_mlp.py")
+
+
+def write(folder):
+    """Put the grader and the data for problem 3 into a starter."""
+    place = folder / "autograder" / kit.GRADER.name
+    (place / "data").mkdir(parents=True)
+    for path in sorted(kit.GRADER.glob("*.py")) + sorted((kit.GRADER / "data").glob("[!.]*")):
+        shutil.copyfile(path, place / path.relative_to(kit.GRADER))
+    for name in QUESTIONS:
+        text = (kit.GRADER / name).read_text("utf-8")
+        (place / name).write_text(cutting.drop(text, _is_an_answer), "utf-8")
+    shutil.copyfile(kit.TEMPLATES / "starter" / "mistakes.py", place / "mistakes.py")
+    made = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    if made.returncode:
+        raise kit.CannotMake(f"the keys cannot be made: {made.stderr.strip().splitlines()[-1]}")
+    (place / KEYS).write_text(made.stdout)
+
+
+def _is_an_answer(node):
+    """References and formulas: what says how the expected values come about."""
+    return isinstance(node, ast.FunctionDef) and (node.name == "reference" or any(
+        isinstance(line, ast.Name) and line.id == "formula" for line in node.decorator_list))
+
+
+def keys():
+    """What judges each check at the default seed: inputs, expected values, known mistakes."""
+    sys.path.insert(0, str(kit.GRADER))
+    import runner
+
+    found = {}
+    for check in runner.CHECKS:
+        inputs = runner.inputs_of(check, runner.SEED)
+        key = runner.key_of(check, inputs)
+        found[check.number] = {
+            "inputs": packed(inputs), "expected": packed(key.expected),
+            "mistakes": [{"id": mistake.id, "message": mistake.message,
+                          "values": [packed(values) for values in mistake.values]}
+                         for mistake in key.mistakes]}
+    return found
+
+
+def packed(values):
+    """Arrays as JSON holds them; facts as they are."""
+    return {name: {"dtype": value.dtype.str, "shape": value.shape, "data": value.ravel().tolist()}
+            if hasattr(value, "dtype") else value for name, value in values.items()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(keys(), indent=None, separators=(",", ":")))

@@ -1,0 +1,269 @@
+"""What went wrong in a failed check: a known mistake, a fact of the graph, or a relation.
+
+The first that fits is told, in this order:
+
+1. a failed check of an earlier problem that must lead to this failure: fix that first;
+2. a mistake of the catalogue whose values are exactly those that came;
+3. a fact that ``observer.py`` saw when the scenario ran once more;
+4. a relation of the values that came to those expected, such as "times -1";
+5. two mistakes of the catalogue together.
+
+Where two mistakes fit, both are told; a formula is needed for none of this, only the Key.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from checks import alike, same, wrong_values
+
+OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
+SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size|AssertionError: \(", re.IGNORECASE)
+
+
+@dataclass
+class Explanation:
+    id: str  # None: nothing is named
+    message: str
+
+
+def explain(check, inputs, key, answer, facts, failed):
+    """The Explanation of a failed check, or None.
+
+    Args:
+        facts (list of list of str): what was seen when the scenario ran once more.
+        failed (list of Result): the checks that failed before.
+    """
+    first = fix_first(check, answer, facts, failed)
+    fact = fact_of(facts, answer.problem)
+    if first:
+        told = fact if check.problem.startswith("1") else None
+        return told or Explanation(None, "%s fails: fix that first." % first)
+    before = [result.check for result in failed if result.check.problem == check.problem]
+    if answer.values is None:
+        found = fact or (not before and error(answer.problem))
+    else:
+        off = wrong_values(check, key.expected, answer.values)
+        single, pairs = known(check, key, answer.values)
+        found = (only(single, 1) or fact or only(single, 2)
+                 or relation(inputs, key, answer.values, off)
+                 or numbers_in(off, answer.values) > 3 and only(pairs, 2))
+    if not found and before:
+        return Explanation(None, "%s (%s) fails too: fix that first."
+                           % (before[0].number, before[0].name))
+    return found or None
+
+
+def only(mistakes, most):
+    """One Explanation of one or two Knowns; where there are more than ``most``, none."""
+    if not 1 <= len(mistakes) <= most:
+        return None
+    message = mistakes[0].message
+    if len(mistakes) == 2:
+        message = "Either: %s  Or: %s" % (message, mistakes[1].message)
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message)
+
+
+def known(check, key, values):
+    """The known mistakes that lead to these values: single ones, and if there are none, pairs."""
+    single, pairs = [], []
+    for mistake in key.mistakes:
+        pair = "+" in mistake.id
+        if pair and single:
+            break
+        if any(fits(check, wrong, values) for wrong in mistake.values):
+            (pairs if pair else single).append(mistake)
+    return single, pairs
+
+
+def numbers_in(off, values):
+    return sum(np.size(values.get(name)) for name in off)
+
+
+def fits(check, wrong, values):
+    return all(name in values and alike(values[name], wrong[name])
+               for name in wrong if name not in check.advice)
+
+
+# ---- what must fail because something else does
+
+def fix_first(check, answer, facts, failed):
+    """The problem or check that failed before and leads to this failure, or None."""
+    used = {fact[1] for fact in facts if fact[0] == "uses"}
+    failing = {result.check.problem for result in failed}
+    for name, (problem, symbol) in OPERATIONS.items():
+        operand = "unsupported operand type(s) for %s:" % symbol in answer.problem
+        if problem in failing and problem != check.problem and (name in used or operand):
+            return problem
+    if check.problem.startswith("1.1"):
+        return None
+    for result in failed:
+        inside = check.problem == "1.2" and not result.check.basic
+        if result.check.problem == "1.2" and not inside and leads_on(result, check):
+            return result.check.number
+    if "2.1" in failing and check.problem != "2.1" and check.words & {"linear", "Sequential"}:
+        return "2.1"
+    return None
+
+
+def leads_on(result, check):
+    """Whether what failed in 1.2 must lead to a failure in a check of the layers."""
+    raised = result.answer.values is None
+    carries = result.check.carries
+    if check.words & {"grad", "backward"} and any("is an array" in name for name in result.off):
+        return True
+    if "backward" in check.words:
+        return bool(carries) and (raised or bool(set(carries) & set(result.off)))
+    return (raised and bool(carries) and "grad" not in check.words
+            and "backward" not in result.check.words)
+
+
+# ---- facts of the graph
+
+FACTS = {  # those that break any graph first
+    "apply returns": "Function.apply() returns None; it has to return the output Tensor.",
+    "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
+    "data is a Tensor": "The .data of %s's output is a Tensor; it has to be a NumPy array.",
+    "requires_grad lost": "The output of %s does not require grad although an input does, so that "
+                          "the graph ends there.",
+    "no node": "The output of %s requires grad, but its grad_fn is None.",
+    "parent is another": "next_functions of %s holds a new %s for an intermediate result; it has "
+                         "to be that tensor's own grad_fn.",
+    "parent is None": "next_functions of %s holds None for a tensor that requires grad.",
+    "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "
+                          "keep the old one: assign to param.data.",
+    "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
+    "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
+                        "missing?).",
+    "parents missing": "next_functions of %s has %s entries for %s Tensors: a constant leaves None "
+                       "there, so that parents and gradients stay in step.",
+    "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
+    "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
+                          "%s: each parent gets its own gradient, and backward() starts from ones "
+                          "of the tensor's shape.",
+    "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s%s",
+    "no grad_fn": "backward() is called on a tensor without a grad_fn: its last operation was not "
+                  "done through Function.apply (computed in NumPy, or from .data).",
+    "gradients share memory": "The .grad of two tensors share one array, so that adding to one in "
+                              "place changes the other: store a copy.",
+    "input changed": "%s.forward changes the array of its input; make a new array.",
+}
+
+
+def fact_of(facts, problem):
+    """The first fact, in the order above, that could lead to the failure."""
+    for kind, sentence in FACTS.items():
+        for fact in facts:
+            unfit = kind == "gradient's shape" and problem and not SHAPES.search(problem)
+            if fact[0] == kind and not unfit:
+                details = fact[1:]
+                if kind == "gradient's shape":
+                    details = fact[1:] + [_broadcast(*fact[1:])]
+                return Explanation("graph: " + kind,
+                                   sentence % tuple(details[:sentence.count("%s")]))
+    return None
+
+
+def _broadcast(name, got, wanted):
+    if name in ("MatMul", "Transpose", "Reshape"):
+        return "; each argument gets a gradient of its own shape."
+    return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "
+            "handout 2.1.")
+
+
+# ---- errors
+
+ERRORS = [
+    (r"TypeError: unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'",
+     "Tensors have no operator {0} yet: Tensor.__sub__ is for -, __mul__ for *, __truediv__ for / "
+     "(tensor.py)."),
+    (r"TypeError: cannot unpack non-iterable NoneType object$",
+     "backward returns None (is a return missing?); it has to return a gradient for each input."),
+    (r"TypeError: cannot unpack non-iterable (\w+) object$",
+     "backward returns a single {0}; it has to return a gradient for each input."),
+    (r"NotImplementedError", "This part is not written yet."),
+    (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
+     "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
+     "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
+]
+
+
+def error(problem):
+    """What an error of Python's says by itself."""
+    for pattern, sentence in ERRORS:
+        match = re.match(pattern, problem)
+        if match:
+            return Explanation("error: " + sentence.split()[0],
+                               sentence.format(*match.groups()))
+    return None
+
+
+# ---- relations
+
+def relation(inputs, key, values, off):
+    """What all values that are off have in common with those expected, if anything."""
+    pairs = [(values.get(name), key.expected[name]) for name in off]
+    right = [name for name in key.expected if name not in off]
+    if any(got is None for got, _ in pairs):
+        if all(got is None or same(got, expected) for got, expected in pairs):
+            names = [name for name in off if values.get(name) is None]
+            also = "; the forward values are right" if "out" in right or "loss" in right else ""
+            return Explanation("gradient missing", "%s None%s: what leads there was computed "
+                               "outside the graph (in NumPy, or from .data), or backward() does "
+                               "not reach it." % (", ".join(names)[:60] + (
+                                   " is" if len(names) == 1 else " are"), also))
+        return None
+    if any("a Tensor whose .data is a Tensor" == got for got, _ in pairs
+           if isinstance(got, str)):
+        return Explanation("data is a Tensor", "A tensor's .data became a Tensor: compute with "
+                           "the arrays in .data, and assign an array to it.")
+    if not all(isinstance(a, np.ndarray) and isinstance(b, np.ndarray) for a, b in pairs):
+        return None
+    return _of_arrays(inputs, pairs, off)
+
+
+def _of_arrays(inputs, pairs, off):
+    if any(got.size != expected.size for got, expected in pairs):
+        return None
+    got, expected = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
+    if np.unique(np.abs(expected[np.abs(expected) > 1e-3]).round(4)).size < 3:
+        return None  # too little to tell one relation from another
+    names = ", ".join(off)[:60]
+    if not got.any():
+        return Explanation("all zero", "%s: all zeros." % names)
+    if all(a.shape == b.T.shape and same(a, b.T) for a, b in pairs):
+        return Explanation("transposed", "%s: transposed, the numbers are right." % names)
+    if same(got, expected):
+        return Explanation("shape", "%s: the numbers are right, the shape is not." % names)
+    start = np.concatenate([np.ravel(inputs[name]) if name in inputs else np.zeros(pair[1].size)
+                            for name, pair in zip(off, pairs)])  # where step() began
+    return _times(inputs, got - start, expected - start, names, "the step" if start.any() else
+                  "what is expected")
+
+
+def _times(inputs, got, expected, names, what):
+    """Whether all numbers are the expected ones times one and the same factor."""
+    if not np.isfinite(got).all():
+        return None
+    factor = got @ expected / (expected @ expected)
+    if not same(got, factor * expected) or abs(factor) < 1e-3:
+        return None
+    word = "%.4g" % factor
+    for value, meaning in _factors(inputs):
+        if np.isclose(factor, value, 1e-3):
+            word += " (%s)" % meaning
+    return Explanation("times %.4g" % factor, "%s: %s, times %s." % (names, what, word))
+
+
+def _factors(inputs):
+    yield -1, "a sign"
+    yield 2, "does something count twice?"
+    for name in ("x", "logits"):
+        if np.ndim(inputs.get(name, 0)) == 2:
+            yield len(inputs[name]), "the batch size N"
+            yield 1 / len(inputs[name]), "one over the batch size N"
+            yield 1 / inputs[name].size, "one over the number of entries"
+    if "lr" in inputs:
+        yield inputs["lr"], "lr"
+        yield 1 / inputs["lr"], "1/lr"

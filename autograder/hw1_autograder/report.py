@@ -1,0 +1,136 @@
+"""Reports: for a person, each failure in under twenty lines of 80 columns; and as a dict."""
+
+import os
+import re
+import shlex
+import sys
+import textwrap
+
+import numpy as np
+
+from checks import TITLES
+
+MNIST_POINTS = 10
+INDENT = " " * 4
+
+
+class Printer:
+    """Prints for a person: in colour on a terminal, unless NO_COLOR is set.
+
+    ``options`` are the command's own, which the line that runs a check again repeats.
+    """
+
+    def __init__(self, options=()):
+        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.again = " ".join(["./grade.sh 1"] + [shlex.quote(part) for part in options]
+                              + ["--again"])
+        self.problem = None
+        self.last_error = None
+
+    def paint(self, text, code):
+        return "\x1b[%sm%s\x1b[0m" % (code, text) if self.colour else text
+
+    def show(self, result):
+        check = result.check
+        if check.problem != self.problem:
+            self.problem = check.problem
+            print(self.paint("\n%s %s" % (check.problem, TITLES[check.problem]), "1"))
+        mark = self.paint("ok  ", "32") if result.passed else self.paint("FAIL", "31")
+        print("  %s  %-66s %s/%s" % (mark, check.name, result.points, check.points), flush=True)
+        if not result.passed and check.points:
+            self.explain(result)
+
+    def explain(self, result):
+        """What ran, on what, what came of it, what it printed, and what went wrong."""
+        problem = result.answer.problem
+        if "\n" in problem and problem == self.last_error:  # the same line of the same file
+            self._lines(["the same as above: " + result.lines[0][:50]])
+            return
+        self.last_error = problem
+        if result.explanation and not result.explanation.id:  # nothing to learn here yet
+            self._lines(_wrapped(result.lines[0])[:2])
+        else:
+            self._details(result)
+        if result.explanation:
+            self._lines(_wrapped("=> " + result.explanation.message)[:5])
+        self._lines(["again, print() and pdb work: %s %s" % (self.again, result.check.number)])
+        print()
+
+    def _details(self, result):
+        for line in result.check.shown.split("\n"):
+            print(INDENT + self.paint("| " + line, "36"))
+        self._lines(cut(_wrapped(shown_inputs(result.inputs)), 4))
+        printed = result.answer.output.strip()
+        if printed:
+            self._lines([textwrap.shorten("it printed: " + " / ".join(printed.split("\n")), 71)])
+        lines = [part for line in result.lines for part in _wrapped(line)[:2]]
+        self._lines(self.paint(line, "1") for line in lines[:3])
+
+    def _lines(self, lines):
+        for line in lines:
+            print(INDENT + line)
+
+
+def cut(lines, most):
+    return lines[:most] + ["..."] if len(lines) > most else lines
+
+
+def shown_inputs(inputs):
+    """The inputs as one writes them: x = [[0.5, 1], [2, 3]]; lr = 0.1."""
+    def shown(value):
+        return re.sub(r"\s+", " ", np.array2string(
+            np.asarray(value), separator=", ", threshold=40, max_line_width=10 ** 6,
+            formatter={"float_kind": "{:.10g}".format}))
+    return "; ".join("%s = %s" % (name, shown(value)) for name, value in inputs.items())
+
+
+def _wrapped(text):
+    lead = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text, 71, subsequent_indent=lead) or [""]
+
+
+def warnings_of(results):
+    """What is worth saying but costs nothing, each once."""
+    found = []
+    for result in results:
+        if result.answer.values is not None:
+            for name, advice in result.check.advice.items():
+                if result.answer.values.get(name) is not True:
+                    found.append(advice)
+        found += result.answer.warnings
+    return list(dict.fromkeys(found))
+
+
+def report(results, whole):
+    """The report as INTERFACE.md gives it: a dict that goes into a JSON file."""
+    scores = {}
+    for result in results:
+        if result.check.problem != "1.1.0":
+            problem = result.check.problem
+            scores[problem] = scores.get(problem, 0) + result.points
+    out_of = sum(result.check.points for result in results)
+    if whole:
+        scores["3"] = 0
+        out_of += MNIST_POINTS
+    return {"scores": scores, "total": sum(scores.values()), "out_of": out_of,
+            "checks": [{"problem": r.check.problem, "name": r.check.name, "points": r.points,
+                        "out_of": r.check.points, "passed": r.passed, "message": r.message,
+                        "mistake": r.explanation.id if r.explanation else None}
+                       for r in results],
+            "warnings": warnings_of(results)}
+
+
+def conclude(results, summary, printer):
+    """The end of a run: warnings, MNIST's note, the total and the first thing to fix."""
+    for text in summary["warnings"]:
+        print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
+    if "3" in summary["scores"]:
+        print(printer.paint("\n3 MNIST", "1"))
+        print("        not autograded: 0 of 10 here, so that 100/110 is a full score;")
+        print("        ./grade.sh m makes the plot that is graded by hand")
+    print(printer.paint("\nTotal: %d/%d" % (summary["total"], summary["out_of"]), "1"))
+    failed = [r for r in results if not r.passed and r.check.points]
+    if failed:
+        print("First fix: %s (handout, section %s)" % (failed[0].check.name,
+                                                       failed[0].check.problem))
+    print()

@@ -1,0 +1,264 @@
+"""./grade.sh autolab and gradescope, each tried on an imitation of its platform."""
+
+import io
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from graded import PLAIN, REPOSITORY, archive_plain, variant
+
+COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
+SOMEBODY = 54321  # a user that nobody else is
+ALL = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10, "2.4": 10,
+       "2.5": 15, "2.6": 10, "3": 0}
+BROKEN = ("nn/functional.py", "def unbroadcast(", "def unbroadcast((")
+HOSTILE = ("nn/functional.py", "import numpy as np\n", """import numpy as np
+import glob, os, signal
+print('{"scores": {"1.1.1": 999}}')
+for path in glob.glob("%s") + ["/proc/%%d/cwd/report.json" %% os.getppid()]:
+    try:
+        open(path, "w").write('{"score": 999, "scores": {"1.1.1": 999}, "tests": []}')
+    except BaseException:
+        pass
+os.kill(os.getppid(), signal.SIGKILL)
+""")
+
+
+def run(*command, **options):
+    environment = dict(os.environ, PATH=os.path.dirname(sys.executable) + ":" + os.environ["PATH"])
+    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=120,
+                          env=environment, **options)
+
+
+@pytest.fixture(scope="module")
+def kits(tmp_path_factory):
+    """Both kits, made by their commands: the folder of Autolab's, the zip of Gradescope's."""
+    folder = tmp_path_factory.mktemp("kits")
+    for task, place in (("autolab", "lab"), ("gradescope", "gs.zip")):
+        process = run(sys.executable, COURSE, task, folder / place)
+        assert process.returncode == 0, process.stdout
+    return folder
+
+
+# ---- Autolab
+
+def unprivileged():
+    """Become another user, if that user can run this Python, with Autolab's limits."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 << 20, 100 << 20))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(SOMEBODY)
+        os.setuid(SOMEBODY)
+    resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+
+
+def can_be_somebody():
+    try:
+        process = subprocess.run([sys.executable, "-c", "import numpy, sys; print(sys.executable)"],
+                                 preexec_fn=unprivileged, stdout=subprocess.PIPE)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return process.stdout.decode().strip() == sys.executable
+
+
+def autolab(kits, tmp_path, handin):
+    """What Autolab does with a handin; the lines of output."""
+    tmp_path.chmod(0o755)
+    place = tmp_path / "empty"
+    place.mkdir()
+    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde-Makefile"), str(place / "Makefile"))
+    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde.tar"), str(place))
+    if handin:
+        shutil.copy(str(handin), str(place / "handin.tar"))
+    options = {}
+    if os.geteuid() != 0 or can_be_somebody():
+        for path in [place, *place.iterdir()]:
+            os.chown(str(path), *([SOMEBODY] * 2 if os.geteuid() == 0 else [-1, -1]))
+        options["preexec_fn"] = unprivileged
+    process = run("make", cwd=str(place), **options)
+    assert process.returncode == 0, process.stdout
+    return process.stdout.splitlines()
+
+
+def handin_of(tmp_path, *changes):
+    with variant(*changes) as folder, tarfile.open(str(tmp_path / "x.tar"), "w") as tar:
+        tar.add(os.path.join(folder, "mytorch"), "mytorch")
+    return tmp_path / "x.tar"
+
+
+def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_assessment(
+        kits, tmp_path):
+    archive_plain(tmp_path / "right.tar")
+    lines = autolab(kits, tmp_path, tmp_path / "right.tar")
+    assert json.loads(lines[-1]) == {"scores": ALL}
+    assert "Total: 100/110" in lines and not any('"scores"' in line for line in lines[:-1])
+    described = (kits / "lab" / "hw1p1" / "hw1p1.yml").read_text()
+    assert re.findall(r"- name: '(.*)'", described) == list(ALL)
+    assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [
+        ALL[name] or 10 for name in ALL]
+
+
+def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path):
+    lines = autolab(kits, tmp_path, handin_of(tmp_path, (
+        "nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")))
+    feedback = json.loads(lines[-2])
+    assert feedback["_presentation"] == "semantic" and "1.1.1" in feedback["stages"]
+    hints = [check.get("hint") for check in feedback["1.1.1"].values() if not check["passed"]]
+    assert hints and all(hints) and all("\n" not in hint for hint in hints)
+    assert all(check["passed"] for check in feedback["1.1.2"].values())
+
+
+@pytest.mark.parametrize("kind", ["broken", "hostile", "empty", "missing"])
+def test_autolab_gets_feedback_and_zeros_for_a_handin_that_is_worth_nothing(kits, tmp_path, kind):
+    handin = None
+    if kind in ("broken", "hostile"):
+        where = str(tmp_path / "empty" / "*")
+        hostile = HOSTILE[:2] + (HOSTILE[2] % where,)
+        handin = handin_of(tmp_path, BROKEN if kind == "broken" else hostile)
+    elif kind == "empty":
+        handin = tmp_path / "empty.tar"
+        handin.write_bytes(b"")
+    lines = autolab(kits, tmp_path, handin)
+    assert json.loads(lines[-1]) == {"scores": dict.fromkeys(ALL, 0)}
+    feedback = json.loads(lines[-2])
+    assert [check["hint"] for stage in feedback["stages"] for check in feedback[stage].values()
+            if not check["passed"]]
+    assert len(lines) > 3
+
+
+def test_autolabs_tar_holds_one_folder_with_all_that_the_assessment_names(kits):
+    with tarfile.open(str(kits / "lab" / "hw1p1.tar")) as tar:
+        names = tar.getnames()
+        grader = tarfile.open(fileobj=io.BytesIO(tar.extractfile("hw1p1/autograde.tar").read()))
+    assert {name.split("/")[0] for name in names} == {"hw1p1"}
+    for name in ("hw1p1.yml", "autograde-Makefile", "Dockerfile", "hw1p1-handout.tar"):
+        assert "hw1p1/" + name in names
+    assert not [name for name in grader.getnames() if "mytorch" in name or "/tests" in name]
+
+
+# ---- Gradescope
+
+def gradescope(kits, tmp_path, fill):
+    """What Gradescope does with a submission: results.json, and what was printed for staff."""
+    root = tmp_path / "autograder"
+    for name in ("source", "submission", "results"):
+        (root / name).mkdir(parents=True)
+    with zipfile.ZipFile(str(kits / "gs.zip")) as packed:
+        packed.extractall(str(root / "source"))
+    shutil.copy(str(root / "source" / "run_autograder"), str(root / "run_autograder"))
+    (root / "run_autograder").chmod(0o755)
+    fill(root / "submission")
+    process = run(root / "run_autograder", cwd=str(tmp_path))
+    return json.loads((root / "results" / "results.json").read_text()), process.stdout
+
+
+def put(*changes):
+    """Something that puts ``mytorch/`` of a variant of the plain submission into a folder."""
+    def fill(place):
+        with variant(*changes) as folder:
+            shutil.copytree(os.path.join(folder, "mytorch"), str(place / "mytorch"))
+    return fill
+
+
+def put_files(place):
+    for path in Path(PLAIN, "mytorch").iterdir():
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(str(path), str(place / path.name))
+
+
+@pytest.mark.parametrize("fill", [lambda place: archive_plain(place / "handin.tar"), put(),
+                                  put_files], ids=["handin.tar", "mytorch/", "its files"])
+def test_gradescope_takes_an_upload_of_an_archive_a_folder_or_files(kits, tmp_path, fill):
+    results, printed = gradescope(kits, tmp_path, fill)
+    tests = results["tests"]
+    assert sum(test.get("score", 0) for test in tests) == 100
+    assert sum(test.get("max_score", 0) for test in tests) == 100
+    assert {test["number"] for test in tests} >= set(ALL) - {"3"}
+    assert all(test["status"] == "passed" for test in tests) and "Total: 100/110" in printed
+    assert results["execution_time"] > 0 and "score" not in results
+
+
+def test_gradescope_shows_what_failed_and_why(kits, tmp_path):
+    results, _ = gradescope(kits, tmp_path, put(("optim/sgd.py", "import", "impart")))
+    failed = [test for test in results["tests"] if test["status"] == "failed"]
+    assert {test["number"] for test in failed} >= {"2.3", "2.6"}
+    assert all(test["output"] and test["score"] < test["max_score"] for test in failed
+               if "score" in test)
+    assert "First fix: " in results["output"]
+
+
+def test_gradescope_gets_a_result_that_says_why_nothing_could_be_graded(kits, tmp_path):
+    results, _ = gradescope(kits, tmp_path, lambda place: (place / "x.txt").write_text("hi"))
+    assert results["score"] == 0 and "no folder mytorch" in results["output"]
+
+
+def test_gradescope_gets_a_result_when_the_grader_itself_breaks(kits, tmp_path):
+    def fill(place):
+        (place.parent / "source" / "grading.py").write_text("import no_such_module")
+    results, printed = gradescope(kits, tmp_path, fill)
+    assert results["score"] == 0 and "exit code 1" in results["output"]
+    assert "no_such_module" in printed and "no_such_module" not in results["output"]
+
+
+def test_gradescopes_results_are_out_of_a_submissions_reach(kits, tmp_path):
+    where = str(tmp_path / "autograder" / "*" / "*")
+    results, _ = gradescope(kits, tmp_path, put(HOSTILE[:2] + (HOSTILE[2] % where,)))
+    assert sum(test.get("score", 0) for test in results["tests"]) == 0 and "score" not in results
+    assert (tmp_path / "autograder" / "results").stat().st_mode & 0o77 == 0
+    assert (tmp_path / "autograder" / "source").stat().st_mode & 0o77 == 0
+    kit = (tmp_path / "autograder" / "source" / "drive.py").read_text()
+    assert "999" not in kit
+
+
+def test_gradescopes_zip_has_its_two_scripts_at_the_root_and_they_can_be_run(kits):
+    with zipfile.ZipFile(str(kits / "gs.zip")) as packed:
+        modes = {info.filename: info.external_attr >> 16 for info in packed.infolist()}
+        setup = packed.read("setup.sh").decode()
+    assert modes["setup.sh"] & 0o111 and modes["run_autograder"] & 0o111
+    assert "bubblewrap" in setup and subprocess.run(["bash", "-n"], input=setup.encode()
+                                                    ).returncode == 0
+    assert not [name for name in modes if "mytorch" in name]
+
+
+# ---- both
+
+@pytest.mark.parametrize("task, place", [("autolab", "x"), ("gradescope", "x.zip")])
+def test_the_same_repository_makes_the_same_bytes(kits, tmp_path, task, place):
+    run(sys.executable, COURSE, task, tmp_path / place)
+    made = kits / ("lab" if task == "autolab" else "gs.zip")
+    again = tmp_path / place
+    for path in [made] if made.is_file() else sorted(made.rglob("*.*")):
+        other = again / path.relative_to(made) if made.is_dir() else again
+        assert path.read_bytes() == other.read_bytes(), path
+
+
+@pytest.mark.parametrize("task", ["starter", "autolab"])
+def test_a_folder_that_is_not_empty_or_cannot_be_written_is_one_clear_line(tmp_path, task):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("")
+    for place, text in ((tmp_path / "full", "not empty"), (tmp_path / "full" / "mine", "exists"),
+                        (tmp_path / "none" / "x", "No such file"), ("/proc/x", "/proc/x")):
+        process = run(sys.executable, COURSE, task, place)
+        assert process.returncode == 2 and len(process.stdout.splitlines()) == 1
+        assert text in process.stdout
+    assert [path.name for path in tmp_path.rglob("*")] == ["full", "mine"]
+
+
+def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
+    (tmp_path / "old.zip").write_text("mine")
+    for name, text in (("old.zip", "exists"), ("notes", "ends in .zip"), ("no/x.zip", "No such")):
+        process = run(sys.executable, COURSE, "gradescope", tmp_path / name)
+        assert process.returncode == 2 and text in process.stdout
+        assert len(process.stdout.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["old.zip"]
+    assert (tmp_path / "old.zip").read_text() == "mine"

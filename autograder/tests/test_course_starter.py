@@ -1,0 +1,361 @@
+"""./grade.sh starter: what students get, and what comes of it when they solve it."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import cutting
+import starter
+from graded import PLAIN, REPOSITORY, grade
+
+COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
+FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
+SEQUENTIAL, LINEAR, ACTIVATIONS = "nn/sequential.py", "nn/linear.py", "nn/activations.py"
+
+# What a student writes for each problem, in the plain submission: replaced, or added.
+WRITTEN = {
+    "1.1.1": {FUNCTIONAL: ["Sub"], TENSOR: ["Tensor.__sub__"]},
+    "1.1.2": {FUNCTIONAL: ["Mul"], TENSOR: ["Tensor.__mul__"]},
+    "1.1.3": {FUNCTIONAL: ["Div"], TENSOR: ["Tensor.__truediv__"]},
+    "1.2": {ENGINE: ["backward", "Function"], TENSOR: ["Tensor.backward"]},
+    "2.1": {FUNCTIONAL: ["unbroadcast", "Add", "Sub", "Mul", "Div", "MatMul"],
+            TENSOR: ["Tensor.__matmul__"],
+            SEQUENTIAL: ["Sequential.forward"], LINEAR: ["Linear.forward"]},
+    "2.2": {FUNCTIONAL: ["ReLU"], ACTIVATIONS: ["ReLU"]},
+    "2.3": {"optim/sgd.py": ["SGD.step"]},  # and 2.6
+    "2.4": {FUNCTIONAL: ["Sum", "Sqrt"], TENSOR: ["Tensor.sum", "Tensor.sqrt"],
+            "nn/batchnorm.py": ["BatchNorm1d.forward"]},
+    "2.5": {FUNCTIONAL: ["cross_entropy", "Exp", "Sum"], TENSOR: ["Tensor.exp", "Tensor.sum"]},
+}
+POINTS = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10,
+          "2.6": 10, "2.4": 10, "2.5": 15}
+
+
+def run(folder, *command):
+    environment = dict(os.environ, PATH=os.path.dirname(sys.executable) + ":" + os.environ["PATH"])
+    return subprocess.run([str(part) for part in command], cwd=str(folder), env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course") / "hand out"
+    process = run(REPOSITORY, sys.executable, COURSE, "starter", folder)
+    assert process.returncode == 0, process.stdout
+    return folder
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    shutil.copytree(str(made), str(tmp_path / "mine"),
+                    ignore=shutil.ignore_patterns("data", "__pycache__"))
+    return tmp_path / "mine"
+
+
+def solve(folder, problem):
+    """Write the plain submission's solution of a problem into a starter."""
+    for file, names in WRITTEN[problem].items():
+        path = folder / "mytorch" / file
+        solution = Path(PLAIN, "mytorch", file).read_text()
+        for name in names:
+            piece = piece_of(solution, name)
+            if problem.startswith("1"):  # broadcasting comes with 2.1
+                piece = [re.sub(r"unbroadcast\((\w+), \w+\.shape\)", r"\1", line) for line in piece]
+            path.write_text(put(path.read_text(), name, piece))
+    text = (folder / "mytorch" / FUNCTIONAL).read_text()
+    if "\nimport mytorch.tensor as tensor\n" not in text:
+        (folder / "mytorch" / FUNCTIONAL).write_text(text.replace(
+            "\nimport numpy as np\n", "\nimport numpy as np\nimport mytorch.tensor as tensor\n"))
+
+
+def node_of(text, name):
+    found = ast.parse(text)
+    for part in name.split("."):
+        found = next((node for node in found.body if getattr(node, "name", None) == part), None)
+        if found is None:
+            return None
+    return found
+
+
+def piece_of(text, name):
+    node = node_of(text, name)
+    return text.splitlines()[node.lineno - 1 - len(node.decorator_list):node.end_lineno]
+
+
+def put(text, name, piece):
+    """The source with a definition replaced, or added to its class or to the end."""
+    lines, node = text.splitlines(), node_of(text, name)
+    if node is None:
+        owner = node_of(text, name.rpartition(".")[0]) if "." in name else None
+        end = owner.end_lineno if owner else len(lines)
+        lines[end:end] = [""] + piece
+    else:
+        lines[node.lineno - 1 - len(node.decorator_list):node.end_lineno] = piece
+    return "\n".join(lines) + "\n"
+
+
+def points_of(folder):
+    scores = {}
+    for result in grade(str(folder)):
+        if result.points:
+            scores[result.check.problem] = scores.get(result.check.problem, 0) + result.points
+    return scores
+
+
+# ---- what it holds
+
+def test_the_starter_has_the_handouts_top_level_and_nothing_of_the_staff(made):
+    assert sorted(path.name for path in made.iterdir()) == [
+        "README.md", "autograder", "create_tarball.sh", "grade.sh", "hw1", "mytorch",
+        "requirements.txt", "sandbox.py"]
+    assert [path.name for path in (made / "autograder").iterdir()] == ["hw1_autograder"]
+    assert os.access(str(made / "grade.sh"), os.X_OK)
+    for path in made.rglob("*.py"):
+        compile(path.read_text(), str(path), "exec")
+
+
+def test_everything_asked_for_is_marked_with_its_problem_and_keeps_name_and_docstring(made):
+    for problem, places in starter.ASKED.items():
+        for file, name in places:
+            theirs = node_of((made / file).read_text(), name)
+            ours = node_of(Path(REPOSITORY, file).read_text(), name)
+            piece = "\n".join(piece_of((made / file).read_text(), name))
+            assert f"# TODO {problem}\n" in piece
+            assert f'raise NotImplementedError("{problem}: ' in piece
+            assert ast.dump(theirs.args) == ast.dump(ours.args)
+            assert ast.get_docstring(theirs) == ast.get_docstring(ours)
+
+
+def test_the_starter_has_every_name_that_the_handout_gives(made):
+    engine = (made / "mytorch" / ENGINE).read_text()
+    for name in ("backward", "Function.forward", "Function.backward", "Function.apply",
+                 "AccumulateGrad.apply", "BackwardFunction.apply",
+                 "ContextManager.save_for_backward"):
+        assert node_of(engine, name) is not None, name
+    tensor = (made / "mytorch" / TENSOR).read_text()
+    for name in ("zeros", "ones", "empty", "randn", "arange", "shape", "fill_", "copy", "backward",
+                 "__add__", "__sub__", "__mul__", "__truediv__", "T", "reshape", "log"):
+        assert node_of(tensor, "Tensor." + name) is not None, name
+
+
+def test_no_line_of_the_solution_and_no_formula_goes_out(made):
+    ours = {path.relative_to(REPOSITORY).as_posix(): path.read_text()
+            for place in ("mytorch", "hw1", "autograder/hw1_autograder")
+            for path in Path(REPOSITORY, place).rglob("*.py")}
+    secret, given = set(), {line.strip() for path in starter.TEMPLATES.iterdir()
+                            for line in path.read_text().splitlines()}
+    for name, text in ours.items():
+        theirs = (made / name).read_text() if (made / name).exists() else ""
+        if theirs == text:
+            given |= {line.strip() for line in text.splitlines()}
+        elif "test_" in name:
+            answers = {True: [], False: []}
+            for node in functions_of(text):
+                answers[node.name == "reference" or any(
+                    getattr(line, "id", "") == "formula" for line in node.decorator_list)
+                ].append(node)
+            assert len(answers[True]) > 20
+            secret |= lines_of(text, answers[True])
+            given |= lines_of(text, [node for node in answers[False] if node.name == "scenario"])
+        elif "mytorch" in name or "hw1/" in name:
+            asked = {function.rpartition(".")[2] for places in starter.ASKED.values()
+                     for file, function in places if file == name}
+            kept = {node.name for node in functions_of(theirs)}
+            secret |= lines_of(text, [node for node in functions_of(text)
+                                      if node.name in asked or node.name not in kept])
+    out = {line.strip() for path in made.rglob("*.py") for line in path.read_text().splitlines()}
+    assert len(secret) > 300
+    assert sorted(secret & out - given) == []
+
+
+def functions_of(text):
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+
+
+def lines_of(text, functions):
+    """The telling lines of some functions: no docstrings, no names of values."""
+    found = set()
+    for node in functions:
+        first = node.body[1 if ast.get_docstring(node) else 0:]
+        for line in text.splitlines()[first[0].lineno - 1:node.end_lineno] if first else ():
+            if len(line.strip()) > 24 and line.strip()[0] != '"':
+                found.add(line.strip())
+    return found
+
+
+# ---- what comes of it
+
+def test_the_starter_scores_0_and_names_the_first_thing_to_do(copy):
+    process = run(copy, "./grade.sh", "1", "--json", "report.json")
+    assert process.returncode == 0, process.stdout
+    assert "Total: 0/110" in process.stdout and "First fix: " in process.stdout
+    assert "section 1.1.1" in process.stdout
+    report = json.loads((copy / "report.json").read_text())
+    for check in report["checks"]:
+        if check["out_of"]:
+            assert check["points"] == 0
+            assert "is to be written" in check["message"] or check["problem"] == "1.2" \
+                or "fails: fix that first" in check["message"], check
+
+
+@pytest.mark.parametrize("problem", ["1.1.1", "1.1.2", "1.1.3"])
+def test_a_problem_that_stands_alone_gives_exactly_its_points(copy, problem):
+    solve(copy, problem)
+    assert points_of(copy) == {problem: POINTS[problem]}
+
+
+def test_problem_after_problem_each_gives_exactly_its_points_and_all_give_100(copy):
+    expected = {}
+    for problem in WRITTEN:
+        solve(copy, problem)
+        expected.update({number: POINTS[number] for number in
+                         ([problem, "2.6"] if problem == "2.3" else [problem])})
+        assert points_of(copy) == expected, problem
+    process = run(copy, "./grade.sh", "1")
+    assert "Total: 100/110" in process.stdout
+    process = run(copy, sys.executable, "sandbox.py")
+    assert "Step 8 " in process.stdout  # told of the student's own engine
+    assert re.search(r"a.grad = \S+ \(should be 3\)", process.stdout)
+
+
+def test_a_students_report_is_the_same_as_the_staffs(copy):
+    for problem in WRITTEN:
+        solve(copy, problem)
+    for file, old, new in ((FUNCTIONAL, "sub_b = -grad_output.data", "sub_b = grad_output.data"),
+                           (SEQUENTIAL, "        return ", "            return "),
+                           ("nn/batchnorm.py", "self.eps", "0"),
+                           (FUNCTIONAL, "    loss = total", "    loss = tensor.Tensor(2.)*total")):
+        path = copy / "mytorch" / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+    reports = []
+    for runner in (copy, Path(REPOSITORY)):
+        process = run(copy, sys.executable, runner / "autograder" / "hw1_autograder" / "runner.py",
+                      "--submission", copy, "--json", "report.json")
+        assert process.returncode == 0, process.stdout
+        reports.append(json.loads((copy / "report.json").read_text()))
+    assert reports[0] == reports[1]
+    assert {check["mistake"] for check in reports[0]["checks"]} >= {"sub-sign"}
+
+
+def test_the_other_uses_say_what_is_missing(made, copy):
+    process = run(made, "./grade.sh", "m")
+    assert process.returncode == 2 and process.stdout.splitlines() == [
+        "3: mnist is to be written; nothing was trained"]
+    process = run(copy, sys.executable, "sandbox.py")
+    assert process.returncode == 1 and "Traceback" not in process.stdout
+    assert "The handout's example needs more: 1.1.2: " in process.stdout
+    process = run(copy, "./create_tarball.sh")
+    assert process.returncode == 0 and (copy / "handin.tar").exists()
+    process = run(copy, "./grade.sh", "1", "--seed", "7")
+    assert process.returncode == 2 and "leave out --seed" in process.stdout
+    process = run(copy, "./grade.sh", "class", ".")
+    assert process.returncode == 2 and "class" not in process.stdout
+
+
+def test_the_same_repository_makes_the_same_starter(made, tmp_path):
+    assert run(REPOSITORY, sys.executable, COURSE, "starter", tmp_path / "x").returncode == 0
+    files = sorted(path.relative_to(tmp_path / "x") for path in (tmp_path / "x").rglob("*"))
+    for path in files:
+        if (tmp_path / "x" / path).is_file():
+            assert (tmp_path / "x" / path).read_bytes() == (made / path).read_bytes(), path
+
+
+# ---- the cutting
+
+SOURCE = textwrap.dedent('''\
+    """A module."""
+
+    import math
+    import numpy as np
+
+
+    def asked(a,
+              b):
+        """What it does."""
+        return _helper(a) + math.pi  # secret
+
+
+    # of the helper
+    def _helper(a):
+        return a
+
+
+    class Kept:
+        @property
+        def part(self):
+            return shared()
+
+        @np.errstate(all="ignore")
+        def asked(self):
+            return self._own()
+
+        def _own(self):
+            return 1
+
+
+    def shared():
+        return 2
+    ''')
+
+
+def test_emptying_keeps_signature_docstring_and_what_the_rest_needs():
+    text = cutting.empty(SOURCE, {"asked": "1.1", "Kept.asked": "1.2"},
+                         stays=lambda name, node: name == "Kept.part")
+    assert text == textwrap.dedent('''\
+        """A module."""
+
+        import numpy as np
+
+
+        def asked(a,
+                  b):
+            """What it does."""
+            # TODO 1.1
+            raise NotImplementedError("1.1: asked is to be written")
+
+
+        class Kept:
+            @property
+            def part(self):
+                return shared()
+
+            def asked(self):
+                # TODO 1.2
+                raise NotImplementedError("1.2: Kept.asked is to be written")
+
+
+        def shared():
+            return 2
+        ''')
+
+
+def test_emptying_a_class_drops_the_methods_that_go_and_keeps_what_python_calls():
+    source = "class A:\n    def __len__(self):\n        return self._n()\n\n" \
+             "    def _n(self):\n        return 1\n\n    def __neg__(self):\n        return F.Neg\n"
+    text = cutting.empty(source, {}, {"A": None},
+                         goes=lambda name, node: name == "A.__neg__")
+    assert text == source[:source.index("\n    def __neg__")]
+
+
+def test_an_import_of_what_is_not_given_goes_and_its_use_is_an_error():
+    source = "from mytorch.x import a, b\n\n__all__ = [\"a\", \"b\"]\n"
+    assert cutting.keep_imports(source, lambda module: {"a"}) == (
+        "from mytorch.x import a\n\n__all__ = [\"a\"]\n")
+    with pytest.raises(LookupError, match="not given, but used: b"):
+        cutting.keep_imports(source + "b()\n", lambda module: {"a"})
+
+
+def test_a_name_that_the_source_lacks_is_an_error_at_once():
+    with pytest.raises(LookupError, match="Kept.gone, gone"):
+        cutting.empty(SOURCE, {"asked": "1.1", "gone": "1.2"}, {"Kept.gone": None})

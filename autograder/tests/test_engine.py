@@ -476,7 +476,8 @@ def test_gradients_are_those_at_the_values_that_forward_saw(operation, name, mut
 
 
 @pytest.mark.parametrize("operation, other", [
-    (F.cross_entropy, [0, 2]), (lambda x, bias: F.Linear.apply(x, Tensor.ones(2, 3), bias), [2., 3.]),
+    (F.cross_entropy, [0, 2]),
+    (lambda x, bias: F.Linear.apply(x, Tensor.ones(2, 3), bias), [2., 3.]),
     (lambda x, gamma: F.BatchNorm.apply(x, gamma, Tensor.ones(3), np.zeros(3), np.ones(3), 0.,
                                         False), [2., 3., 4.])])
 def test_labels_a_bias_or_a_gamma_that_change_after_forward_do_no_harm(operation, other):

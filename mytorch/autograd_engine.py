@@ -56,7 +56,7 @@ def backward(grad_fn, grad_of_outputs):
     with room_to_recurse(traversal.size), no_grad(), np.errstate(all="ignore"):
         try:
             traversal.visit(grad_fn, grad_of_outputs)
-        except Exception as error:
+        except BaseException as error:
             raise error.with_traceback(traceback_without(Traversal.visit, error))
 
 
@@ -187,7 +187,7 @@ class Function:
             TypeError: ``forward`` returned something that is no Tensor.
         """
         ctx = ContextManager()
-        ctx.next_functions = tuple(map(node_of, args)) if is_recording() else (None,) * len(args)
+        ctx.next_functions = tuple([node_of(arg) if is_recording() else None for arg in args])
         try:
             output = quietly(cls.forward, ctx, *args)
         except ValueError as error:
@@ -203,7 +203,8 @@ class Function:
         if linked:
             output.grad_fn = BackwardFunction(cls, ctx, ctx.next_functions, output.data.shape)
             if AccumulateGrad in map(type, ctx.next_functions):
-                output.grad_fn.leaves = [arg for arg in args if getattr(arg, "is_leaf", False)]
+                output.grad_fn.leaves = [arg for arg, node in zip(args, ctx.next_functions)
+                                         if type(node) is AccumulateGrad]
         return output
 
 
@@ -267,8 +268,9 @@ class AccumulateGrad:
         with self.adding:
             for term in (grad, leaf.grad):
                 if not _fits(term, self):
-                    raise RuntimeError(f"a gradient of shape {term.shape} cannot be accumulated "
-                                       f"in a tensor of shape {leaf.shape}")
+                    raise RuntimeError(f"a {type(term).__name__} of shape {term.shape} cannot be "
+                                       f"the .grad of a tensor of shape {leaf.shape}; a Tensor of "
+                                       "that shape can")
             total = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
             leaf.grad = type(grad)(total.astype(leaf.data.dtype, copy=False))
         return []
@@ -283,7 +285,8 @@ class BackwardFunction:
             constant or something that is no Tensor.
         function_name (str): the operation's name, such as "Add".
         shape (tuple or None): the output's; None for a node made by hand.
-        leaves (list of Tensor): the arguments that are leaves; the graph keeps these alive.
+        leaves (list of Tensor): the gradient-enabled leaves among the arguments, which the graph
+            keeps alive.
 
     Source: handout 0.1.5 (step 2).
     """

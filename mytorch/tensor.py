@@ -9,7 +9,7 @@ import copy
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.blocks import quietly
+from mytorch.blocks import is_recording, quietly
 
 
 class Tensor:
@@ -28,8 +28,8 @@ class Tensor:
         grad (Tensor or None): the gradient that has accumulated; of the same shape and
             dtype, on gradient-enabled leaves only.
 
-    Two tensors of different dtypes combine as two arrays do in NumPy; a number takes the
-    dtype of the (floating point) tensor it is combined with.
+    Dtypes are NumPy's: two tensors combine as two arrays do, and integers do not grow.  A number
+    takes the dtype of the (floating point) tensor it is combined with.
 
     Raises:
         TypeError: the data are no numbers.
@@ -108,7 +108,7 @@ class Tensor:
     def fill_(self, value):
         """Set every element to ``value``, in place; returns the tensor itself."""
         self.data = np.asarray(self.data)  # arithmetic on 0-d arrays makes NumPy scalars
-        self.data.fill(value)
+        quietly(self.data.fill, value)
         return self
 
     def copy(self, **flags):
@@ -142,7 +142,7 @@ class Tensor:
             raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
                                "of an operation; tensor.copy() gives a leaf")
         state = {name: getattr(self, name) for name in ("requires_grad", "is_parameter", "grad")}
-        return Tensor, (self.data,), (self.__dict__, state)
+        return type(self), (self.data,), (self.__dict__, state)
 
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
@@ -212,6 +212,28 @@ class Tensor:
 
     def __rpow__(self, other):
         return F.Pow.apply(self._operand(other, "**"), self)
+
+    def __iadd__(self, other):
+        return self._updated(self + other)
+
+    def __isub__(self, other):
+        return self._updated(self - other)
+
+    def __imul__(self, other):
+        return self._updated(self * other)
+
+    def __itruediv__(self, other):
+        return self._updated(self / other)
+
+    def _updated(self, result):
+        """What ``+=`` and its kin leave: a new tensor, but a leaf that is learned stays itself."""
+        if not (self.is_leaf and self.requires_grad):
+            return result
+        if is_recording():
+            raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
+                               "is recorded; put this into a block \"with no_grad():\"")
+        self.data = result.data
+        return self
 
     def __neg__(self):
         return F.Neg.apply(self)

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import re
 import select
 import signal
 import subprocess
@@ -322,7 +323,8 @@ def _describe(error):
     if error.get("missing") is None:
         error["missing"] = ""
     _exactly(error, type=str, message=str, place=list, missing=str, circular=bool)
-    text = f"{short(error['type'], 60)}: {short(error['message'], 300)}"
+    kind = re.sub(r"\W", "?", error["type"][:60])  # a report's line begins with it
+    text = f"{kind}: {short(error['message'], 300)}"
     if error["place"]:
         if [type(part) for part in error["place"]] != [str, int, str]:
             raise ValueError("no place")

@@ -325,3 +325,32 @@ def test_unsigned_labels_are_fine():
 
 def test_nan_logits_give_a_nan_loss():
     assert np.isnan(CrossEntropyLoss()(Tensor([[np.nan, 1.]]), labels(0)).item())
+
+
+@pytest.mark.parametrize("value", [5, Tensor([1.]), "text"])
+def test_what_is_no_module_cannot_be_assigned_over_a_module(value):
+    net = Module()
+    net.layer = Linear(2, 2)
+    with pytest.raises(TypeError, match="Module.layer is a parameter or module.*got "):
+        net.layer = value
+    net.layer = None
+    assert list(net.parameters()) == []
+
+
+def test_a_layers_own_train_is_called_by_the_network_it_is_in():
+    class Frozen(BatchNorm1d):
+        def train(self):
+            return self.eval()
+
+    net = Sequential(Linear(2, 2), Frozen(2)).train()
+    assert net[0].is_train and not net[1].is_train
+
+
+def test_a_linear_layer_without_its_bias_is_a_product():
+    layer = Linear(3, 2)
+    layer.bias = None
+    x = Tensor(np.ones((4, 3)), requires_grad=True)
+    out = layer(x)
+    out.backward()
+    assert np.allclose(out.data, x.data @ layer.weight.data.T)
+    assert layer.weight.grad.shape == (2, 3) and len(list(layer.parameters())) == 1

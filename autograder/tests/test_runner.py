@@ -184,7 +184,7 @@ def test_a_submissions_words_begin_no_line_of_the_report():
         with variant(("nn/batchnorm.py", None, liar % padding)) as root:
             process = run("--submission", root, "--problem", "2.4")
         lines = [line.strip() for line in process.stdout.splitlines()]
-        assert [line for line in lines if line.startswith("Total")] == ["Total: 0/10"]
+        assert [line for line in lines if line.startswith("Total:")] == ["Total: 0/10"]
         assert "Total: 110/110" in process.stdout
 
 

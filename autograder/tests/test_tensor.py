@@ -5,7 +5,7 @@ import operator
 import numpy as np
 import pytest
 
-from mytorch import Tensor
+from mytorch import Tensor, no_grad
 
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 
@@ -216,3 +216,33 @@ def test_integers_whose_requires_grad_is_set_later_become_float64(dtype):
 
 def test_integers_without_gradient_stay_what_they_are():
     assert Tensor([1, 2]).dtype.kind == "i" and Tensor.arange(3).dtype.kind == "i"
+
+
+# ---- in place
+
+STEPS = [lambda p: operator.isub(p, 0.5), lambda p: operator.iadd(p, 1),
+         lambda p: operator.imul(p, 3.), lambda p: operator.itruediv(p, 2)]
+
+
+@pytest.mark.parametrize("step, expected", zip(STEPS, [1.5, 3., 6., 1.]))
+def test_a_leaf_is_changed_in_place_outside_the_graph_as_descent_by_hand_does(step, expected):
+    p = leaf([2.])
+    with no_grad():
+        same = step(p)
+    assert same is p and p.data.tolist() == [expected] and p.requires_grad and p.is_leaf
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_leaf_is_not_changed_in_place_while_a_graph_is_recorded(step):
+    p = leaf([2.])
+    with pytest.raises(RuntimeError, match="no_grad"):
+        step(p)
+    assert p.data.tolist() == [2.]
+
+
+def test_a_result_that_is_added_to_stays_in_the_graph():
+    p = leaf([2.])
+    y = p * p
+    y += p
+    y.backward()
+    assert p.grad.data.tolist() == [5.]

@@ -60,7 +60,8 @@ def exact_sum(array, axis, dtype=None):
     """
     if array.dtype.kind != "f":
         return array.sum(axis=axis, keepdims=True)
-    return array.sum(axis=axis, keepdims=True, dtype=np.float64).astype(dtype, copy=False)
+    wide = np.result_type(array.dtype, np.float64)
+    return array.sum(axis=axis, keepdims=True, dtype=wide).astype(dtype, copy=False)
 
 
 @lru_cache(maxsize=None)  # of at most 128 lengths
@@ -345,12 +346,13 @@ class Linear(Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias):
-        # (N, in), (out, in), (out,) -> (N, out)
+        # (N, in), (out, in), (out,) or None -> (N, out)
         ctx.x = x.data.copy() if ctx.needs(1) else None
         ctx.weight = weight.data.copy() if ctx.needs(0) else None
-        ctx.shapes = x.shape, weight.shape, bias.shape
+        ctx.shapes = x.shape, weight.shape, weight.shape[:1]
         z = x.data.dot(weight.data.T)  # half a microsecond faster than @
-        z += bias.data
+        if bias is not None:
+            z += bias.data
         return Tensor(z)
 
     @staticmethod

@@ -39,16 +39,20 @@ class Module:
 
     def train(self):
         """Put this module and those inside it into training mode; returns the module."""
-        return self._set_mode(True)
+        self.is_train = True
+        for child in self._children():
+            child.train()
+        return self
 
     def eval(self):
         """Put this module and those inside it into evaluation mode; returns the module."""
-        return self._set_mode(False)
-
-    def _set_mode(self, is_train):
-        for module in self.modules():
-            module.is_train = is_train
+        self.is_train = False
+        for child in self._children():
+            child.eval()
         return self
+
+    def _children(self):
+        return [value for value in vars(self).values() if isinstance(value, Module)]
 
     def modules(self):
         """Yield this module and all those inside it, each once, depth first."""
@@ -58,7 +62,7 @@ class Module:
             if module not in found:
                 found.add(module)
                 yield module
-                to_do += reversed([m for m in vars(module).values() if isinstance(m, Module)])
+                to_do += reversed(module._children())
 
     def parameters(self):
         """Yield all parameters, each once, also when modules share it; depth first."""
@@ -103,10 +107,11 @@ class Module:
     def __setattr__(self, name, value):
         if _is_parameter(value) or isinstance(value, Module):
             self.is_train  # raises if super().__init__() was forgotten
-        elif _is_parameter(vars(self).get(name)) and value is not None:
-            raise TypeError(f"{type(self).__name__}.{name} is a parameter; it can be replaced by a "
-                            "Tensor with is_parameter=True or by None, got "
-                            f"{type(value).__name__}")
+        elif value is not None:
+            old = vars(self).get(name)
+            if _is_parameter(old) or isinstance(old, Module):
+                raise TypeError(f"{type(self).__name__}.{name} is a parameter or module; it can be "
+                                f"replaced by another or by None, got {type(value).__name__}")
         super().__setattr__(name, value)
 
     def __getattr__(self, name):  # called only for what is not there

@@ -20,7 +20,7 @@ class Sequential(Module):
 
     @property
     def layers(self):
-        return tuple([value for value in vars(self).values() if isinstance(value, Module)])
+        return tuple(self._children())
 
     def forward(self, x):
         for layer in self.layers:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mytorch.optim.optimizer import Optimizer
+from mytorch.tensor import Tensor
 
 
 class SGD(Optimizer):
@@ -44,12 +45,14 @@ class SGD(Optimizer):
         for index, param in enumerate(self.params):
             if param.grad is None or not param.requires_grad:
                 continue
-            if param.grad.shape != param.shape:
-                raise ValueError(f"parameter {index} has shape {param.shape}, but its gradient "
-                                 f"has {param.grad.shape}")
+            if not isinstance(param.grad, Tensor) or param.grad.shape != param.shape:
+                raise ValueError(f"the gradient of parameter {index} must be a Tensor of shape "
+                                 f"{param.shape}, got {type(param.grad).__name__} of shape "
+                                 f"{param.grad.shape}")
             step = np.asarray(-lr * param.grad.data)
             if momentum:
                 step += momentum * self.momentums[index]
                 self.momentums[index] = step
             # Not in place: whoever holds the old array keeps the old values.
-            param.data = np.asarray(param.data + step)
+            dtype = np.result_type(param.dtype, np.float16)  # its own, or float64 for integers
+            param.data = np.asarray(param.data + step, dtype)

@@ -258,21 +258,24 @@ class AccumulateGrad:
 
     @property
     def shape(self):
-        return None if self.variable is None else self.variable.shape
+        leaf = self._variable()
+        return None if leaf is None else leaf.data.shape
 
     def apply(self, grad):
         """Add ``grad`` (Tensor, of the leaf's shape) to the leaf's ``.grad``; returns []."""
-        leaf = self.variable
+        leaf = self._variable()
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):
             return []
         with self.adding:
-            for term in (grad, leaf.grad):
+            for term in (grad,) if leaf.grad is None else (grad, leaf.grad):
                 if not _fits(term, self):
                     raise RuntimeError(f"a {type(term).__name__} of shape {term.shape} cannot be "
                                        f"the .grad of a tensor of shape {leaf.shape}; a Tensor of "
                                        "that shape can")
             total = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
-            leaf.grad = type(grad)(total.astype(leaf.data.dtype, copy=False))
+            if total.dtype != leaf.data.dtype:
+                total = total.astype(leaf.data.dtype)
+            leaf.grad = type(grad)(total)
         return []
 
 

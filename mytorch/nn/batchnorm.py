@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mytorch.blocks import quietly
 from mytorch.nn import functional as F
 from mytorch.nn.module import Module
 from mytorch.tensor import Tensor
@@ -46,12 +47,11 @@ class BatchNorm1d(Module):
         self._check_input(x, self.num_features)
         mean, var = self.running_mean.data, self.running_var.data
         if self.is_train:
-            mean, var = self._batch_statistics(x.data)
+            mean, var = quietly(self._batch_statistics, x.data)
         # float(): a np.float64 would widen float32
         return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, float(self.eps),
                                  self.is_train)
 
-    @np.errstate(all="ignore")
     def _batch_statistics(self, x):
         """The batch's mean and biased variance; moves the running estimates towards them."""
         n = len(x)
@@ -67,6 +67,5 @@ class BatchNorm1d(Module):
         return mean, squares / n
 
     def _move(self, running, batch):
-        alpha = float(self.momentum)
-        running.data = np.add((1 - alpha) * running.data, alpha * batch,
-                              dtype=np.result_type(running.dtype, np.float16))
+        alpha = float(self.momentum)  # a np.float64 would widen float32
+        running.data = (1 - alpha) * running.data + alpha * batch

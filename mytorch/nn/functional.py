@@ -241,7 +241,11 @@ class ReLU(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(np.where(ctx.mask, grad_output.data, grad_output.dtype.type(0)))
+        g = grad_output.data
+        grad = g * ctx.mask  # np.where makes a step of a large network 13 % slower, but ...
+        if np.isnan(np.vdot(grad, grad)):  # ... inf * 0 is NaN
+            grad = np.where(ctx.mask, g, g.dtype.type(0))
+        return Tensor(grad)
 
 
 # ---- shapes and sums

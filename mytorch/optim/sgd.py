@@ -49,10 +49,10 @@ class SGD(Optimizer):
                 raise ValueError(f"the gradient of parameter {index} must be a Tensor of shape "
                                  f"{param.shape}, got {type(param.grad).__name__} of shape "
                                  f"{param.grad.shape}")
-            step = np.asarray(-lr * param.grad.data)
+            step = -lr * param.grad.data
             if momentum:
-                step += momentum * self.momentums[index]
+                step = np.asarray(momentum * self.momentums[index] + step)
                 self.momentums[index] = step
             # Not in place: whoever holds the old array keeps the old values.
-            dtype = np.result_type(param.dtype, np.float16)  # its own, or float64 for integers
+            dtype = param.dtype if param.dtype.kind == "f" else None
             param.data = np.asarray(param.data + step, dtype)

@@ -156,7 +156,7 @@ def main():
     try:
         passed = worked_example() and passed
     except NotImplementedError as missing:  # in the starter handout
-        print("\nThe handout's example needs more: %s" % missing)
+        print(f"\nThe handout's example needs more: {missing}")
         passed = False
     experiment()
     return 0 if passed else 1

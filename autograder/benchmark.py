@@ -168,7 +168,8 @@ def mnist_case():
     arrays = data["train"] + data["val"]
     finals = []
 
-    contestants = {"MyTorch": lambda: finals.append(mnist.mnist(*arrays)[-1]), "by hand": lambda: by_hand(*arrays),
+    contestants = {"MyTorch": lambda: finals.append(mnist.mnist(*arrays)[-1]),
+                   "by hand": lambda: by_hand(*arrays),
                    "gathers and products alone": lambda: least(arrays[0], arrays[2])}
     if torch:
         contestants["PyTorch"] = lambda: with_torch(*arrays)

@@ -272,10 +272,10 @@ class AccumulateGrad:
                     raise RuntimeError(f"a {type(term).__name__} of shape {term.shape} cannot be "
                                        f"the .grad of a tensor of shape {leaf.shape}; a Tensor of "
                                        "that shape can")
-            total = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
-            if total.dtype != leaf.data.dtype:
-                total = total.astype(leaf.data.dtype)
-            leaf.grad = type(grad)(total)
+            array = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
+            if array.dtype != leaf.data.dtype:
+                array = array.astype(leaf.data.dtype)
+            leaf.grad = type(grad)(array)
         return []
 
 

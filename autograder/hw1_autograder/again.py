@@ -18,7 +18,7 @@ from report import shown_inputs
 def run_again(check, inputs, key, root):
     """Run the scenario of a check on the submission in the folder ``root``; print what comes."""
     sys.path.insert(0, root)
-    print("%s %s" % (check.number, check.name))
+    print(f"{check.number} {check.name}")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs) + "\n")
     try:
@@ -30,7 +30,7 @@ def run_again(check, inputs, key, root):
     print()
     for name, expected in key.expected.items():
         if same(values[name], expected):
-            print("%s: as expected" % name)
+            print(f"{name}: as expected")
         else:
             print("\n".join(difference(name, values[name], expected)))
             print("    expected", np.array2string(np.asarray(expected), prefix="    expected "))
@@ -39,7 +39,7 @@ def run_again(check, inputs, key, root):
 
 def scenario_of(check):
     """The scenario as a function; a debugger finds its lines as those of a file."""
-    file = "<check %s>" % check.number
+    file = f"<check {check.number}>"
     linecache.cache[file] = (len(check.source), None, check.source.splitlines(True), file)
     namespace = {"__name__": "check"}
     exec(compile(check.source, file, "exec"), namespace)

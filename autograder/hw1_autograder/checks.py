@@ -51,21 +51,21 @@ class Check:
         inputs (function): from a NumPy Generator to the scenario's arguments, a dict.
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is not True.
-        hints (tuple): names of values that are not scored but tell mistakes apart.
+        unscored (tuple): names of values that are not scored but tell mistakes apart.
         carries (tuple): names of values without which the layers cannot work.
         basic (bool): whether the other checks of its problem cannot work without them either.
     """
 
     def __init__(self, problem, name, points, plan, swap):
         self.problem = problem
-        self.number = "%s.%d" % (problem, 1 + sum(c.problem == problem for c in CHECKS))
+        self.number = f"{problem}.{1 + sum(c.problem == problem for c in CHECKS)}"
         self.name = name
         self.shares = points if isinstance(points, dict) else {}
         self.points = sum(self.shares.values()) if self.shares else points
         self.inputs = plan.inputs
         self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
-        self.hints = getattr(plan, "hints", ())
+        self.unscored = getattr(plan, "unscored", ())
         self.carries = getattr(plan, "carries", ())
         self.basic = getattr(plan, "basic", False)
         scenario = textwrap.dedent(inspect.getsource(plan.scenario))
@@ -75,7 +75,7 @@ class Check:
         self.words = {node.id if isinstance(node, ast.Name) else node.attr
                       for node in ast.walk(ast.parse(scenario))
                       if isinstance(node, (ast.Name, ast.Attribute))}
-        bring = "bring(%r)" % sorted(self.words & set(helpers.PLACES))
+        bring = f"bring({sorted(self.words & set(helpers.PLACES))!r})"
         self.source = "\n\n".join([inspect.getsource(helpers), bring, scenario,
                                    "scenario = answering(scenario)\n"])
         self.observed = "\n\n".join([inspect.getsource(helpers), inspect.getsource(observer),
@@ -86,7 +86,7 @@ class Check:
             return self.reference(formulas, **inputs)
 
     def scored(self, expected):
-        return [name for name in expected if name not in self.advice and name not in self.hints]
+        return [name for name in expected if name not in self.advice and name not in self.unscored]
 
     def earned(self, expected, values):
         """The points that these values are worth."""
@@ -144,14 +144,13 @@ def alike(got, expected):
 def difference(name, got, expected):
     """Lines that say how a value differs: shapes, the first and the worst entry."""
     if not isinstance(expected, np.ndarray):
-        return ["%s: expected %s, got %s" % (name, _fact(expected), _fact(got))]
+        return [f"{name}: expected {_fact(expected)}, got {_fact(got)}"]
     if not isinstance(got, np.ndarray):
-        return ["%s: expected an array of shape %s, got %s" % (name, expected.shape, _fact(got))]
+        return [f"{name}: expected an array of shape {expected.shape}, got {_fact(got)}"]
     if got.shape != expected.shape:
-        return ["%s: expected shape %s, got shape %s (%s)"
-                % (name, expected.shape, got.shape, got.dtype)]
+        return [f"{name}: expected shape {expected.shape}, got shape {got.shape} ({got.dtype})"]
     if expected.size == 1:
-        return ["%s: expected %.6g, got %.6g" % (name, expected.item(), got.item())]
+        return [f"{name}: expected {expected.item():.6g}, got {got.item():.6g}"]
     with np.errstate(all="ignore"):
         error = np.abs(got - expected)
         off = ~np.isclose(got, expected, RTOL, ATOL)
@@ -169,5 +168,5 @@ def difference(name, got, expected):
 
 def _fact(value):
     if isinstance(value, np.ndarray):
-        return "an array of shape %s" % (value.shape,)
+        return f"an array of shape {value.shape}"
     return str(value)[:100]

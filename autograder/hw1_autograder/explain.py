@@ -39,7 +39,7 @@ def explain(check, inputs, key, answer, facts, failed):
     fact = fact_of(facts, answer.problem)
     if first:
         told = fact if check.problem.startswith("1") else None
-        return told or Explanation(None, "%s fails: fix that first." % first)
+        return told or Explanation(None, f"{first} fails: fix that first.")
     before = [result.check for result in failed if result.check.problem == check.problem]
     if answer.values is None:
         found = fact or (not before and error(answer.problem))
@@ -61,7 +61,7 @@ def only(mistakes, most):
         return None
     message = mistakes[0].message
     if len(mistakes) == 2:
-        message = "Either: %s  Or: %s" % (message, mistakes[1].message)
+        message = f"Either: {message}  Or: {mistakes[1].message}"
     return Explanation(" or ".join(mistake.id for mistake in mistakes), message)
 
 
@@ -93,7 +93,7 @@ def fix_first(check, answer, facts, failed):
     used = {fact[1] for fact in facts if fact[0] == "uses"}
     failing = {result.check.problem for result in failed}
     for name, (problem, symbol) in OPERATIONS.items():
-        operand = "unsupported operand type(s) for %s:" % symbol in answer.problem
+        operand = f"unsupported operand type(s) for {symbol}:" in answer.problem
         if problem in failing and problem != check.problem and (name in used or operand):
             return problem
     if check.problem.startswith("1.1"):  # the operator shows what the function does
@@ -210,10 +210,10 @@ def relation(inputs, key, values, off):
         if all(got is None or same(got, expected) for got, expected in pairs):
             names = [name for name in off if values.get(name) is None]
             also = "; the forward values are right" if "out" in right or "loss" in right else ""
-            return Explanation("gradient missing", "%s None%s: what leads there was computed "
-                               "outside the graph (in NumPy, or from .data), or backward() does "
-                               "not reach it." % (", ".join(names)[:60] + (
-                                   " is" if len(names) == 1 else " are"), also))
+            are = "is" if len(names) == 1 else "are"
+            return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: what "
+                               "leads there was computed outside the graph (in NumPy, or from "
+                               ".data), or backward() does not reach it.")
         return None
     if any("a Tensor whose .data is a Tensor" == got for got, _ in pairs
            if isinstance(got, str)):
@@ -232,11 +232,11 @@ def _of_arrays(inputs, pairs, off):
         return None  # too little to tell one relation from another
     names = ", ".join(off)[:60]
     if not got.any():
-        return Explanation("all zero", "%s: all zeros." % names)
+        return Explanation("all zero", f"{names}: all zeros.")
     if all(a.shape == b.T.shape and same(a, b.T) for a, b in pairs):
-        return Explanation("transposed", "%s: transposed, the numbers are right." % names)
+        return Explanation("transposed", f"{names}: transposed, the numbers are right.")
     if same(got, expected):
-        return Explanation("shape", "%s: the numbers are right, the shape is not." % names)
+        return Explanation("shape", f"{names}: the numbers are right, the shape is not.")
     start = np.concatenate([np.ravel(inputs[name]) if name in inputs else np.zeros(pair[1].size)
                             for name, pair in zip(off, pairs)])  # where step() began
     return _times(inputs, got - start, expected - start, names, "the step" if start.any() else
@@ -250,11 +250,11 @@ def _times(inputs, got, expected, names, what):
     factor = got @ expected / (expected @ expected)
     if not same(got, factor * expected) or abs(factor) < 1e-3:
         return None
-    word = "%.4g" % factor
+    word = f"{factor:.4g}"
     for value, meaning in _factors(inputs):
         if np.isclose(factor, value, 1e-3):
-            word += " (%s)" % meaning
-    return Explanation("times %.4g" % factor, "%s: %s, times %s." % (names, what, word))
+            word += f" ({meaning})"
+    return Explanation(f"times {factor:.4g}", f"{names}: {what}, times {word}.")
 
 
 def _factors(inputs):

@@ -31,7 +31,7 @@ def observing(scenario):
 def watch():
     from mytorch.tensor import Tensor
     for operator, name in (("sub", "Sub"), ("mul", "Mul"), ("truediv", "Div")):
-        wrap(Tensor, "__%s__" % operator, lambda original, *args, name=name: (
+        wrap(Tensor, f"__{operator}__", lambda original, *args, name=name: (
             note("uses", name), original(*args))[1])
     wrap(Tensor, "backward", start)
     from mytorch.autograd_engine import BackwardFunction, Function

@@ -29,15 +29,15 @@ class Printer:
         self.last_error = None
 
     def paint(self, text, code):
-        return "\x1b[%sm%s\x1b[0m" % (code, text) if self.colour else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
 
     def show(self, result):
         check = result.check
         if check.problem != self.problem:
             self.problem = check.problem
-            print(self.paint("\n%s %s" % (check.problem, TITLES[check.problem]), "1"))
+            print(self.paint(f"\n{check.problem} {TITLES[check.problem]}", "1"))
         mark = self.paint("ok  ", "32") if result.passed else self.paint("FAIL", "31")
-        print("  %s  %-66s %s/%s" % (mark, check.name, result.points, check.points), flush=True)
+        print(f"  {mark}  {check.name:66} {result.points}/{check.points}", flush=True)
         if not result.passed and check.points:
             self.explain(result)
 
@@ -54,7 +54,7 @@ class Printer:
             self._details(result)
         if result.explanation:
             self._lines(_wrapped("=> " + result.explanation.message)[:5])
-        self._lines(["again, print() and pdb work: %s %s" % (self.again, result.check.number)])
+        self._lines([f"again, print() and pdb work: {self.again} {result.check.number}"])
         print()
 
     def _details(self, result):
@@ -82,7 +82,7 @@ def shown_inputs(inputs):
         return re.sub(r"\s+", " ", np.array2string(
             np.asarray(value), separator=", ", threshold=40, max_line_width=10 ** 6,
             formatter={"float_kind": "{:.10g}".format}))
-    return "; ".join("%s = %s" % (name, shown(value)) for name, value in inputs.items())
+    return "; ".join(f"{name} = {shown(value)}" for name, value in inputs.items())
 
 
 def _wrapped(text, more=""):
@@ -129,9 +129,8 @@ def conclude(results, summary, printer):
         print(printer.paint("\n3 MNIST", "1"))
         print("        not autograded: 0 of 10 here, so that 100/110 is a full score;")
         print("        ./grade.sh m makes the plot that is graded by hand")
-    print(printer.paint("\nTotal: %d/%d" % (summary["total"], summary["out_of"]), "1"))
+    print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:
-        print("First fix: %s (handout, section %s)" % (failed[0].check.name,
-                                                       failed[0].check.problem))
+        print(f"First fix: {failed[0].check.name} (handout, section {failed[0].check.problem})")
     print()

@@ -117,12 +117,12 @@ def arguments():
         parser.error("--timeout must be above 0 and at most 3600")
     numbers = [check.number for check in CHECKS]
     if options.again and options.again not in numbers:
-        parser.error("--again takes one of %s" % ", ".join(numbers))
+        parser.error(f"--again takes one of {', '.join(numbers)}")
     options.checks = [check for check in CHECKS if not options.problem or any(
         check.problem == n or check.problem.startswith(n + ".") for n in options.problem)]
     for n in options.problem:
         if not any(c.problem == n or c.problem.startswith(n + ".") for c in CHECKS):
-            parser.error("problem %s is not scored here; these are: %s" % (n, ", ".join(TITLES)))
+            parser.error(f"problem {n} is not scored here; these are: {', '.join(TITLES)}")
     return options
 
 
@@ -158,7 +158,7 @@ def run(options, printer):
     """Grade, print and report; the exit code."""
     results = []
     if options.seed != SEED:
-        print("seed %d" % options.seed)
+        print(f"seed {options.seed}")
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
     with opened(options.submission) as root, \
@@ -201,7 +201,7 @@ def main():
         print("\ninterrupted", file=sys.stderr)
         return 130
     except (UnusableSubmission, OSError) as error:
-        print("cannot grade: %s" % one_line(str(error)), file=sys.stderr)
+        print(f"cannot grade: {one_line(str(error))}", file=sys.stderr)
         return 2
 
 

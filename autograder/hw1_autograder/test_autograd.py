@@ -85,11 +85,11 @@ def operator_is_in_the_graph():
 
 def ask_of_operation(number, name, symbol, each):
     """The checks of one operation, where each value is worth ``each``."""
-    swap = {"Sub": name, "a - b": "a %s b" % symbol}
+    swap = {"Sub": name, "a - b": f"a {symbol} b"}
     forward, gradients, output = name.lower(), name.lower() + "_gradients", swap["a - b"]
-    in_graph = "%s is in the graph, as F.%s.apply(a, b) is" % (output, name)
+    in_graph = f"{output} is in the graph, as F.{name}.apply(a, b) is"
 
-    @check(number, "F.%s, forward and backward" % name,
+    @check(number, f"F.{name}, forward and backward",
            {"forward": each, "gradient for a": each, "gradient for b": each}, swap)
     class Function:
         def inputs(rng):
@@ -108,7 +108,7 @@ def ask_of_operation(number, name, symbol, each):
             return {"forward": getattr(f, forward)(a, b),
                     "gradient for a": grad_a, "gradient for b": grad_b}
 
-    @check(number, "%s on Tensors" % output, {output: each, in_graph: each}, swap)
+    @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap)
     class Operator:
         def inputs(rng):
             return {"a": numbers(rng, 2, 2), "b": positive(rng, 2, 2)}
@@ -162,7 +162,7 @@ def output_has_node():
         "requires_grad of a + b and b + b differ": 1, "is_leaf of a + b and b + b differ": 1})
 class Bookkeeping:
     inputs = positive_arrays
-    hints = ("(a + b).grad_fn is a node",)
+    unscored = ("(a + b).grad_fn is a node",)
     carries = ("(a + b).requires_grad",)
     basic = True
 
@@ -233,7 +233,7 @@ class Leaves:
     inputs = positive_arrays
     carries = ("a.grad", "b.grad")
     basic = True
-    hints = ("t.grad",)
+    unscored = ("t.grad",)
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
@@ -264,7 +264,7 @@ def keeps(kind, gradient):
        {"b.grad (a constant)": 1, "t.grad (intermediate)": 1})
 class Constants:
     inputs = positive_arrays
-    hints = ("a.grad", "y.grad (intermediate)")
+    unscored = ("a.grad", "y.grad (intermediate)")
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b)
@@ -293,7 +293,7 @@ def paths(*gradients):
 @check("1.2", "Gradients add up over paths", 4)
 class Paths:
     carries = ("a.grad",)
-    hints = ("t.requires_grad", "t.grad")
+    unscored = ("t.requires_grad", "t.grad")
 
     def inputs(rng):
         return {"a": 0.5 + positive(rng, 2, 2)}
@@ -343,7 +343,7 @@ def three_numbers(rng):
 class WorkedExample:
     inputs = three_numbers
     carries = ("a.grad", "c.grad")
-    hints = ("e",)
+    unscored = ("e",)
 
     def scenario(a, b, c):
         a, c = Tensor(a, requires_grad=True), Tensor(c, requires_grad=True)
@@ -398,7 +398,7 @@ class SharedSubexpressions:
 class Shapes:
     inputs = positive_arrays
     carries = ("a.grad",)
-    hints = ("y",)
+    unscored = ("y",)
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b.reshape(4))

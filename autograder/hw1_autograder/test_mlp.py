@@ -350,7 +350,7 @@ class BatchNormForward:
        {"x.grad": 2, "gamma.grad": 1, "beta.grad": 1})
 class BatchNormBackward:
     inputs = batch
-    hints = ("out",)
+    unscored = ("out",)
 
     def scenario(x, gamma, beta):
         bn, x = batchnorm(gamma, beta), Tensor(x, requires_grad=True)
@@ -467,7 +467,7 @@ class CrossEntropyForward:
 @check("2.5", "Cross entropy of large logits", 2)
 class CrossEntropyLarge:
     inputs = logits_and_target
-    hints = ("loss of logits",)
+    unscored = ("loss of logits",)
 
     def scenario(logits, target):
         loss, large = (CrossEntropyLoss()(Tensor(x), Tensor(target))
@@ -484,7 +484,7 @@ class CrossEntropyLarge:
        {"gradient of loss": 5, "loss * gradient of log(loss)": 2})
 class CrossEntropyBackward:
     inputs = logits_and_target
-    hints = ("loss",)
+    unscored = ("loss",)
 
     def scenario(logits, target):
         a, b = (Tensor(logits, requires_grad=True) for _ in range(2))
@@ -503,7 +503,7 @@ class CrossEntropyBackward:
 
 @check("2.5", "Cross entropy of two linear layers, backward", 2)
 class CrossEntropyNetwork:
-    hints = ("loss",)
+    unscored = ("loss",)
 
     def inputs(rng):
         return dict(some(rng, x=(3, 2), b1=(2,), b2=(4,)), w1=numbers(rng, 2, 2) / 10,

@@ -133,7 +133,7 @@ def main():
     try:
         accuracies, model = train_and_keep(mnist, data)
     except NotImplementedError as missing:  # in the starter handout
-        print("%s; nothing was trained" % missing, file=sys.stderr)
+        print(f"{missing}; nothing was trained", file=sys.stderr)
         return 2
     seconds = time.perf_counter() - started
     try:

@@ -415,14 +415,14 @@ class CrossEntropy(Function):
         softmax = np.exp(shifted)
         sums = sum_rows(softmax)  # (N,)
         softmax /= sums
-        ctx.softmax, ctx.right = softmax, (labels.data.copy(), np.arange(len(sums)))
-        losses = np.log(sums) - shifted[ctx.right]
+        ctx.softmax, ctx.index = softmax, (labels.data.copy(), np.arange(len(sums)))
+        losses = np.log(sums) - shifted[ctx.index]
         return Tensor(sum_rows(losses) / losses.dtype.type(len(losses)))
 
     @staticmethod
     def backward(ctx, grad_output):
         grad = ctx.softmax.copy()  # (C, N)
-        grad[ctx.right] -= 1
+        grad[ctx.index] -= 1
         grad *= grad_output.data / grad.shape[1]
         return Tensor(grad.T), None
 

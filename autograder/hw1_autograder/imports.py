@@ -24,6 +24,8 @@ TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet
 FIRST = ("mytorch.tensor", "mytorch.autograd_engine", "mytorch.nn.functional")
 OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
+OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
+                 float_=np.float64, Inf=np.inf, NaN=np.nan)
 MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
 compiled = {}  # code by file, marshalled: not every check has to compile

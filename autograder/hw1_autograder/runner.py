@@ -91,7 +91,7 @@ def observe(worker, check, inputs, answer):
     if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
         return []  # no error of Python's: it took too long, died or broke a rule
     facts = worker.run(check.observed, inputs).values or {}
-    return [re.sub(r"[^\w|(), .]", "?", fact).split("|") for fact in facts]
+    return [re.sub(r"[^\w|(), .']", "?", fact).split("|") for fact in facts]
 
 
 def arguments():

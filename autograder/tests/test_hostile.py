@@ -234,7 +234,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("opens many files", "more than 256 files open"),
     ("is nested too deeply to be parsed", "nested too deeply for Python's parser"),
     ("uses torch", "mytorch/nn/batchnorm.py, line 2: BatchNorm1d"),
-    ("hides a forged line in a name", 'X {"scores": 1}?Total: 110/110: Total: 110/110\nmytorch'),
+    ("hides a forged line in a name", 'X???scores???1??Total??110?110: Total: 110/110\nmytorch'),
 ])
 def test_the_message_says_what_happened(graded, name, text):
     message = "\n".join(line for r in graded[name] if r.check.problem == "2.4" for line in r.lines)

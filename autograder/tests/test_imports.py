@@ -132,7 +132,7 @@ def test_imports_that_work_in_no_order_say_where():
     results = results_of(("tensor.py", "import numpy as np\n",
                           "import numpy as np\nfrom mytorch.autograd_engine import nothing\n"),
                          ("autograd_engine.py", "", "from mytorch.tensor import Tensor\n"),
-                         checks=CHECKS[:2])
+                         checks=CHECKS[:4])
     assert lost(results)["1.1.1"] == 5
     assert "mytorch/" in messages(results)[-1]
 

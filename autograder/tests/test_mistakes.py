@@ -63,15 +63,15 @@ MADE = [
                               "div_a, div_b = div_b, div_a\n        "
                               "return (tensor.Tensor(unbroadcast(div_a, a.shape)),")),
 
-    ("output-requires-grad", "1.2", 18, (TENSOR, "    @property\n    def shape",
+    ("output-requires-grad", "1.2", 19, (TENSOR, "    @property\n    def shape",
                                      "    @property\n    def requires_grad(self):\n"
                                      "        return self.wants if self.is_leaf else False\n\n"
                                      "    @requires_grad.setter\n"
                                      "    def requires_grad(self, value):\n"
                                      "        self.wants = value\n\n"
                                      "    @property\n    def shape")),
-    ("output-is-leaf", "1.2", 1, (ENGINE, "output.is_leaf = not needs", "output.is_leaf = True")),
-    ("output-flags", "1.2", 19, (ENGINE, "        output.requires_grad = needs\n"
+    ("output-is-leaf", "1.2", 2, (ENGINE, "output.is_leaf = not needs", "output.is_leaf = True")),
+    ("output-flags", "1.2", 21, (ENGINE, "        output.requires_grad = needs\n"
                                      "        output.is_leaf = not needs\n", "")),
     ("grad-overwritten", "1.2", 11, (ENGINE, "grad.data if old is None else old.data + grad.data",
                                  "grad.data")),

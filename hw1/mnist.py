@@ -54,7 +54,7 @@ def train(model, optimizer, criterion, train_x, train_y, val_x, val_y, num_epoch
     for _ in range(num_epochs):
         for i, batch in enumerate(split(np.random.permutation(len(train_x)))):
             optimizer.zero_grad()
-            out = model(Tensor(train_x.take(batch, axis=0)))  # faster than train_x[batch]
+            out = model(Tensor(train_x.take(batch, axis=0)))  # quicker than train_x[batch]
             loss = criterion(out, Tensor(train_y[batch]))
             loss.backward()
             optimizer.step()

@@ -3,7 +3,7 @@
 It knows nodes and how to walk them and not one derivative; those live in
 ``mytorch/nn/functional.py``.  Handout: sections 0.1.4, 0.1.5 and Appendix A.
 
-Every operation on a gradient-enabled tensor leaves a node behind.  For the handout's
+Every operation that is recorded leaves a node behind.  For the handout's
 example, with ``a`` and ``c`` gradient-enabled and ``b`` and ``3`` constants::
 
     d = a * b + a
@@ -89,8 +89,9 @@ class Traversal:
                 return
             del self.sums[node]
         grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
-        del grad  # its memory is free before the search goes deeper
-        for parent in reversed(node.next_functions):
+        # No frame holds a gradient while the search goes deeper: its memory is free by then.
+        del grad
+        for parent in reversed(node.next_functions):  # the last argument first, as in 0.1.5
             if parent is None:
                 grads.pop()
                 continue
@@ -132,11 +133,13 @@ def _fits(grad, node):
 
 def _misfit(grad, parent, node, index):
     """The error for a gradient that ``node``'s operation returned for its input ``index``."""
-    where = f"{node.function_name}.backward returned {{}} for its input {index}"
+    name = node.function_name
     if not _is_tensor(grad):
-        return TypeError(f"{where.format('a ' + type(grad).__name__)}; it must be a Tensor")
-    return RuntimeError(f"{where.format(f'a gradient of shape {grad.shape}')} of shape "
-                        f"{parent.shape}; if that input was broadcast, it needs unbroadcast()")
+        return TypeError(f"{name}.backward returned a {type(grad).__name__} for its input {index}; "
+                         "it must be a Tensor")
+    return RuntimeError(f"{name}.backward returned a gradient of shape {grad.shape} for its input "
+                        f"{index} of shape {parent.shape}; if that input was broadcast, it needs "
+                        "unbroadcast()")
 
 
 # ---- the operations
@@ -269,9 +272,10 @@ class AccumulateGrad:
         with self.adding:
             for term in (grad,) if leaf.grad is None else (grad, leaf.grad):
                 if not _fits(term, self):
-                    raise RuntimeError(f"a {type(term).__name__} of shape {term.shape} cannot be "
-                                       f"the .grad of a tensor of shape {leaf.shape}; a Tensor of "
-                                       "that shape can")
+                    shape = np.shape(getattr(term, "data", term))
+                    raise RuntimeError(f"a {type(term).__name__} of shape {shape} cannot be the "
+                                       f".grad of a tensor of shape {leaf.shape}; a Tensor of that "
+                                       "shape can")
             array = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
             if array.dtype != leaf.data.dtype:
                 array = array.astype(leaf.data.dtype)
@@ -311,7 +315,7 @@ class BackwardFunction:
         """The operation's ``backward``: a list, one gradient for each argument of forward."""
         returned = self.cls.backward(self.ctx, *grads)
         wanted = len(self.next_functions)
-        if not isinstance(returned, (tuple, list)):  # enough where only the first one needs any
+        if not isinstance(returned, (tuple, list)):  # one is enough if only the first needs one
             returned = [returned] + [None] * self.next_functions[1:].count(None)
         if len(returned) != wanted:
             name = self.function_name

@@ -40,6 +40,8 @@ def arguments():
 
 
 def main():
+    if sys.stdout is None:  # closed
+        sys.stdout = open(os.devnull, "w")
     options = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # cleans up as Ctrl-C does

@@ -34,10 +34,12 @@ class Outcome:
     """What came of grading: the grader's report, or None and the reason.
 
     ``settled`` is False when the grader did not come to its end; another try may help.
+    ``unusable`` is True where the handin is to blame that there is no report.
     """
     report: Optional[dict]
     reason: str
     settled: bool
+    unusable: bool
     text: str
     seconds: float
 
@@ -55,6 +57,10 @@ def handin(upload):
                 if ARCHIVE.search(path.name) and path.is_file()]
     holders = [folder for folder in folders if (folder / "mytorch").is_dir()]
     insides = [folder for folder in folders if (folder / "autograd_engine.py").is_file()]
+    beside = [folder for folder in holders if folder.parent == holders[0].parent]
+    if len(beside) > 1 and holders[0] != upload:
+        names = " and ".join(f"{folder.name}/mytorch" for folder in beside[:2])
+        raise UnusableUpload(f"it holds two folders mytorch/: {names}")
     if holders or not (archives or insides):
         yield holders[0] if holders else upload
     elif archives:
@@ -100,7 +106,8 @@ def grade(upload, show=None, started=None, options=("--seed", "random")):
     reason = last.replace("cannot grade: ", "") if code else ""
     if code not in (0, 2):
         reason = f"the grader ended with exit code {code}: {reason}"
-    return Outcome(content, reason, code in (0, 2), text, time.monotonic() - begin)
+    unusable = code == 2 and last.startswith("cannot grade: ")
+    return Outcome(content, reason, code in (0, 2), unusable, text, time.monotonic() - begin)
 
 
 def _run(arguments, show, started):

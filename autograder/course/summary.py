@@ -64,7 +64,8 @@ class Summary:
     def _mistakes(self):
         count, texts = Counter(), {}
         for row in self.rows:
-            made = {check["mistake"]: check for check in row["checks"] if check["mistake"]}
+            made = {check["mistake"]: check for check in row["checks"]
+                    if check["mistake"] and not check["mistake"].startswith("error:")}
             count.update(made.keys())
             texts.update({mistake: check["message"].splitlines()[-1]
                           for mistake, check in made.items()})
@@ -84,8 +85,8 @@ def as_text(rows, problems):
                   for name, most, share, mean in figures.problems]
     if figures.mistakes:
         lines += ["", "mistakes that were recognised"]
-    for number, mistake, text in figures.mistakes:
-        lines += textwrap.wrap(f"{number} of {figures.size}  {mistake}: {text}", 96,
+    for number, _, text in figures.mistakes:
+        lines += textwrap.wrap(f"{number} of {len(figures.rows)}  {text}", 96,
                                initial_indent="  ", subsequent_indent="      ")
     if figures.ungraded:
         lines += ["", "could not be graded"]
@@ -102,8 +103,9 @@ def draw(rows, problems, path):
     figure.text(0.04, 0.93, f"Homework 1 part 1: {len(figures.rows)} submissions", fontsize=26,
                 weight="bold", color=INK)
     if figures.rows:
-        figure.text(0.04, 0.875, f"half of them have {statistics.median(figures.totals):g} of "
-                    f"{figures.full} points or more", fontsize=17, color=GREY)
+        left = f"; {len(figures.ungraded)} more could not be graded" if figures.ungraded else ""
+        figure.text(0.04, 0.875, f"median {statistics.median(figures.totals):g} of "
+                    f"{figures.full} points{left}", fontsize=17, color=GREY)
         figure.text(0.04, 0.785, "Points reached, in percent", fontsize=17, color=INK)
         means = [100 * mean / most for _, most, _, mean in figures.problems]
         _bars(figure.add_axes([0.265, 0.05, 0.2, 0.7]), [row[0] for row in figures.problems],

@@ -162,7 +162,10 @@ class Worker:
             self.longest = max(self.longest, min(reply["took"], seconds))
             return read_answer(reply["answer"], output)
         self.late += reply["end"] == "late"
-        return Answer(problem=_how_it_ended(reply, seconds), output=output), {}
+        problem = _how_it_ended(reply, seconds)
+        if reply["end"] == "late" and seconds < self.seconds:
+            problem += f"; {self.seconds:g} at first, but two checks before took too long"
+        return Answer(problem=problem, output=output), {}
 
     def _line(self, deadline):
         """The worker's next line."""

@@ -2,13 +2,15 @@
 
 The first that fits is told, in this order:
 
-1. a failed check of an earlier problem that must lead to this failure: fix that first;
-2. a mistake of the catalogue whose values are exactly those that came;
-3. a fact that ``observer.py`` saw when the scenario ran once more;
-4. a relation of the values that came to those expected, such as "times -1";
-5. two mistakes of the catalogue together.
+1. that a part is not written yet;
+2. a failed check of an earlier problem that must lead to this failure: fix that first;
+3. the one mistake of the catalogue whose values are exactly those that came;
+4. a fact that ``observer.py`` saw when the scenario ran once more;
+5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
+   values that came to those expected, such as "times -1"; or two mistakes together;
+6. a failed check of the same problem, which may be the cause.
 
-Where two mistakes fit, both are told; a formula is needed for none of this, only the Key.
+A formula is needed for none of this, only the Key.
 """
 
 import re
@@ -19,6 +21,8 @@ import numpy as np
 from checks import alike, same, wrong_values
 
 OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
+OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
+                     r"outside (the|any) graph")
 SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size|AssertionError: \(", re.IGNORECASE)
 
 
@@ -35,6 +39,8 @@ def explain(check, inputs, key, answer, facts, failed):
         facts (list of list of str): what was seen when the scenario ran once more.
         failed (list of Result): the checks that failed before.
     """
+    if answer.problem.startswith("NotImplementedError"):
+        return error(answer.problem)
     first = fix_first(check, answer, facts, failed)
     fact = fact_of(facts, answer.problem)
     if first:
@@ -50,8 +56,8 @@ def explain(check, inputs, key, answer, facts, failed):
                  or relation(inputs, key, answer.values, off)
                  or numbers_in(off, answer.values) > 3 and only(pairs, 2))
     if not found and before:
-        return Explanation(None, "%s (%s) fails too: fix that first."
-                           % (before[0].number, before[0].name))
+        return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
+                           "the cause.")
     return found or None
 
 
@@ -156,7 +162,9 @@ def fact_of(facts, problem):
     """The first fact, in the order above, that could lead to the failure."""
     for kind, sentence in FACTS.items():
         for fact in facts:
-            unfit = kind == "gradient's shape" and problem and not SHAPES.search(problem)
+            unfit = problem and (
+                kind == "gradient's shape" and not SHAPES.search(problem)
+                or kind == "requires_grad lost" and not OUTSIDE.search(problem))
             if fact[0] == kind and not unfit:
                 details = fact[1:]
                 if kind == "gradient's shape":
@@ -183,6 +191,9 @@ ERRORS = [
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
     (r"TypeError: cannot unpack non-iterable (\w+) object$",
      "backward returns a single {0}; it has to return a gradient for each input."),
+    (r"TypeError: '(Tensor|ndarray)' object is not iterable$",
+     "A backward may return one {0}, or a tuple of several: backward() of the engine has to take "
+     "both."),
     (r"NotImplementedError", "This part is not written yet."),
     (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
@@ -211,8 +222,8 @@ def relation(inputs, key, values, off):
             names = [name for name in off if values.get(name) is None]
             also = "; the forward values are right" if "out" in right or "loss" in right else ""
             are = "is" if len(names) == 1 else "are"
-            return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: what "
-                               "leads there was computed outside the graph (in NumPy, or from "
+            return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: "
+                               "what leads there was computed outside the graph (in NumPy, or from "
                                ".data), or backward() does not reach it.")
         return None
     if any("a Tensor whose .data is a Tensor" == got for got, _ in pairs

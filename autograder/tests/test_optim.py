@@ -96,7 +96,7 @@ def test_a_gradient_of_another_shape_is_named():
     w = parameter([1., 2.])
     optimizer = SGD([w], lr=1.)
     w.grad = Tensor(1.)
-    with pytest.raises(ValueError, match=r"parameter 0 must be a Tensor of shape \(2,\).*\(\)"):
+    with pytest.raises(ValueError, match=r"parameter 0 must be a Tensor of shape \(2,\), got Tensor\(1"):
         optimizer.step()
 
 

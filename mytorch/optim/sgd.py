@@ -47,8 +47,7 @@ class SGD(Optimizer):
                 continue
             if not isinstance(param.grad, Tensor) or param.grad.shape != param.shape:
                 raise ValueError(f"the gradient of parameter {index} must be a Tensor of shape "
-                                 f"{param.shape}, got {type(param.grad).__name__} of shape "
-                                 f"{param.grad.shape}")
+                                 f"{param.shape}, got {param.grad!r:.60}")
             step = -lr * param.grad.data
             if momentum:
                 step = np.asarray(momentum * self.momentums[index] + step)

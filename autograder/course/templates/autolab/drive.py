@@ -30,6 +30,8 @@ def main():
     problems = json.loads(Path(__file__).with_name("problems.json").read_text("utf-8"))
     outcome = grading.grade(Path(sys.argv[1]), show)
     scores = dict.fromkeys(problems, 0)
+    if outcome.report is None and not outcome.unusable:
+        sys.exit(f"Nothing was graded, ask the course staff: {outcome.reason}")
     if outcome.report is None:
         show("\nAll points are 0: the handin could not be graded.  Is it the handin.tar that "
              "./create_tarball.sh makes?\n")

@@ -65,7 +65,8 @@ class AccumulateGrad:
         total = grad.data if old is None else old.data + grad.data
         if total.shape != self.variable.shape:
             raise RuntimeError(f"a gradient of shape {total.shape} arrived at a tensor of shape "
-                               f"{self.variable.shape}")
+                               f"{self.variable.shape}; if that was broadcast, the operation's "
+                               "backward needs unbroadcast()")
         self.variable.grad = type(grad)(np.array(total))
 
 

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import grading
 import pytest
 
 from graded import PLAIN, REPOSITORY, archive_plain, variant
@@ -262,3 +263,20 @@ def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
         assert len(process.stdout.splitlines()) == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["old.zip"]
     assert (tmp_path / "old.zip").read_text() == "mine"
+
+
+@pytest.mark.parametrize("said, unusable", [
+    ("runner.py: this Python has no numpy", False), ("cannot grade: x holds no mytorch/", True)])
+def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, said,
+                                                              unusable):
+    runner = tmp_path / "runner.py"
+    runner.write_text(f"import sys\nsys.exit(2 * bool(print({said!r}) or 1))\n")
+    monkeypatch.setattr(grading, "RUNNER", runner)
+    outcome = grading.grade(tmp_path)
+    assert outcome.report is None and outcome.unusable is unusable
+
+
+def test_an_upload_of_two_solutions_is_refused_by_name(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name / "mytorch").mkdir(parents=True)
+    assert "one/mytorch and other/mytorch" in grading.grade(tmp_path).reason

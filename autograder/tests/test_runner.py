@@ -377,3 +377,19 @@ def test_checks_do_not_share_a_working_folder():
                           "import numpy as np, os\nos.mkdir('mine')\nopen('file', 'x').close()\n"),
                          checks=checks_around(set()))
     assert lost(results) == {}
+
+
+def test_a_check_that_runs_again_has_what_the_checks_have():
+    """The names that NumPy 1.18 had, and random numbers that are the same each time."""
+    with variant(("nn/functional.py", "sub_b = -grad_output.data",
+                  "sub_b = np.random.rand() + np.zeros((2, 2), dtype=np.float)")) as root:
+        graded = run("--submission", root, "--problem", "1.1.1")
+        again = run("--submission", root, "--again", "1.1.1.1")
+    got = [line for line in graded.stdout.splitlines() if "first at (0, 0)" in line]
+    assert got and got[0].strip() in again.stdout
+
+
+def test_a_closed_stdout_is_no_error():
+    process = subprocess.run(f"'{sys.executable}' '{RUNNER}' --problem 2.2 >&-", shell=True,
+                             stderr=subprocess.PIPE, timeout=60)
+    assert process.returncode == 0 and process.stderr == b""

@@ -224,7 +224,7 @@ STEPS = [lambda p: operator.isub(p, 0.5), lambda p: operator.iadd(p, 1),
          lambda p: operator.imul(p, 3.), lambda p: operator.itruediv(p, 2)]
 
 
-@pytest.mark.parametrize("step, expected", zip(STEPS, [1.5, 3., 6., 1.]))
+@pytest.mark.parametrize("step, expected", list(zip(STEPS, [1.5, 3., 6., 1.])))
 def test_a_leaf_is_changed_in_place_outside_the_graph_as_descent_by_hand_does(step, expected):
     p = leaf([2.])
     with no_grad():
@@ -246,3 +246,12 @@ def test_a_result_that_is_added_to_stays_in_the_graph():
     y += p
     y.backward()
     assert p.grad.data.tolist() == [5.]
+
+
+def test_a_leaf_that_is_changed_in_place_keeps_its_dtype_and_shape():
+    p = leaf(np.ones(2, np.float32))
+    with no_grad():
+        p -= Tensor(np.full(2, 0.5))
+        with pytest.raises(ValueError, match=r"\(2,\).*\(3, 2\).*in place"):
+            p += Tensor.ones(3, 2)
+    assert p.dtype == np.float32 and p.data.tolist() == [0.5, 0.5]

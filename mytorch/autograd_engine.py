@@ -128,7 +128,7 @@ def _is_tensor(value):
 
 def _fits(grad, node):
     """Whether ``grad`` is None or a Tensor of the shape of a node's output, where it is known."""
-    return grad is None or (_is_tensor(grad) and node.shape in (None, grad.data.shape))
+    return grad is None or (hasattr(grad, "grad_fn") and node.shape in (None, grad.data.shape))
 
 
 def _misfit(grad, parent, node, index):
@@ -189,8 +189,8 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is no Tensor.
         """
-        ctx = ContextManager()
-        ctx.next_functions = tuple([node_of(arg) if is_recording() else None for arg in args])
+        ctx, recording = ContextManager(), is_recording()
+        ctx.next_functions = tuple([node_of(arg) if recording else None for arg in args])
         try:
             output = quietly(cls.forward, ctx, *args)
         except ValueError as error:

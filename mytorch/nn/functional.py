@@ -89,10 +89,9 @@ def grad_of(ctx, index, formula):
     ``formula()`` is the gradient with respect to the broadcast input; ``ctx.shapes`` tells the
     inputs' own shapes.
     """
-    if not ctx.needs(index):
+    if ctx.next_functions and ctx.next_functions[index] is None:
         return None
-    grad, shape = formula(), ctx.shapes[index]
-    return Tensor(grad if grad.shape == shape else unbroadcast(grad, shape))
+    return Tensor(unbroadcast(formula(), ctx.shapes[index]))
 
 
 # ---- element-wise operations of two tensors, with broadcasting

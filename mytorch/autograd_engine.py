@@ -26,7 +26,7 @@ import weakref
 
 import numpy as np
 
-from mytorch.blocks import is_recording, no_grad, quietly, room_to_recurse, traceback_without
+from mytorch.blocks import is_recording, no_grad, quiet, room_to_recurse, traceback_without
 
 
 # ---- the traversal
@@ -36,24 +36,21 @@ def backward(grad_fn, grad_of_outputs):
 
     Args:
         grad_fn (BackwardFunction or AccumulateGrad): the node to start from.
-        grad_of_outputs (Tensor): the gradient of the final result with respect to that
-            node's output, of the same shape.
+        grad_of_outputs (Tensor): the gradient with respect to that node's output.
 
     Raises:
-        ValueError: ``grad_of_outputs`` has another shape.
-        TypeError, RuntimeError: an operation's ``backward`` returned what is no gradient.
+        TypeError, RuntimeError: this, or what an operation's ``backward`` returned, is no
+            gradient of a tensor of that shape.
         RecursionError: the graph is deeper than a Python before 3.11 recurses (about 1,000).
 
     Source: handout 0.1.5.
     """
-    if not hasattr(grad_fn, "next_functions") or not _is_tensor(grad_of_outputs):
-        raise TypeError("backward() takes a node and a gradient, a Tensor; got "
-                        f"{type(grad_fn).__name__} and {type(grad_of_outputs).__name__}")
-    if not _fits(grad_of_outputs, grad_fn):
-        raise ValueError(f"backward() starts at a node whose output has shape {grad_fn.shape}; "
-                         f"got a gradient of shape {grad_of_outputs.shape}")
+    if not hasattr(grad_fn, "next_functions"):
+        raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
+    if grad_of_outputs is None or not _is_gradient(grad_of_outputs, grad_fn):
+        raise _no_gradient(grad_of_outputs, grad_fn, "the gradient that backward() starts with")
     traversal = Traversal(grad_fn)
-    with room_to_recurse(traversal.size), no_grad(), np.errstate(all="ignore"):
+    with room_to_recurse(len(traversal.edges)), no_grad(), quiet():
         try:
             traversal.visit(grad_fn, grad_of_outputs)
         except BaseException as error:
@@ -64,39 +61,35 @@ class Traversal:
     """One backward pass through the graph behind a node.
 
     A node to which several edges lead waits until a gradient has come along each of them and
-    goes on with their sum, so that each operation's ``backward`` runs once (handout 0.1.8:
-    the overlap of paths is computed only once).
+    goes on with their sum, so that each operation's ``backward`` runs once (handout 0.1.8).
 
     Attributes:
-        size (int): the number of nodes.
-        missing (dict): for every node that waits, how many gradients have yet to come.
+        edges (dict): for every node, along how many edges gradients have yet to come.
         sums (dict): for every node that waits, the sum of those that have come.
     """
 
     def __init__(self, root):
-        edges = count_edges(root)
-        self.size = len(edges)
-        self.missing = {node: count for node, count in edges.items()
-                        if count > 1 and node.next_functions}  # a leaf need not wait to add
+        self.edges = count_edges(root)
         self.sums = {}
 
     def visit(self, node, grad):
         """Bring a gradient (Tensor, or None: nothing flows) along one edge to a node."""
-        if node in self.missing:
-            grad = self.sums[node] = _sum(self.sums.get(node), grad)
-            self.missing[node] -= 1
-            if self.missing[node]:
-                return
-            del self.sums[node]
+        if node in self.sums:
+            grad = _sum(self.sums.pop(node), grad)
+        if self.edges[node] > 1 and node.next_functions:  # a leaf need not wait to add
+            self.edges[node] -= 1
+            self.sums[node] = grad
+            return
         grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
-        # No frame holds a gradient while the search goes deeper: its memory is free by then.
-        del grad
+        del grad  # no frame holds a gradient while the search goes deeper: its memory is free
         for parent in reversed(node.next_functions):  # the last argument first, as in 0.1.5
             if parent is None:
                 grads.pop()
                 continue
-            if not _fits(grads[-1], parent):
-                raise _misfit(grads[-1], parent, node, len(grads) - 1)
+            if not _is_gradient(grads[-1], parent):
+                raise _no_gradient(grads[-1], parent, f"{node.function_name}.backward: the gradient "
+                                   f"of input {len(grads) - 1} (by unbroadcast() if that was "
+                                   "broadcast)")
             self.visit(parent, grads.pop())
 
 
@@ -114,32 +107,26 @@ def count_edges(root):
 
 
 def _sum(one, other):
-    """The sum of two gradients, each a Tensor or None."""
     if one is None or other is None:
         return other if one is None else one
     return one + other
 
 
-# ---- what is checked of a gradient
+# ---- what a gradient must be
 
 def _is_tensor(value):
     return hasattr(value, "grad_fn")  # Tensor itself is built on this module
 
 
-def _fits(grad, node):
-    """Whether ``grad`` is None or a Tensor of the shape of a node's output, where it is known."""
-    return grad is None or (hasattr(grad, "grad_fn") and node.shape in (None, grad.data.shape))
+def _is_gradient(value, node):
+    """Whether it is a Tensor of the shape of a node's output (None: not known)."""
+    return value is None or hasattr(value, "grad_fn") and node.shape in (None, value.data.shape)
 
 
-def _misfit(grad, parent, node, index):
-    """The error for a gradient that ``node``'s operation returned for its input ``index``."""
-    name = node.function_name
-    if not _is_tensor(grad):
-        return TypeError(f"{name}.backward returned a {type(grad).__name__} for its input {index}; "
-                         "it must be a Tensor")
-    return RuntimeError(f"{name}.backward returned a gradient of shape {grad.shape} for its input "
-                        f"{index} of shape {parent.shape}; if that input was broadcast, it needs "
-                        "unbroadcast()")
+def _no_gradient(value, node, name):
+    if not _is_tensor(value):
+        return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
+    return RuntimeError(f"{name} must have shape {node.shape}, got {value.data.shape}")
 
 
 # ---- the operations
@@ -160,8 +147,8 @@ class Function:
 
     ``forward`` takes a ContextManager and the arguments and returns a Tensor.  ``backward``
     takes the same context and the gradient of the output, which it leaves as it is, and
-    returns a Tensor, or a tuple or list with one element for each argument of forward (None:
-    no gradient).
+    returns a Tensor, or a tuple or list with one for each argument of forward (None: no
+    gradient).
 
     Source: handout 0.1.4.
     """
@@ -176,10 +163,7 @@ class Function:
 
     @classmethod
     def apply(cls, *args):
-        """Run the operation and, if an input requires grad, link its node to the graph.
-
-        Args:
-            *args: Tensors, and whatever else ``forward`` takes (a shape, an axis).
+        """Run the operation on Tensors and other arguments and link its node to the graph.
 
         Returns:
             Tensor: the output.  ``requires_grad``, ``is_leaf`` and ``grad_fn`` are set here
@@ -189,47 +173,35 @@ class Function:
             ValueError: the operation cannot take inputs of these shapes or values.
             TypeError: ``forward`` returned something that is no Tensor.
         """
-        ctx, recording = ContextManager(), is_recording()
-        ctx.next_functions = tuple([node_of(arg) if recording else None for arg in args])
+        node = BackwardFunction(cls)
+        linked = node.link(args)
         try:
-            output = quietly(cls.forward, ctx, *args)
+            with quiet():
+                output = cls.forward(node.ctx, *args)
         except ValueError as error:
-            raise _named(error, cls, args)
+            if type(error) is not ValueError:
+                raise
+            tensors = [f"a tensor of shape {arg.shape}" for arg in args if _is_tensor(arg)]
+            raise ValueError(f"{cls.__name__} of {' and '.join(tensors)}: {error}") from error
         if not _is_tensor(output):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
         for arg in args:
             if output is arg:  # the input keeps its own place in the graph
                 output = type(output)(output.data)
-        linked = ctx.next_functions.count(None) < len(args)
-        output.requires_grad, output.is_leaf, output.grad_fn = linked, not linked, None
-        if linked:
-            output.grad_fn = BackwardFunction(cls, ctx, ctx.next_functions, output.data.shape)
-            if AccumulateGrad in map(type, ctx.next_functions):
-                output.grad_fn.leaves = [arg for arg, node in zip(args, ctx.next_functions)
-                                         if type(node) is AccumulateGrad]
+        node.shape = output.data.shape
+        output.requires_grad, output.is_leaf = linked, not linked
+        output.grad_fn = node if linked else None
         return output
-
-
-def _named(error, cls, args):
-    """A ValueError of NumPy's with the operation and its shapes; any other class as it is."""
-    if type(error) is not ValueError:
-        return error
-    shapes = " and ".join(f"a tensor of shape {arg.shape}" for arg in args if _is_tensor(arg))
-    named = ValueError(f"{cls.__name__} of {shapes or 'no tensor'}: {error}")
-    named.__cause__ = error
-    return named
 
 
 # ---- the nodes
 
-def node_of(value):
-    """Where the gradient of an argument goes: its node, or None for a constant or no Tensor."""
-    if not getattr(value, "requires_grad", False):
-        return None
-    if value.grad_fn is None:
-        value.grad_fn = AccumulateGrad(value)
-    return value.grad_fn
+def node_of(tensor):
+    """The node of a gradient-enabled tensor; a leaf gets its own on first use."""
+    if tensor.grad_fn is None:
+        tensor.grad_fn = AccumulateGrad(tensor)
+    return tensor.grad_fn
 
 
 class AccumulateGrad:
@@ -239,13 +211,11 @@ class AccumulateGrad:
         variable (Tensor or None): the leaf.  Held weakly, because the leaf holds this node;
             None once nothing else holds the leaf.
         next_functions (tuple): empty, the search ends here.
-        function_name (str): "AccumulateGrad".
         shape (tuple or None): the leaf's.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
 
-    __slots__ = ("_variable", "__weakref__")
     next_functions = ()
     function_name = "AccumulateGrad"
     adding = threading.Lock()  # += is a read and a write, and threads may share a leaf
@@ -270,12 +240,9 @@ class AccumulateGrad:
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):
             return []
         with self.adding:
-            for term in (grad,) if leaf.grad is None else (grad, leaf.grad):
-                if not _fits(term, self):
-                    shape = np.shape(getattr(term, "data", term))
-                    raise RuntimeError(f"a {type(term).__name__} of shape {shape} cannot be the "
-                                       f".grad of a tensor of shape {leaf.shape}; a Tensor of that "
-                                       "shape can")
+            for value in grad, leaf.grad:
+                if not _is_gradient(value, self):
+                    raise _no_gradient(value, self, "the .grad of a tensor")
             array = grad.data.copy() if leaf.grad is None else leaf.grad.data + grad.data
             if array.dtype != leaf.data.dtype:
                 array = array.astype(leaf.data.dtype)
@@ -288,40 +255,47 @@ class BackwardFunction:
 
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
-        next_functions (sequence): for each argument of forward, its node, or None for a
-            constant or something that is no Tensor.
-        function_name (str): the operation's name, such as "Add".
-        shape (tuple or None): the output's; None for a node made by hand.
-        leaves (list of Tensor): the gradient-enabled leaves among the arguments, which the graph
-            keeps alive.
+        next_functions (list): for each argument of forward, its node, or None for a constant
+            or something that is no Tensor.
+        leaves (list of Tensor): the leaves among the arguments, which the graph keeps alive.
+        shape (tuple or None): the output's; None if it is not known.
 
     Source: handout 0.1.5 (step 2).
     """
 
-    __slots__ = ("cls", "ctx", "next_functions", "shape", "leaves", "__weakref__")
-
-    def __init__(self, cls, ctx=None, next_functions=(), shape=None):
+    def __init__(self, cls):
         self.cls = cls
-        self.ctx = ctx or ContextManager()
-        self.next_functions = next_functions
-        self.shape = shape
+        self.ctx = ContextManager()
+        self.next_functions = self.ctx.next_functions = []
         self.leaves = []
+        self.shape = None
 
     @property
     def function_name(self):
         return self.cls.__name__
 
+    def link(self, args):
+        """Take the nodes of the arguments; returns whether there is one, so a graph."""
+        recording = is_recording()
+        for arg in args:
+            if recording and getattr(arg, "requires_grad", False):
+                self.next_functions.append(node_of(arg))
+                if arg.is_leaf:
+                    self.leaves.append(arg)
+            else:
+                self.next_functions.append(None)
+        return self.next_functions.count(None) < len(args)
+
     def apply(self, *grads):
         """The operation's ``backward``: a list, one gradient for each argument of forward."""
+        parents, name = self.next_functions, self.cls.__name__
         returned = self.cls.backward(self.ctx, *grads)
-        wanted = len(self.next_functions)
         if not isinstance(returned, (tuple, list)):  # one is enough if only the first needs one
-            returned = [returned] + [None] * self.next_functions[1:].count(None)
-        if len(returned) != wanted:
-            name = self.function_name
+            returned = [returned] + [None] * parents[1:].count(None)
+        if len(returned) != len(parents):
             raise RuntimeError(f"{name}.backward returned {len(returned)} gradient(s), but {name}."
-                               f"forward takes {wanted} argument(s); return one for each, None "
-                               "where there is none")
+                               f"forward takes {len(parents)} argument(s); return one for each, "
+                               "None where there is none")
         return list(returned)
 
 
@@ -332,7 +306,7 @@ class ContextManager:
 
     Attributes:
         saved_tensors (tuple of Tensor): as they were when they were saved.
-        next_functions (tuple): as the node's; empty outside ``Function.apply``.
+        next_functions (sequence): as the node's; empty outside ``Function.apply``.
 
     Source: handout 0.1.5 (step 7).
     """

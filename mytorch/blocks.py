@@ -21,24 +21,7 @@ def is_recording():
     return not _recording.switched_off
 
 
-class no_grad(ContextDecorator):
-    """Records no graph, in a block or in a function, as ``torch.no_grad`` does.
-
-    >>> from mytorch.tensor import Tensor
-    >>> a = Tensor(2., requires_grad=True)
-    >>> with no_grad():
-    ...     b = a * a
-    >>> @no_grad
-    ... def double(x):
-    ...     return x + x
-    >>> b.requires_grad, double(a).requires_grad
-    (False, False)
-    """
-
-    def __new__(cls, function=None):
-        block = super().__new__(cls)
-        return block if function is None else block(function)
-
+class _NotRecording(ContextDecorator):
     def __enter__(self):
         _recording.switched_off += 1
 
@@ -54,22 +37,53 @@ class no_grad(ContextDecorator):
         return super().__call__(function)
 
 
+_not_recording = _NotRecording()
+
+
+def no_grad(function=None):
+    """Records no graph, in a block or in a function, as ``torch.no_grad`` does.
+
+    >>> from mytorch.tensor import Tensor
+    >>> a = Tensor(2., requires_grad=True)
+    >>> with no_grad():
+    ...     b = a * a
+    >>> @no_grad
+    ... def double(x):
+    ...     return x + x
+    >>> b.requires_grad, double(a).requires_grad
+    (False, False)
+    """
+    return _not_recording if function is None else _not_recording(function)
+
+
+def _find_variable():
+    """The context variable in which NumPy 2 keeps its error handling, and its value "ignore"."""
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    [(variable, ignore)] = context.items()
+    return variable, ignore
+
+
 if int(np.__version__.split(".")[0]) >= 2:
-    _quiet = contextvars.copy_context()
-    _quiet.run(np.seterr, all="ignore")
+    _handling, _IGNORE = _find_variable()
 
-    def quietly(function, *args):
-        """``function(*args)`` without NumPy's warnings: inf and NaN are values like any other.
+    class quiet:
+        """No warnings of NumPy's in a block: inf and NaN are values like any other.
 
-        NumPy 2 keeps its error handling in a context variable.  To enter a context that has it
-        set, one made when this module was imported, takes a fifth of np.errstate's time, which
-        is a tenth of a small operation's (benchmark: chain).
+        As np.errstate(all="ignore") in a quarter of its time, which is a tenth of a small
+        operation's (benchmark: chain).
         """
-        return _quiet.copy().run(function, *args)
+
+        __slots__ = "before"
+
+        def __enter__(self):
+            self.before = _handling.set(_IGNORE)
+
+        def __exit__(self, *exception):
+            _handling.reset(self.before)
 else:
-    @np.errstate(all="ignore")
-    def quietly(function, *args):
-        return function(*args)
+    def quiet():
+        return np.errstate(all="ignore")
 
 
 class room_to_recurse:

@@ -9,7 +9,7 @@ import copy
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.blocks import is_recording, quietly
+from mytorch.blocks import is_recording, quiet
 
 
 class Tensor:
@@ -41,10 +41,6 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    # A tenth off the time of a small operation (benchmark: chain); __dict__ takes any other
-    # attribute.
-    __slots__ = ("data", "requires_grad", "is_leaf", "grad_fn", "grad", "is_parameter",
-                 "__dict__", "__weakref__")
     # NumPy leaves "array + tensor" and "np.float64(2) * tensor" to the methods below.
     __array_ufunc__ = None
 
@@ -109,7 +105,8 @@ class Tensor:
     def fill_(self, value):
         """Set every element to ``value``, in place; returns the tensor itself."""
         self.data = np.asarray(self.data)  # arithmetic on 0-d arrays makes NumPy scalars
-        quietly(self.data.fill, value)
+        with quiet():
+            self.data.fill(value)
         return self
 
     def copy(self, **flags):
@@ -137,13 +134,12 @@ class Tensor:
     def __array__(self, *args, **kwargs):
         raise TypeError("a Tensor is not an array; its .data is one")
 
-    def __reduce__(self):
+    def __getstate__(self):
         """For pickle and copy.deepcopy: a leaf travels with its gradient, without its node."""
         if not self.is_leaf:
             raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
                                "of an operation; tensor.copy() gives a leaf")
-        state = {name: getattr(self, name) for name in ("requires_grad", "is_parameter", "grad")}
-        return type(self), (self.data,), (self.__dict__, state)
+        return {**vars(self), "grad_fn": None}
 
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
@@ -289,7 +285,8 @@ class Tensor:
             raise TypeError(f"{symbol} takes Tensors and numbers, got Tensor and "
                             f"{_describe(other)}")
         dtype = self.dtype if self.dtype.kind == "f" else None
-        return Tensor(quietly(np.array, other, dtype))
+        with quiet():
+            return Tensor(np.array(other, dtype))
 
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)

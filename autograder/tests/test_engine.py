@@ -214,21 +214,23 @@ def test_a_gradient_is_a_constant_tensor_that_shares_no_memory():
 def test_a_first_gradient_of_another_shape_is_an_error():
     a = leaf([1., 2.])
     for node in ((a * 2).grad_fn, a.grad_fn):
-        with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
+        with pytest.raises(RuntimeError, match=r"\(2,\).*\(3,\)"):
             backward(node, Tensor.ones(3))
 
 
 def test_backward_takes_a_node_and_a_tensor():
-    for arguments in ((leaf(1.), Tensor(1.)), ((leaf(1.) * 2).grad_fn, np.ones(()))):
-        with pytest.raises(TypeError, match=type(arguments[0]).__name__):
-            backward(*arguments)
+    with pytest.raises(TypeError, match="starts at a node, got Tensor"):
+        backward(leaf(1.), Tensor(1.))
+    for no_tensor in (np.ones(()), None):
+        with pytest.raises(TypeError, match=f"a Tensor, got {type(no_tensor).__name__}"):
+            backward((leaf(1.) * 2).grad_fn, no_tensor)
 
 
 @pytest.mark.parametrize("shape", [(), (3, 2), (5,)])
 def test_a_grad_of_another_shape_is_an_error(shape):
     a = leaf(np.ones(2))
     a.grad = Tensor(np.ones(shape))
-    with pytest.raises(RuntimeError, match="the .grad of a tensor of shape"):
+    with pytest.raises(RuntimeError, match=r"the .grad of a tensor must have shape \(2,\)"):
         (a * 2).backward()
 
 
@@ -464,7 +466,8 @@ def mutations():
     lambda a, b: (a * b).exp(), lambda a, b: (a / b).log(), lambda a, b: F.ReLU.apply(a - b),
     lambda a, b: F.Linear.apply(a, b, Tensor(np.ones(2))), lambda a, b: (a + b).sqrt(),
     lambda a, b: a.exp() + b.sqrt() + b.log() + F.ReLU.apply(b),
-    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), np.zeros(2), np.ones(2), 0., True)])
+    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), (Tensor([0.]), Tensor([1.])), .1, 0.,
+                                   True)])
 def test_gradients_are_those_at_the_values_that_forward_saw(operation, name, mutate):
     def gradients(change):
         a = leaf(np.array([[1., 2.], [3., 4.]]))
@@ -486,8 +489,8 @@ def test_gradients_are_those_at_the_values_that_forward_saw(operation, name, mut
 @pytest.mark.parametrize("operation, other", [
     (F.cross_entropy, [0, 2]),
     (lambda x, bias: F.Linear.apply(x, Tensor.ones(2, 3), bias), [2., 3.]),
-    (lambda x, gamma: F.BatchNorm.apply(x, gamma, Tensor.ones(3), np.zeros(3), np.ones(3), 0.,
-                                        False), [2., 3., 4.])])
+    (lambda x, gamma: F.BatchNorm.apply(x, gamma, Tensor.ones(3), (Tensor([0.]), Tensor([1.])), .1,
+                                        0., False), [2., 3., 4.])])
 def test_labels_a_bias_or_a_gamma_that_change_after_forward_do_no_harm(operation, other):
     def gradient(change):
         x, tensor = leaf([[1., 2., 3.], [1., 0., 1.]]), Tensor(other)

@@ -42,9 +42,9 @@ CASES = {
     "linear": (F.Linear.apply, leaf(4, 3), leaf(2, 3), leaf(2)),
     "cross entropy": (lambda x: F.cross_entropy(x, LABELS) * 2, leaf(3, 4)),
     "batchnorm": (lambda x, g, b: F.BatchNorm.apply(
-        x, g, b, x.data.mean(0), x.data.var(0), 1e-5, True).exp(), leaf(4, 2), leaf(2), leaf(2)),
+        x, g, b, (Tensor([0.]), Tensor([1.])), .1, 1e-5, True).exp(), leaf(4, 2), leaf(2), leaf(2)),
     "batchnorm evaluation": (lambda x, g, b: F.BatchNorm.apply(
-        x, g, b, np.ones(2), np.ones(2), 0., False).exp(), leaf(4, 2), leaf(2), leaf(2)),
+        x, g, b, (Tensor([1.]), Tensor([4.])), .1, 0., False).exp(), leaf(4, 2), leaf(2), leaf(2)),
 }
 
 
@@ -194,7 +194,8 @@ def test_sums_of_a_million_float32_keep_their_digits(name, function, wanted):
 
 @pytest.mark.parametrize("layer", [
     lambda x, bias: x + bias, lambda x, bias: F.Linear.apply(x, Tensor(np.float32([[1]])), bias),
-    lambda x, bias: F.BatchNorm.apply(x, bias, bias, np.float32([0]), np.float32([1]), 0., False)])
+    lambda x, bias: F.BatchNorm.apply(x, bias, bias, (Tensor(np.float32([0])),
+                                                      Tensor(np.float32([1]))), .1, 0., False)])
 def test_the_gradient_of_a_bias_over_a_million_rows_keeps_its_digits(layer):
     bias = Tensor(np.float32([1]), requires_grad=True)
     y = layer(Tensor(np.zeros_like(COLUMN)), bias)

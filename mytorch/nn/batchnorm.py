@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from mytorch.blocks import quietly
 from mytorch.nn import functional as F
 from mytorch.nn.module import Module
 from mytorch.tensor import Tensor
@@ -45,30 +44,8 @@ class BatchNorm1d(Module):
 
     def forward(self, x):
         self._check_input(x, self.num_features)
-        if not self.is_train:
-            return self._normalise(x, self.running_mean.data, self.running_var.data)
-        n = len(x.data)
-        if n < 2:
+        if self.is_train and len(x.data) < 2:
             raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of "
-                             f"{n}: one row has no variance")
-        mean, squares = quietly(self._batch_statistics, x.data)
-        y = self._normalise(x, mean, squares / n)
-        self._move(self.running_mean, mean)
-        self._move(self.running_var, squares / (n - 1))
-        return y
-
-    def _normalise(self, x, mean, var):
-        # float(): a np.float64 would widen float32
-        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, float(self.eps),
-                                 self.is_train)
-
-    def _batch_statistics(self, x):
-        """The mean of each feature, and the sum of the squares of what is left without it."""
-        x = x.astype(np.result_type(x.dtype, np.float32), copy=False)
-        mean = F.sum_rows(x) / len(x)                      # (F,)
-        centred = x - mean                                 # (N, F)
-        return mean, F.sum_rows(centred * centred)         # (F,), (F,)
-
-    def _move(self, running, batch):
-        alpha = float(self.momentum)
-        running.data = (1 - alpha) * running.data + alpha * batch
+                             f"{len(x.data)}: one row has no variance")
+        return F.BatchNorm.apply(x, self.gamma, self.beta, (self.running_mean, self.running_var),
+                                 float(self.momentum), float(self.eps), self.is_train)

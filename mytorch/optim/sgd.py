@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mytorch.blocks import quiet
 from mytorch.optim.optimizer import Optimizer
 from mytorch.tensor import Tensor
 
@@ -39,19 +40,19 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.momentums = [np.zeros_like(param.data) for param in self.params]
 
-    @np.errstate(all="ignore")
     def step(self):
         lr, momentum = float(self.lr), float(self.momentum)  # a np.float64 would widen float32
-        for index, param in enumerate(self.params):
-            if param.grad is None or not param.requires_grad:
-                continue
-            if not isinstance(param.grad, Tensor) or param.grad.shape != param.shape:
-                raise ValueError(f"the gradient of parameter {index} must be a Tensor of shape "
-                                 f"{param.shape}, got {param.grad!r:.60}")
-            step = -lr * param.grad.data
-            if momentum:
-                step = np.asarray(momentum * self.momentums[index] + step)
-                self.momentums[index] = step
-            # Not in place: whoever holds the old array keeps the old values.
-            dtype = param.dtype if param.dtype.kind == "f" else None
-            param.data = np.asarray(param.data + step, dtype)
+        with quiet():
+            for index, param in enumerate(self.params):
+                data, grad = param.data, param.grad
+                if grad is None or not param.requires_grad:
+                    continue
+                if not isinstance(grad, Tensor) or grad.data.shape != data.shape:
+                    raise ValueError(f"the gradient of parameter {index} must be a Tensor of "
+                                     f"shape {data.shape}, got {grad!r:.60}")
+                step = -lr * grad.data
+                if momentum:
+                    self.momentums[index] = step = np.asarray(momentum * self.momentums[index]
+                                                              + step)
+                # Not in place: whoever holds the old array keeps the old values.
+                param.data = np.asarray(data + step, data.dtype if data.dtype.kind == "f" else None)

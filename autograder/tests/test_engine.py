@@ -589,6 +589,23 @@ def test_save_for_backward_keeps_copies_of_tensors_and_takes_nothing_else():
         ctx.save_for_backward(a, np.ones(2))
 
 
+@pytest.mark.parametrize("base, others", [(Function, ()), (F.MatMul, (Tensor(np.eye(2)),))])
+def test_what_a_students_backward_keeps_is_not_shared_with_the_leaf(base, others):
+    class Keeps(base):
+        @staticmethod
+        def forward(ctx, a, *others):
+            return Tensor(a.data.copy())
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            kept.append(grad_output)
+            return (grad_output,) + (None,) * len(others)
+
+    kept, a = [], leaf(np.ones((2, 2)))
+    (Keeps.apply(a, *others) @ Tensor(np.eye(2))).backward()
+    assert not np.shares_memory(kept[0].data, a.grad.data)
+
+
 def test_backward_itself_records_no_graph():
     class Lazy(Double):
         @staticmethod

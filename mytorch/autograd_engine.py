@@ -119,8 +119,9 @@ def _is_tensor(value):
 
 
 def _is_gradient(value, node):
-    """Whether it is a Tensor of the shape of a node's output (None: not known)."""
-    return value is None or hasattr(value, "grad_fn") and node.shape in (None, value.data.shape)
+    """Whether it is None or a Tensor of the shape of a node's output, where that is known."""
+    return value is None or (hasattr(value, "grad_fn")
+                             and (value.data.shape == node.shape or node.shape is None))
 
 
 def _no_gradient(value, node, name):

@@ -53,7 +53,7 @@ def submissions(folder, table=None):
     """The submissions in a folder, without the table: a dict from the student's name to the upload.
     """
     people = _gradescope_names(folder / METADATA)
-    found, versions = {}, {}
+    found, versions, clashes = {}, {}, []
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith((".", "__MACOSX")) or entry.name == METADATA \
                 or table and entry.resolve() == Path(table).resolve():
@@ -62,8 +62,7 @@ def submissions(folder, table=None):
         if name is None:
             name, version = _name_and_version(entry)
         if name in found and version == versions[name]:
-            raise kit.CannotMake(
-                f"two submissions of {name}: {found[name].name} and {entry.name}")
+            clashes.append(f"two submissions of {name}: {found[name].name} and {entry.name}")
         if version >= versions.get(name, 0):  # Autolab: the last one counts
             found[name], versions[name] = entry, version
     if not found:
@@ -72,8 +71,10 @@ def submissions(folder, table=None):
     for name in found:
         twin = files.setdefault(file_name(name).lower(), name)
         if twin != name:
-            raise kit.CannotMake(f"the names {twin} and {name} would share a report; rename "
-                                 f"{found[name].name}")
+            clashes.append(f"the names {twin} and {name} would share a report; rename "
+                           f"{found[name].name}")
+    if clashes:
+        raise kit.CannotMake("; ".join(clashes))
     return found
 
 
@@ -207,7 +208,8 @@ class Progress:
             self.say(f"{self.done}/{self.total}  {row['student']}: {what}\n")
             return
         left = (time.monotonic() - self.begin) / max(self.fresh, 1) * (self.total - self.done)
-        self.say(f"\r\x1b[K{self.done} of {self.total} graded, about {left / 60:.1f} minutes left, "
+        left = f"{left:.0f} seconds" if left < 90 else f"{left / 60:.0f} minutes"
+        self.say(f"\r\x1b[K{self.done} of {self.total} graded, about {left} left, "
                  f"{row['student'][:30]}" + "\n" * (self.done == self.total))
 
     def say(self, text):

@@ -30,8 +30,11 @@ def run_again(check, inputs, key, root):
     try:
         values = scenario_of(check)(**{name: np.copy(value) if isinstance(value, np.ndarray)
                                        else value for name, value in inputs.items()})
-    except Exception:
-        traceback.print_exc(file=sys.stdout)
+    except Exception as error:
+        told = traceback.TracebackException.from_exception(error)
+        told.stack[:] = [frame for frame in told.stack  # not importlib's and the grader's own
+                         if frame.filename.startswith((root, "<check"))]
+        print("".join(told.format()), end="")
         return
     print()
     for name, expected in key.expected.items():

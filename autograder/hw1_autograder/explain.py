@@ -2,13 +2,12 @@
 
 The first that fits is told, in this order:
 
-1. that a part is not written yet;
-2. a failed check of an earlier problem that must lead to this failure: fix that first;
-3. the one mistake of the catalogue whose values are exactly those that came;
-4. a fact that ``observer.py`` saw when the scenario ran once more;
-5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
+1. a failed check of an earlier problem that must lead to this failure: fix that first;
+2. the one mistake of the catalogue whose values are exactly those that came;
+3. a fact that ``observer.py`` saw when the scenario ran once more;
+4. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
-6. a failed check of the same problem, which may be the cause.
+5. a failed check of the same problem, which may be the cause.
 
 A formula is needed for none of this, only the Key.
 """
@@ -40,7 +39,7 @@ def explain(check, inputs, key, answer, facts, failed):
         failed (list of Result): the checks that failed before.
     """
     if answer.problem.startswith("NotImplementedError"):
-        return error(answer.problem)
+        return None  # not written yet, as the report says
     first = fix_first(check, answer, facts, failed)
     fact = fact_of(facts, answer.problem)
     if first:
@@ -191,10 +190,15 @@ ERRORS = [
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
     (r"TypeError: cannot unpack non-iterable (\w+) object$",
      "backward returns a single {0}; it has to return a gradient for each input."),
+    (r"ValueError: not enough values to unpack \(expected \d, got 0\)",
+     "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
+    (r"TypeError: bad operand type for unary -: 'Tensor'",
+     "Tensors have no minus sign here: compute with the array, Tensor(-grad_output.data)."),
+    (r"TypeError: (\w+)\(\) takes no arguments",
+     "An operation is run by its apply(), as in F.{0}.apply(x); is {0} one?"),
     (r"TypeError: '(Tensor|ndarray)' object is not iterable$",
      "A backward may return one {0}, or a tuple of several: backward() of the engine has to take "
      "both."),
-    (r"NotImplementedError", "This part is not written yet."),
     (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
      "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
@@ -206,7 +210,7 @@ def error(problem):
     for pattern, sentence in ERRORS:
         match = re.match(pattern, problem)
         if match:
-            return Explanation("error: " + sentence.split()[0],
+            return Explanation("error: " + problem.split(":")[0],
                                sentence.format(*match.groups()))
     return None
 

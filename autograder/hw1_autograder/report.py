@@ -11,6 +11,7 @@ import numpy as np
 from checks import TITLES
 
 MNIST_POINTS = 10
+NOT_WRITTEN = "NotImplementedError"
 INDENT = " " * 4
 MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
@@ -36,44 +37,44 @@ class Printer:
         if check.problem != self.problem:
             self.problem = check.problem
             print(self.paint(f"\n{check.problem} {TITLES[check.problem]}", "1"))
-        mark = self.paint("ok  ", "32") if result.passed else self.paint("FAIL", "31")
+        mark = (self.paint("FAIL", "31") if not result.passed else
+                self.paint("warn", "33") if result.advice else self.paint("ok  ", "32"))
         print(f"  {mark}  {check.name:66} {result.points}/{check.points}", flush=True)
-        if not result.passed and check.points:
+        if not result.passed:
             self.explain(result)
 
     def explain(self, result):
         """What ran, on what, what came of it, what it printed, and what went wrong."""
         problem = result.answer.problem
+        if problem.startswith(NOT_WRITTEN):
+            self._lines(_wrapped("not written yet" + result.lines[0][len(NOT_WRITTEN):], most=1))
+            return
         if "\n" in problem and problem == self.last_error:  # the same line of the same file
-            self._lines(["the same as above: " + result.lines[0][:50]])
+            self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
         self.last_error = problem
         if result.explanation and not result.explanation.id:  # nothing to learn here yet
-            self._lines(_wrapped(result.lines[0], MORE)[:2])
+            self._lines(_wrapped(result.lines[0], MORE, most=2))
         else:
             self._details(result)
         if result.explanation:
-            self._lines(_wrapped("=> " + result.explanation.message)[:5])
+            self._lines(_wrapped("=> " + result.explanation.message, most=5))
         self._lines([f"again, print() and pdb work: {self.again} {result.check.number}"])
         print()
 
     def _details(self, result):
         for line in result.check.shown.split("\n"):
             print(INDENT + self.paint("| " + line, "36"))
-        self._lines(cut(_wrapped(shown_inputs(result.inputs)), 4))
+        self._lines(_wrapped(shown_inputs(result.inputs), most=4))
         printed = result.answer.output.strip()
         if printed:
-            self._lines([textwrap.shorten("it printed: " + " / ".join(printed.split("\n")), 71)])
-        lines = [part for line in result.lines for part in _wrapped(line, MORE)[:2]]
+            self._lines(_wrapped("it printed: " + " / ".join(printed.split("\n")), most=1))
+        lines = [part for line in result.lines for part in _wrapped(line, MORE, most=2)]
         self._lines(self.paint(line, "1") for line in lines[:3])
 
     def _lines(self, lines):
         for line in lines:
             print(INDENT + line)
-
-
-def cut(lines, most):
-    return lines[:most] + ["..."] if len(lines) > most else lines
 
 
 def shown_inputs(inputs):
@@ -85,20 +86,17 @@ def shown_inputs(inputs):
     return "; ".join(f"{name} = {shown(value)}" for name, value in inputs.items())
 
 
-def _wrapped(text, more=""):
+def _wrapped(text, more="", most=None):
     lead = " " * (len(text) - len(text.lstrip()))
-    return textwrap.wrap(text, 71, subsequent_indent=lead + more) or [""]
+    return textwrap.wrap(text, 71, subsequent_indent=lead + more, max_lines=most,
+                         placeholder=" ...") or [""]
 
 
 def warnings_of(results):
     """What is worth saying but costs nothing, each once."""
     found = []
     for result in results:
-        if result.answer.values is not None:
-            for name, advice in result.check.advice.items():
-                if result.answer.values.get(name) is not True:
-                    found.append(advice)
-        found += result.answer.warnings
+        found += result.advice + result.answer.warnings
     return list(dict.fromkeys(found))
 
 

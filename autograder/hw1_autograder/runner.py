@@ -41,6 +41,7 @@ class Result:
     Attributes:
         check (Check), inputs (dict), answer (Answer): what was asked and what came.
         off (list of str): the scored values that are not as expected.
+        advice (list of str): what to say of values that are not scored.
         passed (bool), points (int), lines (list of str): the verdict, and what it rests on.
         explanation (Explanation or None): what went wrong, if that is known.
     """
@@ -48,9 +49,12 @@ class Result:
     def __init__(self, check, inputs, key, answer):
         self.check, self.inputs, self.answer = check, inputs, answer
         self.explanation = None
+        self.advice = []
         if answer.values is None:
             self.off, self.points, self.lines = [], 0, answer.problem.split("\n")
         else:
+            self.advice = [advice for name, advice in check.advice.items()
+                           if answer.values.get(name) is not True]
             self.off = wrong_values(check, key.expected, answer.values)
             self.points = check.earned(key.expected, answer.values)
             self.lines = [line for name in self.off[:2]
@@ -79,7 +83,7 @@ def grade(worker, root, checks, seed):
         inputs = inputs_of(check, seed)
         key = key_of(check, inputs)
         result = Result(check, inputs, key, worker.run(check.source, inputs))
-        if not result.passed and check.points:
+        if not result.passed:
             facts = observe(worker, check, inputs, result.answer)
             result.explanation = explain(check, inputs, key, result.answer, facts, failed)
             failed.append(result)
@@ -96,7 +100,7 @@ def observe(worker, check, inputs, answer):
 
 def arguments():
     parser = argparse.ArgumentParser(
-        description="Score a submission on problems 1.1 to 2.6 of homework 1 part 1.")
+        prog="./grade.sh 1", description="Score a submission on problems 1.1 to 2.6 of homework 1 part 1.")
     parser.add_argument("--submission", default=REPOSITORY, metavar="DIR_OR_TAR",
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
     parser.add_argument("--problem", action="append", default=[], metavar="N",

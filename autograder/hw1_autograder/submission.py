@@ -66,7 +66,7 @@ def _with_mytorch(root, path):
     found = [folder for folder in [root] + [name for name in inside if os.path.isdir(name)]
              if os.path.isdir(os.path.join(folder, "mytorch"))]
     if not found:
-        raise UnusableSubmission(f"{path} holds no folder mytorch/")
+        raise UnusableSubmission(f"{path} holds no folder mytorch/, nor does a folder in it")
     if len(found) > 1 and (root != path or found[0] != root):
         names = [os.path.relpath(os.path.join(folder, "mytorch"), root) for folder in found[:2]]
         raise UnusableSubmission(f"{path} holds two folders mytorch/: {' and '.join(names)}")

@@ -127,6 +127,10 @@ def main():
     except UnusableData as error:
         print(error, file=sys.stderr)
         return 2
+    if not os.access(os.path.dirname(PLOT), os.W_OK):
+        print(f"cannot write the plot: no permission to write to {os.path.dirname(PLOT)}",
+              file=sys.stderr)
+        return 2
     from hw1 import mnist
 
     started = time.perf_counter()

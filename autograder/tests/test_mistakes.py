@@ -200,8 +200,13 @@ MADE = [
                                           "mul_a = b.data")),
     ("graph: forward returns", "1.1.1", 2, (FUNCTIONAL, "return tensor.Tensor(a.data - b.data)",
                                          "return a.data - b.data")),
-    ("error: Tensors", "1.1.1", 2, (TENSOR, "def __sub__", "def _sub")),
-    ("error: backward", "1.1.3", 3, (
+    ("error: TypeError", "1.1.1", 2, (TENSOR, "def __sub__", "def _sub")),
+    ("error: ValueError", "1.1.2", 3, (FUNCTIONAL, "        mul_a = ", "        a, b = type(ctx)()"
+                                       ".saved_tensors\n        mul_a = ")),
+    ("error: TypeError", "1.1.1", 3, (FUNCTIONAL, "sub_b = -grad_output.data",
+                                      "sub_b = (-grad_output).data")),
+    ("error: TypeError", "2.2", 5, ("nn/activations.py", "F.ReLU.apply(x)", "F.ReLU(x)")),
+    ("error: TypeError", "1.1.3", 3, (
         FUNCTIONAL, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),",
                                   "(tensor.Tensor(unbroadcast(div_a, a.shape)),")),
 
@@ -245,7 +250,7 @@ MADE = [
                                         "grad = grad.sum(axis=-1)")),
     ("weight-gradient-averaged", "2.1", 4, (FUNCTIONAL, "a.data.T @ grad_output.data",
                                          "a.data.T @ grad_output.data / len(a.data)")),
-    ("error: The", "2.1", 6, (
+    ("error: ValueError", "2.1", 6, (
         FUNCTIONAL, "grad_output.data @ b.data.T", "grad_output.data @ b.data")),
     ("relu-upstream-forgotten", "2.2", 3, (FUNCTIONAL, "grad_output.data * ctx.mask",
                                         "ctx.mask * 1.")),

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -346,6 +347,24 @@ def test_a_relu_that_overwrites_its_input_is_a_warning():
                          checks=checks_around({"2.2"}))
     assert lost(results) == {}
     assert any("changes the array of its input" in text for text in runner.warnings_of(results))
+
+
+def test_what_is_not_written_yet_is_one_line():
+    with variant(("nn/functional.py", "        return tensor.Tensor(a.data - b.data)",
+                  "        raise NotImplementedError('Sub is to do')")) as root:
+        lines = run("--submission", root, "--problem", "1.1.1").stdout.splitlines()
+    assert [line.strip() for line in lines[2:6:2]] == [
+        "FAIL  F.Sub, forward and backward                                        0/3",
+        "FAIL  a - b on Tensors                                                   0/2"]
+    assert lines[3].strip() == lines[5].strip() == "not written yet: Sub is to do"
+
+
+def test_given_code_that_fails_is_explained_and_advice_is_marked():
+    with variant(("nn/functional.py", "grad_a = unbroadcast(grad_output.data, a.shape)",
+                  "grad_a = -unbroadcast(grad_output.data, a.shape)")) as root:
+        shown = run("--submission", root, "--problem", "1.1.0", "--problem", "1.2").stdout
+    assert re.search(r"FAIL  F.Add, .* 0/0\n +\| ", shown)
+    assert re.search(r"warn  The time of backward\(\) .*0/0", shown)
 
 
 def test_the_same_error_is_explained_once(tmp_path):

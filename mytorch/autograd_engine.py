@@ -62,15 +62,11 @@ class Traversal:
 
     A node to which several edges lead waits until a gradient has come along each of them and
     goes on with their sum, so that each operation's ``backward`` runs once (handout 0.1.8).
-
-    Attributes:
-        edges (dict): for every node, along how many edges gradients have yet to come.
-        sums (dict): for every node that waits, the sum of those that have come.
     """
 
     def __init__(self, root):
-        self.edges = count_edges(root)
-        self.sums = {}
+        self.edges = count_edges(root)  # for every node, how many gradients have yet to come
+        self.sums = {}                  # for every node that waits, the sum of those that came
 
     def visit(self, node, grad):
         """Bring a gradient (Tensor, or None: nothing flows) along one edge to a node."""
@@ -87,9 +83,9 @@ class Traversal:
                 grads.pop()
                 continue
             if not _is_gradient(grads[-1], parent):
-                raise _no_gradient(grads[-1], parent, f"{node.function_name}.backward: the gradient "
-                                   f"of input {len(grads) - 1} (by unbroadcast() if that was "
-                                   "broadcast)")
+                name = f"{node.function_name}.backward: the gradient of input {len(grads) - 1}"
+                raise _no_gradient(grads[-1], parent, name + " (summed by unbroadcast() if that "
+                                   "was broadcast)")
             self.visit(parent, grads.pop())
 
 
@@ -133,9 +129,7 @@ def _no_gradient(value, node, name):
 # ---- the operations
 
 class Function:
-    """Base class of every operation: a ``forward`` and its derivative, ``backward``.
-
-    A subclass gives two static methods::
+    """Base class of every operation, which gives two static methods::
 
         class Double(Function):
             @staticmethod
@@ -217,16 +211,13 @@ def node_of(tensor):
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
-    Attributes:
-        variable (Tensor or None): the leaf.  Held weakly, because the leaf holds this node;
-            None once nothing else holds the leaf.
-        next_functions (tuple): empty, the search ends here.
-        shape (tuple or None): the leaf's.
+    The leaf, ``variable``, is held weakly, because it holds this node; once nothing else holds
+    it, ``variable`` and its ``shape`` are None.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
 
-    next_functions = ()
+    next_functions = ()  # the search ends here
     function_name = "AccumulateGrad"
     adding = threading.Lock()  # += is a read and a write, and threads may share a leaf
 
@@ -269,10 +260,9 @@ class BackwardFunction:
 
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
-        next_functions (list): for each argument of forward, its node, or None for a constant
-            or something that is no Tensor.
+        next_functions (list): for each argument of forward its node; None for a constant.
         leaves (tuple of Tensor): the leaves among the arguments, which the graph keeps alive.
-        shape (tuple or None): the output's; None if it is not known.
+        shape (tuple or None): the output's, if it is known.
 
     Source: handout 0.1.5 (step 2).
     """
@@ -323,26 +313,18 @@ class ContextManager:
 
     Tensors go through ``save_for_backward``; anything else is set as an attribute.
 
-    Attributes:
-        saved_tensors (tuple of Tensor): as they were when they were saved.
-        next_functions (sequence): as the node's; empty outside ``Function.apply``.
-
     Source: handout 0.1.5 (step 7).
     """
 
-    saved_tensors = ()
-    next_functions = ()
+    saved_tensors = ()   # as they were when they were saved
+    next_functions = ()  # as the node's; empty outside Function.apply
 
     def needs(self, index):
         """Whether argument ``index`` of forward wants a gradient; outside ``apply`` all do."""
         return not self.next_functions or self.next_functions[index] is not None
 
     def save_for_backward(self, *tensors):
-        """Keep copies of tensors: what happens to them later does no harm.
-
-        Raises:
-            TypeError: for anything but a Tensor.
-        """
+        """Keep copies of Tensors: what happens to them later does no harm."""
         for tensor in tensors:
             if not _is_tensor(tensor):
                 raise TypeError(f"save_for_backward takes Tensors, got {type(tensor).__name__}; "

@@ -89,9 +89,8 @@ else:
 class room_to_recurse:
     """For the time of a block, let Python calls nest deeper by a number of calls.
 
-    From Python 3.11 on, such calls take no C stack and the limit is just a number; before, a
-    raised limit could crash the process, so there it stays.  The limit is changed by
-    differences, so that threads that do it at the same time leave it as it was.
+    Before Python 3.11, calls take C stack and a raised limit could crash the process: there it
+    stays.  It is changed by differences, so that threads at the same time leave it as it was.
     """
 
     lock = threading.Lock()

@@ -16,13 +16,12 @@ class GradcheckError(RuntimeError):
 def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
     """Compare the gradients of a function with (f(x + eps) - f(x - eps)) / (2 eps).
 
-    Every element of the output is compared for every element of every input that requires
-    grad.  The inputs, and the ``.grad`` of every leaf, are left as they were.
+    Every element of the output is compared for every element of the inputs.  These, and the
+    ``.grad`` of every leaf, are left as they were.
 
     Args:
         function (callable): takes Tensors, returns a Tensor.
-        *inputs: the function's arguments, float64 Tensors; those without requires_grad and
-            anything that is no Tensor are held constant.
+        *inputs: the function's arguments; float64 leaves that require grad are checked.
         eps (float): the step of the differences.
         atol, rtol (float): by how much the two may differ, as in ``np.allclose``.
 
@@ -36,83 +35,73 @@ def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
     >>> gradcheck(lambda a, b: a * b, Tensor([1., 2.], requires_grad=True), Tensor(3.))
     True
     """
-    wanted = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    wanted = {i: x for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad}
     if not wanted:
         raise ValueError("gradcheck: no input is a Tensor that requires grad")
-    for i in wanted:
-        if inputs[i].data.dtype != np.float64 or not inputs[i].is_leaf:
+    for i, x in wanted.items():
+        if x.data.dtype != np.float64 or not x.is_leaf:
             raise ValueError(f"gradcheck: input {i} must be a float64 leaf, such as "
                              "Tensor(x.data, requires_grad=True)")
-    analytic = _analytic(function, inputs, wanted)
-    for i in wanted:
-        numeric = _numeric(function, inputs, inputs[i], eps)
-        off = ~np.isclose(analytic[i], numeric, rtol, atol)
-        if off.any():
-            error = np.nan_to_num(np.abs(analytic[i] - numeric), nan=np.inf)
-            index = np.unravel_index(np.where(off, error, -1).argmax(), error.shape)
-            place = tuple(map(int, index))
-            ndim = inputs[i].data.ndim
-            raise GradcheckError(f"the gradient for input {i} at index {place[:ndim]} (of output "
-                                 f"element {place[ndim:]}) is {analytic[i][index]:.8g}, the "
-                                 f"central difference is {numeric[index]:.8g}")
+    output = function(*inputs)
+    if not isinstance(output, Tensor) or not output.requires_grad:
+        raise GradcheckError("the function's output is no Tensor that requires grad: the graph is "
+                             "cut somewhere")
+    jacobians = {i: _numeric(function, inputs, x, eps) for i, x in wanted.items()}
+    for element in np.ndindex(output.shape):
+        for i, grad in _analytic(output, element, wanted).items():
+            numeric = jacobians[i][(...,) + element]
+            if grad.shape != numeric.shape:
+                raise GradcheckError(f"the gradient for input {i} has shape {grad.shape}, the "
+                                     f"input {numeric.shape}")
+            off = np.argwhere(~np.isclose(grad, numeric, rtol, atol))
+            if len(off):
+                index = tuple(off[0].tolist())
+                raise GradcheckError(f"the gradient for input {i} at index {index} (of output "
+                                     f"element {element}) is {grad[index]:.8g}, the central "
+                                     f"difference is {numeric[index]:.8g}")
     return True
 
 
-def _analytic(function, inputs, wanted):
-    """By one backward pass for each element of the output: for each input, the Jacobian.
-
-    It has the shape of the input followed by that of the output.
+def _analytic(output, element, wanted):
+    """By one backward pass from an element of the output: the gradients of the inputs ``wanted``.
     """
-    output = function(*inputs)
-    if not isinstance(output, Tensor):
-        raise GradcheckError(f"the function returned a {type(output).__name__}, not a Tensor")
-    if not output.requires_grad:
-        raise GradcheckError("the function's output requires no grad: the graph is cut somewhere")
+    seed = np.zeros(output.shape)
+    seed[element] = 1
     root = output.grad_fn or AccumulateGrad(output)
-    leaves = _leaves(root) + [inputs[i] for i in wanted]
+    leaves = _leaves(root) + list(wanted.values())
     before = [leaf.grad for leaf in leaves]
-    jacobians = {i: np.zeros(inputs[i].shape + output.shape) for i in wanted}
     try:
-        for index in np.ndindex(output.shape):
-            for leaf in leaves:
-                leaf.grad = None
-            seed = np.zeros(output.shape)
-            seed[index] = 1
-            backward(root, Tensor(seed))
-            for i in wanted:
-                if inputs[i].grad is not None:
-                    jacobians[i][(...,) + index] = inputs[i].grad.data
+        for leaf in leaves:
+            leaf.grad = None
+        backward(root, Tensor(seed))
+        return {i: np.zeros(x.shape) if x.grad is None else x.grad.data for i, x in wanted.items()}
     except (RuntimeError, TypeError) as error:
         raise GradcheckError(str(error)) from error
     finally:
         for leaf, grad in zip(leaves, before):
             leaf.grad = grad
-    return jacobians
 
 
 def _leaves(root):
     """All gradient-enabled leaves behind a node."""
-    nodes, seen = [root], {id(root)}
-    for node in nodes:  # grows while it is walked
-        for parent in node.next_functions:
-            if parent is not None and id(parent) not in seen:
-                seen.add(id(parent))
-                nodes.append(parent)
+    nodes = {root: None}  # in their order
+    to_do = [root]
+    for node in to_do:  # grows while it is walked
+        new = [parent for parent in node.next_functions if parent is not None]
+        to_do += [parent for parent in new if parent not in nodes]
+        nodes.update(dict.fromkeys(new))
     return [node.variable for node in nodes if isinstance(node, AccumulateGrad)]
 
 
 def _numeric(function, inputs, x, eps):
-    """By two evaluations for each element of the input ``x``: the same Jacobian."""
-    data = x.data
-    columns = []
+    """By two evaluations for each element of the input ``x``: (shape of x) + (shape of output)."""
+    data, jacobian = x.data, np.zeros(x.shape + function(*inputs).shape)
     try:
         for index in np.ndindex(data.shape):
-            ends = []
-            for step in (eps, -eps):
+            for step in eps, -eps:
                 x.data = data.copy()
                 x.data[index] += step
-                ends.append(function(*inputs).data.copy())
-            columns.append((ends[0] - ends[1]) / (2 * eps))
+                jacobian[index] += function(*inputs).data / (2 * step)
     finally:
         x.data = data
-    return np.reshape(columns, data.shape + function(*inputs).shape)
+    return jacobian

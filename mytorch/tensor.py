@@ -145,10 +145,7 @@ class Tensor:
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
     def __eq__(self, other):
-        """A tensor of booleans, element by element; None and the like equal no tensor.
-
-        As in PyTorch, ``tensor in a_list`` therefore fails; ``any(tensor is t for t in a_list)``.
-        """
+        """A tensor of booleans, so that ``tensor in a_list`` fails, as in PyTorch."""
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
         return Tensor(np.equal(self.data, self._operand(other, "==").data))
@@ -163,11 +160,7 @@ class Tensor:
     # ---- in the graph
 
     def backward(self):
-        """Differentiate this tensor with respect to every leaf that it was computed from.
-
-        Starts the search with ones of this tensor's shape; of a tensor of several elements it
-        is thus their sum that is differentiated.  The gradients are added to the leaves'
-        ``.grad``.
+        """Add to every leaf's ``.grad`` the gradient of the sum of this tensor's elements.
 
         Raises:
             RuntimeError: the tensor is outside any graph.

@@ -100,7 +100,8 @@ def observe(worker, check, inputs, answer):
 
 def arguments():
     parser = argparse.ArgumentParser(
-        prog="./grade.sh 1", description="Score a submission on problems 1.1 to 2.6 of homework 1 part 1.")
+        prog="./grade.sh 1",
+        description="Score a submission on problems 1.1 to 2.6 of homework 1 part 1.")
     parser.add_argument("--submission", default=REPOSITORY, metavar="DIR_OR_TAR",
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
     parser.add_argument("--problem", action="append", default=[], metavar="N",

@@ -1,12 +1,8 @@
 """The operations: what each computes and how its gradient flows back.
 
-Every operation is a Function with its ``forward`` and ``backward`` side by side; g stands
-for the gradient that arrives, dL/dz.  Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
-
-Arrays that backward needs are kept on ``ctx`` as copies: what happens to the tensors between
-forward and backward cannot falsify a gradient.
-
-Below, N is the batch size, F a number of features, C the number of classes.
+Every operation is a Function with its ``forward`` and ``backward`` side by side; g stands for
+the gradient that arrives, dL/dz; N is the batch size, F a number of features, C of classes.
+Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
 """
 
 import math
@@ -21,20 +17,13 @@ from mytorch.tensor import Tensor
 # ---- sums
 
 def unbroadcast(grad, shape):
-    """Sum a gradient over the axes along which NumPy had stretched its input.
+    """Sum a gradient (np.ndarray) over the axes along which NumPy had stretched its input.
 
     In A (3, 4) + B (4,), each element of B is used three times; its gradient is the sum of
     three elements of the output's.
 
-    Args:
-        grad (np.ndarray): the gradient of the broadcast result.
-        shape (tuple): the shape of the input before broadcasting.
-
-    Returns:
-        np.ndarray: of the shape asked for; ``grad`` itself where nothing was stretched.
-
     Raises:
-        ValueError: ``shape`` does not broadcast to the shape of ``grad``.
+        ValueError: ``shape``, the input's, does not broadcast to that of ``grad``.
 
     Source: handout 2.1; https://numpy.org/doc/stable/user/basics.broadcasting.html
 

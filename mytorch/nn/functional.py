@@ -87,7 +87,7 @@ def grad_of(ctx, index, shape, formula):
 
     ``formula()`` gives it as an array, still of the shape that the input was broadcast to.
     """
-    if ctx.next_functions and ctx.next_functions[index] is None:
+    if not ctx.needs(index):
         return None
     grad = formula()
     return Tensor(grad if grad.shape == shape else unbroadcast(grad, shape))
@@ -133,7 +133,7 @@ class Mul(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, a, b = grad_output.data[()], ctx.a, ctx.b
+        g, a, b = grad_output.data[()], ctx.a, ctx.b  # [()]: a scalar if 0-d, as in snapshot
         return grad_of(ctx, 0, a.shape, lambda: g * b), grad_of(ctx, 1, b.shape, lambda: g * a)
 
 

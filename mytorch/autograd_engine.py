@@ -48,9 +48,9 @@ def backward(grad_fn, grad_of_outputs):
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
     if grad_of_outputs is None or not _is_gradient(grad_of_outputs, grad_fn):
-        raise _no_gradient(grad_of_outputs, grad_fn, "the gradient that backward() starts with")
+        raise _gradient_error(grad_of_outputs, grad_fn, "the gradient that backward() starts with")
     traversal = Traversal(grad_fn)
-    with room_to_recurse(len(traversal.edges)), no_grad(), quiet():
+    with room_to_recurse(len(traversal.expected)), no_grad(), quiet():
         try:
             traversal.visit(grad_fn, grad_of_outputs)
         except BaseException as error:
@@ -60,31 +60,31 @@ def backward(grad_fn, grad_of_outputs):
 class Traversal:
     """One backward pass through the graph behind a node.
 
-    A node to which several edges lead waits until a gradient has come along each of them and
-    goes on with their sum, so that each operation's ``backward`` runs once (handout 0.1.8).
+    An operation's node to which several edges lead waits until a gradient has come along each
+    of them and goes on with their sum: each ``backward`` runs once (handout 0.1.8).
     """
 
     def __init__(self, root):
-        self.edges = count_edges(root)  # for every node, how many gradients have yet to come
-        self.sums = {}                  # for every node that waits, the sum of those that came
+        self.expected = count_edges(root)  # for every node, how many gradients have yet to come
+        self.arrived = {}  # for every node that waits, the sum of those that came (None: nothing)
 
     def visit(self, node, grad):
         """Bring a gradient (Tensor, or None: nothing flows) along one edge to a node."""
-        if node in self.sums:
-            grad = _sum(self.sums.pop(node), grad)
-        if self.edges[node] > 1 and node.next_functions:  # a leaf need not wait to add
-            self.edges[node] -= 1
-            self.sums[node] = grad
+        if node in self.arrived:
+            grad = _sum(self.arrived.pop(node), grad)
+        if self.expected[node] > 1 and node.next_functions:  # a leaf need not wait to add
+            self.expected[node] -= 1
+            self.arrived[node] = grad
             return
         grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
-        del grad  # no frame holds a gradient while the search goes deeper: its memory is free
+        del grad  # its memory is free while the search goes deeper
         for parent in reversed(node.next_functions):  # the last argument first, as in 0.1.5
             if parent is None:
                 grads.pop()
                 continue
             if not _is_gradient(grads[-1], parent):
                 name = f"{node.function_name}.backward: the gradient of input {len(grads) - 1}"
-                raise _no_gradient(grads[-1], parent, name + " (summed by unbroadcast() if that "
+                raise _gradient_error(grads[-1], parent, name + " (summed by unbroadcast() if that "
                                    "was broadcast)")
             self.visit(parent, grads.pop())
 
@@ -120,7 +120,7 @@ def _is_gradient(value, node):
                              and (value.data.shape == node.shape or node.shape is None))
 
 
-def _no_gradient(value, node, name):
+def _gradient_error(value, node, name):
     if not _is_tensor(value):
         return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
     return RuntimeError(f"{name} must have shape {node.shape}, got {value.data.shape}")
@@ -190,19 +190,21 @@ class Function:
         return output
 
 
-def returns_new_arrays(backward):
-    """Declares of a ``backward`` that nothing else holds what it returns.
+def returns_new_arrays(function):
+    """Declares of a ``backward`` that nothing else holds what it returns, each array once.
 
     A leaf then takes it for its ``.grad`` instead of a copy (benchmark: mlp).
     """
-    backward.returns_new_arrays = True
-    return backward
+    function.returns_new_arrays = True
+    return function
 
 
 # ---- the nodes
 
 def node_of(tensor):
     """The node of a gradient-enabled tensor; a leaf gets its own on first use."""
+    if tensor.is_leaf and tensor.data.dtype.kind != "f":  # integers came after the constructor
+        tensor.data = tensor.data.astype(np.float64)
     if tensor.grad_fn is None:
         tensor.grad_fn = AccumulateGrad(tensor)
     return tensor.grad_fn
@@ -211,8 +213,8 @@ def node_of(tensor):
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
-    The leaf, ``variable``, is held weakly, because it holds this node; once nothing else holds
-    it, ``variable`` and its ``shape`` are None.
+    The leaf, ``variable``, is held weakly, because it holds this node.  Operations that use it
+    keep it alive; once nothing does, ``variable`` and its ``shape`` are None.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
@@ -222,8 +224,6 @@ class AccumulateGrad:
     adding = threading.Lock()  # += is a read and a write, and threads may share a leaf
 
     def __init__(self, tensor):
-        if tensor.data.dtype.kind != "f":  # requires_grad was set on integers
-            tensor.data = tensor.data.astype(np.float64)
         self._variable = weakref.ref(tensor)
 
     @property
@@ -241,14 +241,14 @@ class AccumulateGrad:
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):
             return []
         if grad.data.shape != leaf.data.shape:
-            raise _no_gradient(grad, self, "the .grad of a tensor")
+            raise _gradient_error(grad, self, "the .grad of a tensor")
         with self.adding:
             if leaf.grad is None:
                 array = grad.data if hasattr(grad, "is_new") else grad.data.copy()
             elif _is_gradient(leaf.grad, self):
                 array = leaf.grad.data + grad.data
             else:
-                raise _no_gradient(leaf.grad, self, "the .grad of a tensor")
+                raise _gradient_error(leaf.grad, self, "the .grad of a tensor")
             if array.dtype != leaf.data.dtype:
                 array = array.astype(leaf.data.dtype)
             leaf.grad = type(grad)(array)
@@ -261,7 +261,7 @@ class BackwardFunction:
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
         next_functions (list): for each argument of forward its node; None for a constant.
-        leaves (tuple of Tensor): the leaves among the arguments, which the graph keeps alive.
+        leaves (tuple of Tensor): the arguments with an AccumulateGrad, kept alive by this.
         shape (tuple or None): the output's, if it is known.
 
     Source: handout 0.1.5 (step 2).

@@ -26,7 +26,7 @@ class _NotRecording(ContextDecorator):
         _recording.switched_off += 1
 
     def __exit__(self, *exception):
-        _recording.switched_off -= 1
+        _recording.switched_off = max(_recording.switched_off - 1, 0)  # entered in another thread
 
     def __call__(self, function):
         in_pieces = (inspect.isgeneratorfunction, inspect.iscoroutinefunction,
@@ -89,8 +89,8 @@ else:
 class room_to_recurse:
     """For the time of a block, let Python calls nest deeper by a number of calls.
 
-    Before Python 3.11, calls take C stack and a raised limit could crash the process: there it
-    stays.  It is changed by differences, so that threads at the same time leave it as it was.
+    Before Python 3.11, all calls take C stack and a raised limit could crash the process: there
+    it stays.  It is changed by differences, so that threads at a time leave it as it was.
     """
 
     lock = threading.Lock()

@@ -99,7 +99,7 @@ def _numeric(function, inputs, x, eps):
     try:
         for index in np.ndindex(data.shape):
             for step in eps, -eps:
-                x.data = data.copy()
+                x.data = np.array(data)
                 x.data[index] += step
                 jacobian[index] += function(*inputs).data / (2 * step)
     finally:

@@ -146,14 +146,15 @@ class Tensor:
 
     def __eq__(self, other):
         """A tensor of booleans, so that ``tensor in a_list`` fails, as in PyTorch."""
-        if not isinstance(other, _COMPARABLE):
-            return NotImplemented
-        return Tensor(np.equal(self.data, self._operand(other, "==").data))
+        return self._compared(np.equal, other, "==")
 
     def __ne__(self, other):
+        return self._compared(np.not_equal, other, "!=")
+
+    def _compared(self, compare, other, symbol):
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
-        return Tensor(np.not_equal(self.data, self._operand(other, "!=").data))
+        return Tensor(compare(self.data, self._operand(other, symbol).data))
 
     __hash__ = object.__hash__  # as an object: two tensors of the same numbers are two keys
 
@@ -228,7 +229,8 @@ class Tensor:
         if result.shape != self.shape:
             raise ValueError(f"a tensor of shape {self.shape} cannot become one of shape "
                              f"{result.shape} in place")
-        self.data = result.data.astype(self.dtype, copy=False)
+        with quiet():
+            self.data = result.data.astype(self.dtype, copy=False)
         return self
 
     def __neg__(self):

@@ -589,6 +589,14 @@ def test_save_for_backward_keeps_copies_of_tensors_and_takes_nothing_else():
         ctx.save_for_backward(a, np.ones(2))
 
 
+def test_integers_that_are_assigned_to_a_leaf_in_use_become_floats():
+    x = leaf([1., 2.])
+    x.sum().backward()
+    x.grad, x.data = None, np.array([1, 2])
+    (x * 0.5).sum().backward()
+    assert x.grad.data.tolist() == [0.5, 0.5] and x.dtype == np.float64
+
+
 @pytest.mark.parametrize("base, others", [(Function, ()), (F.MatMul, (Tensor(np.eye(2)),))])
 def test_what_a_students_backward_keeps_is_not_shared_with_the_leaf(base, others):
     class Keeps(base):
@@ -641,6 +649,19 @@ def test_no_grad_can_be_nested_and_reused():
                 assert not recorded()
             assert not recorded()
         assert recorded()
+
+
+def test_a_block_that_was_entered_in_another_thread_can_end_in_this_one():
+    def pieces():
+        with no_grad():
+            yield
+
+    generator = pieces()
+    thread = threading.Thread(target=next, args=(generator,))
+    thread.start()
+    thread.join()
+    generator.close()
+    assert recorded()
 
 
 @pytest.mark.parametrize("decorator", [no_grad, no_grad()])

@@ -90,6 +90,16 @@ def test_anything_but_a_parameter_or_none_over_a_parameter_is_an_error(value):
     assert list(layer.parameters()) == [other] and layer.bias is None
 
 
+@pytest.mark.parametrize("method", ["train", "eval", "parameters"])
+def test_forgetting_super_init_is_an_error_also_without_parameters(method):
+    class Forgetful(Module):
+        def __init__(self):
+            self.size = 3
+
+    with pytest.raises(AttributeError, match=r"must call super\(\).__init__"):
+        list(getattr(Forgetful(), method)())
+
+
 @pytest.mark.parametrize("value", [Linear(1, 1), parameter([1.])])
 def test_forgetting_super_init_is_an_error_that_says_so(value):
     class Forgetful(Module):
@@ -251,6 +261,12 @@ def test_with_momentum_1_the_running_estimates_are_the_last_batchs_to_the_last_d
     bn(Tensor([[1e-12], [3e-12]]))
     assert bn.running_mean.data.tolist() == [2e-12]
     assert np.allclose(bn.running_var.data, 2e-24, rtol=1e-12, atol=0)
+
+
+def test_running_estimates_keep_their_dtype():
+    bn = BatchNorm1d(2).float()
+    bn(Tensor(np.eye(2)))
+    assert bn.running_mean.dtype == bn.running_var.dtype == np.float32
 
 
 def test_running_estimates_that_were_set_to_integers_go_on_as_floats():

@@ -227,6 +227,12 @@ def test_batches_of_many_lengths_leave_nothing_behind():
         tracemalloc.stop()
 
 
+def test_the_gradient_of_a_float16_mean_of_many_is_not_zero():
+    x = Tensor(np.ones(100000, np.float16), requires_grad=True)
+    x.mean().backward()
+    assert x.grad.dtype == np.float16 and np.allclose(x.grad.data, 1e-5, rtol=0.01)
+
+
 # ---- gradcheck itself
 
 def test_gradcheck_leaves_gradients_as_they_were_also_of_what_it_was_not_given():
@@ -273,6 +279,12 @@ def test_gradcheck_finds_wrong_missing_and_misshapen_gradients(operation, text):
 def test_gradcheck_finds_a_graph_that_is_cut():
     with pytest.raises(GradcheckError, match="cut"):
         gradcheck(lambda x: Tensor(x.data * 2), leaf(2))
+
+
+def test_gradcheck_takes_what_arithmetic_makes_of_a_0_d_array():
+    x = Tensor(2., requires_grad=True)
+    x.data = x.data * 1
+    assert gradcheck(lambda x: x * x, x)
 
 
 def test_gradcheck_refuses_what_it_cannot_check():

@@ -1,6 +1,7 @@
 """Tensors: construction, attributes, operators, dtypes, and clear errors."""
 
 import operator
+import warnings
 
 import numpy as np
 import pytest
@@ -254,4 +255,7 @@ def test_a_leaf_that_is_changed_in_place_keeps_its_dtype_and_shape():
         p -= Tensor(np.full(2, 0.5))
         with pytest.raises(ValueError, match=r"\(2,\).*\(3, 2\).*in place"):
             p += Tensor.ones(3, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            leaf(np.ones(1, np.float16)).__imul__(Tensor(1e10))
     assert p.dtype == np.float32 and p.data.tolist() == [0.5, 0.5]

@@ -46,6 +46,6 @@ class BatchNorm1d(Module):
         self._check_input(x, self.num_features)
         if self.is_train and len(x.data) < 2:
             raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of "
-                             f"{len(x.data)}: one row has no variance")
+                             f"{len(x.data)}, which has no variance")
         return F.BatchNorm.apply(x, self.gamma, self.beta, (self.running_mean, self.running_var),
                                  float(self.momentum), float(self.eps), self.is_train)

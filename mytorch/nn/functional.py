@@ -283,15 +283,17 @@ class Sum(Function):
         axis = tuple(axis) if isinstance(axis, list) else axis
         z = sum_in_float64(a.data, axis)
         ctx.shape, ctx.kept = a.data.shape, z.shape
-        ctx.divisor = a.data.size / max(z.size, 1) if is_mean else 1
-        z = z / ctx.divisor if is_mean else z
+        ctx.count = a.data.size / max(z.size, 1) if is_mean else 1
+        z = z / ctx.count if is_mean else z
         z = z.astype(a.dtype, copy=False) if a.dtype.kind == "f" else z
         return Tensor(z if keepdims else np.squeeze(z, axis=axis))
 
     @staticmethod
     def backward(ctx, grad_output):
-        g = grad_output.data / grad_output.dtype.type(ctx.divisor)
-        return Tensor(np.broadcast_to(g.reshape(ctx.kept), ctx.shape))
+        g = grad_output.data.reshape(ctx.kept)
+        if ctx.count != 1:  # may be more than a float16 can hold
+            g = (g / np.float64(ctx.count)).astype(g.dtype)
+        return Tensor(np.broadcast_to(g, ctx.shape))
 
 
 class Mean(Sum):
@@ -381,7 +383,8 @@ class BatchNorm(Function):
             squares = sum_rows(centred * centred)
             var = squares / n
             for estimate, batch in (running_mean, mean), (running_var, squares / (n - 1)):
-                estimate.data = (1 - momentum) * estimate.data + momentum * batch
+                dtype = estimate.dtype if estimate.dtype.kind == "f" else None
+                estimate.data = np.asarray((1 - momentum) * estimate.data + momentum * batch, dtype)
         else:
             centred, var = x.data - running_mean.data, running_var.data
         ctx.inverse_std = 1 / np.sqrt(var + eps)

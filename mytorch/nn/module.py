@@ -39,19 +39,20 @@ class Module:
 
     def train(self):
         """Put this module and those inside it into training mode; returns the module."""
-        self.is_train = True
         for child in self._children():
             child.train()
+        self.is_train = True
         return self
 
     def eval(self):
         """Put this module and those inside it into evaluation mode; returns the module."""
-        self.is_train = False
         for child in self._children():
             child.eval()
+        self.is_train = False
         return self
 
     def _children(self):
+        self.is_train  # raises if super().__init__() was forgotten
         return [value for value in vars(self).values() if isinstance(value, Module)]
 
     def modules(self):
@@ -68,7 +69,6 @@ class Module:
         """Yield all parameters, each once, also when modules share it; depth first."""
         found = set()
         for module in self.modules():
-            module.is_train  # raises if super().__init__() was forgotten
             for value in vars(module).values():
                 if _is_parameter(value) and value not in found:
                     found.add(value)
@@ -82,7 +82,7 @@ class Module:
         """Convert parameters and running statistics to float64, in place; returns the module."""
         return self._convert(np.float64)
 
-    @np.errstate(over="ignore")
+    @np.errstate(all="ignore")
     def _convert(self, dtype):
         for module in self.modules():
             for value in vars(module).values():

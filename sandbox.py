@@ -51,10 +51,15 @@ ARGUMENTS = {
 
 def arguments_of(operation):
     """Inputs for an operation: one tensor or two, as its forward takes them; else None."""
-    if operation.__name__ in ARGUMENTS:
-        return ARGUMENTS[operation.__name__]()
-    number = len(inspect.signature(operation.forward).parameters) - 1  # without ctx
-    return [leaf(2, 3) for _ in range(number)] if number in (1, 2) else None
+    forward = inspect.signature(operation.forward)
+    given = ARGUMENTS.get(operation.__name__)
+    for inputs in [given()] if given else ([leaf(2, 3)], [leaf(2, 3), leaf(2, 3)]):
+        try:
+            forward.bind("ctx", *inputs)
+            return inputs
+        except TypeError:
+            continue
+    return None
 
 
 def check(name, function, inputs):
@@ -114,7 +119,7 @@ def worked_example():
     e, names = example()
     print("\nThe handout's example, d = a * b + a and e = (d + c) + 3:\n")
     trace(e, names)
-    a, b, c = (names[name].grad for name in "abc")
+    a, b, c = grads = [names[name].grad for name in "abc"]
     print(f"\n  a.grad = {a} (should be 3), b.grad = {b} (should be None), c.grad = {c} "
           "(should be 1)")
     try:
@@ -122,7 +127,7 @@ def worked_example():
         print(f"  its graph: {PICTURE}")
     except OSError as error:
         print(f"  its graph cannot be written: {error}")
-    return (a.item(), b, c.item()) == (3, None, 1)
+    return [getattr(grad, "data", None) for grad in grads] == [3, None, 1]
 
 
 def experiment():

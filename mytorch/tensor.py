@@ -225,7 +225,8 @@ class Tensor:
             return result
         if is_recording():
             raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
-                               "is recorded; put this into a block \"with no_grad():\"")
+                               "is recorded; assign to its .data, or put this into a block "
+                               "\"with no_grad():\"")
         if result.shape != self.shape:
             raise ValueError(f"a tensor of shape {self.shape} cannot become one of shape "
                              f"{result.shape} in place")
@@ -307,8 +308,8 @@ def _as_shape(shape):
 
 
 def _describe(value):
-    hint = "; wrap it: Tensor(...)" if isinstance(value, (np.ndarray, list, tuple)) else ""
-    return type(value).__name__ + hint
+    is_array = isinstance(value, (np.ndarray, list))
+    return type(value).__name__ + "; wrap it, Tensor(...), or leave out a .data" * is_array
 
 
 # The operators need the operations and the operations need Tensor, which exists by now.

@@ -138,6 +138,11 @@ def failures(report):
     return [check for check in report["checks"] if not check["passed"] and check["out_of"]]
 
 
+def hint(check):
+    """The mistake of a failed check, or what its failure says first."""
+    return check["message"].splitlines()[-1] if check["mistake"] else first_line(check)
+
+
 def first_line(check):
     """What a failed check says first."""
     return (check["message"].splitlines() or ["failed"])[0]

@@ -67,7 +67,7 @@ class Summary:
             made = {check["mistake"]: check for check in row["checks"]
                     if check["mistake"] and not check["mistake"].startswith("error:")}
             count.update(made.keys())
-            texts.update({mistake: check["message"].splitlines()[-1]
+            texts.update({mistake: f"{check['problem']} {check['message'].splitlines()[-1]}"
                           for mistake, check in made.items()})
         return [(number, mistake, texts[mistake])
                 for mistake, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
@@ -121,7 +121,7 @@ def draw(rows, problems, path):
 
 def _label(text):
     """The first clause of what the grader says, on two lines."""
-    clause = re.match(r"(?:Either: |Two mistakes: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
+    clause = re.match(r"\S+ (?:Either: |Two mistakes: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
     return "\n".join(textwrap.wrap(clause, 38, max_lines=2, placeholder=" ..."))
 
 

@@ -43,7 +43,7 @@ def explain(check, inputs, key, answer, facts, failed):
     first = fix_first(check, answer, facts, failed)
     fact = fact_of(facts, answer.problem)
     if first:
-        told = fact if check.problem.startswith("1") else None
+        told = fact if check.problem == "1.2" else None
         return told or Explanation(None, f"{first} fails: fix that first.")
     before = [result.check for result in failed if result.check.problem == check.problem]
     if answer.values is None:
@@ -51,7 +51,8 @@ def explain(check, inputs, key, answer, facts, failed):
     else:
         off = wrong_values(check, key.expected, answer.values)
         single, pairs = known(check, key, answer.values)
-        found = (only(single, 1) or fact or only(single, 2)
+        no_graph = fact if fact and "has 0 entries" in fact.message else None
+        found = (no_graph or only(single, 1) or fact or only(single, 2)
                  or relation(inputs, key, answer.values, off)
                  or numbers_in(off, answer.values) > 3 and only(pairs, 2))
     if not found and before:
@@ -128,8 +129,9 @@ def leads_on(result, check):
 # ---- facts of the graph
 
 FACTS = {  # those that break any graph first
-    "apply returns": "Function.apply() returns None; it has to return the output Tensor.",
     "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
+    "apply returns": "Function.apply() returns a value of type %s; it has to return the output "
+                     "Tensor.",
     "data is a Tensor": "The .data of %s's output is a Tensor; it has to be a NumPy array.",
     "requires_grad lost": "The output of %s does not require grad although an input does, so that "
                           "the graph ends there.",
@@ -142,12 +144,12 @@ FACTS = {  # those that break any graph first
     "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
     "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
                         "missing?).",
-    "parents missing": "next_functions of %s has %s entries for %s Tensors: a constant leaves None "
-                       "there, so that parents and gradients stay in step.",
+    "parents missing": "next_functions of %s has %s entries for %s Tensors: each argument appends "
+                       "its node, or None if it is a constant.",
     "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
     "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
-                          "%s: each parent gets its own gradient, and backward() starts from ones "
-                          "of the tensor's shape.",
+                          "%s: what is computed from it hands on another shape, or backward() "
+                          "gives a parent the gradient of another.",
     "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s%s",
     "no grad_fn": "backward() is called on a tensor without a grad_fn: its last operation was not "
                   "done through Function.apply (computed in NumPy, or from .data).",
@@ -184,16 +186,26 @@ def _broadcast(name, got, wanted):
 
 ERRORS = [
     (r"TypeError: unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'",
-     "Tensors have no operator {0} yet: Tensor.__sub__ is for -, __mul__ for *, __truediv__ for / "
-     "(tensor.py)."),
+     "Tensors have no operator {0} yet: it is a method of Tensor (__sub__ for -, __mul__ for *, "
+     "__truediv__ for /, __matmul__ for @)."),
     (r"TypeError: cannot unpack non-iterable NoneType object$",
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
     (r"TypeError: cannot unpack non-iterable (\w+) object$",
      "backward returns a single {0}; it has to return a gradient for each input."),
-    (r"ValueError: not enough values to unpack \(expected \d, got 0\)",
+    (r"ValueError: not enough values to unpack \(expected \d, got \d\)",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
+    (r"AttributeError: '(?:list|tuple)' object has no attribute 'data'",
+     "Is this ctx.saved_tensors? It is a sequence also of one: a, = ctx.saved_tensors."),
+    (r"AttributeError: 'NoneType' object has no attribute '(?:apply|next_functions)'",
+     "A node is None: next_functions holds None for a constant, which backward() has to skip, and "
+     "so is grad_fn before the tensor has a node."),
+    (r"(?:AttributeError: 'NoneType' object|TypeError: unsupported operand .*'NoneType')",
+     "There is None where a Tensor should be: is a return missing in what makes it?"),
     (r"TypeError: bad operand type for unary -: 'Tensor'",
-     "Tensors have no minus sign here: compute with the array, Tensor(-grad_output.data)."),
+     "Tensors have no minus sign in front: with Tensors write a - b; in an operation compute with "
+     "arrays, such as -grad_output.data."),
+    (r"TypeError: operand 'Tensor' does not support ufuncs",
+     "NumPy's functions take arrays: the one of a Tensor is its .data."),
     (r"TypeError: (\w+)\(\) takes no arguments",
      "An operation is run by its apply(), as in F.{0}.apply(x); is {0} one?"),
     (r"TypeError: '(Tensor|ndarray)' object is not iterable$",
@@ -208,7 +220,7 @@ ERRORS = [
 def error(problem):
     """What an error of Python's says by itself."""
     for pattern, sentence in ERRORS:
-        match = re.match(pattern, problem)
+        match = re.match(pattern, problem, re.MULTILINE)  # on the second line is where it was
         if match:
             return Explanation("error: " + problem.split(":")[0],
                                sentence.format(*match.groups()))
@@ -222,8 +234,10 @@ def relation(inputs, key, values, off):
     pairs = [(values.get(name), key.expected[name]) for name in off]
     right = [name for name in key.expected if name not in off]
     if any(got is None for got, _ in pairs):
+        names = [name for name in off if values.get(name) is None]
+        if not all("grad" in name for name in names):
+            return Explanation("None", f"{', '.join(names)[:60]}: None (is a return missing?).")
         if all(got is None or same(got, expected) for got, expected in pairs):
-            names = [name for name in off if values.get(name) is None]
             also = "; the forward values are right" if "out" in right or "loss" in right else ""
             are = "is" if len(names) == 1 else "are"
             return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: "

@@ -74,12 +74,10 @@ def applied(original, cls, args):
     try:
         output = original(cls, *args)
     except Exception:
-        from mytorch.autograd_engine import ContextManager
-        with suppress(Exception):
-            output = cls.forward(ContextManager(), *args)
-            if not is_tensor(output):
-                note("forward returns", cls.__name__, type(output).__name__)
+        look_at_forward(cls, args)
         raise
+    if not is_tensor(output) and not look_at_forward(cls, args):
+        note("apply returns", type(output).__name__)
     with suppress(Exception):
         look_at_output(cls.__name__, args, output)
         for arg, old in zip([arg for arg in args if is_tensor(arg)], before):
@@ -88,12 +86,19 @@ def applied(original, cls, args):
     return output
 
 
+def look_at_forward(cls, args):
+    """Whether forward returns anything but a Tensor, which is then noted."""
+    from mytorch.autograd_engine import ContextManager
+    with suppress(Exception):
+        output = cls.forward(ContextManager(), *args)
+        if not is_tensor(output):
+            note("forward returns", cls.__name__, type(output).__name__)
+            return True
+    return False
+
+
 def look_at_output(name, args, output):
-    if output is None:
-        note("apply returns", "None")
-    elif not is_tensor(output):
-        note("forward returns", name, type(output).__name__)
-    elif is_tensor(output.data):
+    if is_tensor(output.data):
         note("data is a Tensor", name)
     elif any(is_tensor(arg) and arg.requires_grad for arg in args):
         if not output.requires_grad:
@@ -126,7 +131,7 @@ def passed_back(original, node, *grads):
             note("shape that arrives", np.shape(grads[0].data), name, shape)
             return result
         parts = result if isinstance(result, (tuple, list)) else [result]
-        if any(is_tensor(arg) for arg in args[len(parts):]):
+        if result is not None and any(is_tensor(arg) for arg in args[len(parts):]):
             note("too few gradients", name, len(parts), len(args))
         for arg, part in zip(args, parts):
             if is_tensor(arg) and arg.requires_grad:

@@ -12,6 +12,7 @@ from checks import TITLES
 
 MNIST_POINTS = 10
 NOT_WRITTEN = "NotImplementedError"
+UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
 INDENT = " " * 4
 MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
@@ -19,13 +20,16 @@ MORE = "... "  # at the start of a line that goes on: a submission's words never
 class Printer:
     """Prints for a person: in colour on a terminal, unless NO_COLOR is set.
 
-    ``options`` are the command's own, which the line that runs a check again repeats.
+    ``options`` are the command's own, which the line that runs a check again repeats; None
+    where the reader is not who gave the command.
     """
 
     def __init__(self, options=()):
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.again = " ".join(["./grade.sh 1"] + [shlex.quote(part) for part in options]
-                              + ["--again"])
+        lead = ("again, print() and pdb work" if options is not None else
+                "at home, on other numbers, where print() and pdb work")
+        self.again = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
+                               "--again"])
         self.problem = None
         self.last_error = None
 
@@ -53,13 +57,15 @@ class Printer:
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
         self.last_error = problem
-        if result.explanation and not result.explanation.id:  # nothing to learn here yet
-            self._lines(_wrapped(result.lines[0], MORE, most=2))
+        if problem.startswith(UNREADABLE) or (
+                result.explanation and not result.explanation.id):  # nothing to learn here yet
+            self._lines(part for line in result.lines[:2]
+                        for part in _wrapped(line, MORE, most=2))
         else:
             self._details(result)
         if result.explanation:
             self._lines(_wrapped("=> " + result.explanation.message, most=5))
-        self._lines([f"again, print() and pdb work: {self.again} {result.check.number}"])
+        self._lines([f"{self.again} {result.check.number}"])
         print()
 
     def _details(self, result):
@@ -70,11 +76,18 @@ class Printer:
         if printed:
             self._lines(_wrapped("it printed: " + " / ".join(printed.split("\n")), most=1))
         lines = [part for line in result.lines for part in _wrapped(line, MORE, most=2)]
-        self._lines(self.paint(line, "1") for line in lines[:3])
+        if len(lines) > 3:
+            lines = lines[:2] + [lines[2][:67] + " ..."]
+        self._lines(self.paint(line, "1") for line in lines)
 
     def _lines(self, lines):
         for line in lines:
             print(INDENT + line)
+
+
+def one_line_of(problem):
+    """An error and where it was, in one line."""
+    return textwrap.shorten(problem.replace("\n", "; "), 150)
 
 
 def shown_inputs(inputs):
@@ -125,10 +138,13 @@ def conclude(results, summary, printer):
         print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
     if "3" in summary["scores"]:
         print(printer.paint("\n3 MNIST", "1"))
-        print("        not autograded: 0 of 10 here, so that 100/110 is a full score;")
+        full = f"{summary['out_of'] - MNIST_POINTS}/{summary['out_of']}"
+        print(f"        not autograded: 0 of {MNIST_POINTS} here, so that {full} is a full score;")
         print("        ./grade.sh m makes the plot that is graded by hand")
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:
-        print(f"First fix: {failed[0].check.name} (handout, section {failed[0].check.problem})")
+        check, problem = failed[0].check, failed[0].answer.problem
+        print("First fix: " + (one_line_of(problem) if problem.startswith(UNREADABLE) else
+                               f"{check.name} (handout, section {check.problem})"))
     print()

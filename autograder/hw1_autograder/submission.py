@@ -101,7 +101,10 @@ def main():
     try:
         _unpack(*sys.argv[1:])
     except tarfile.ReadError:
-        sys.exit(_say("it is no tar archive, or it cannot be read to its end"))
+        with open(sys.argv[1], "rb") as file:
+            is_zip = file.read(2) == b"PK"
+        sys.exit(_say("it is a zip archive; unpack it, or grade a handin.tar" if is_zip else
+                      "it is no tar archive, or it cannot be read to its end"))
     except MemoryError:
         sys.exit(_say(f"it takes more than {MOST_MEMORY >> 30} GB of memory"))
     except (UnusableSubmission, tarfile.TarError, EOFError, OSError, ValueError, OverflowError,

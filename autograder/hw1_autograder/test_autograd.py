@@ -157,7 +157,7 @@ def output_has_node():
     return True
 
 
-@check("1.2", "The output of an operation: requires_grad, is_leaf, grad_fn",
+@check("1.2", "The output of an operation: requires_grad and is_leaf",
        {"(a + b).requires_grad": 1, "(a + b).is_leaf": 1,
         "requires_grad of a + b and b + b differ": 1, "is_leaf of a + b and b + b differ": 1})
 class Bookkeeping:

@@ -84,7 +84,7 @@ def train_and_keep(module, data):
     def validate_told(*args, **kwargs):
         accuracy = validate(*args, **kwargs)
         kept["validations"] += 1
-        say(f"validation {kept['validations']:2d}: accuracy {accuracy:.4f}")
+        say(f"validation {kept['validations']:2d}: accuracy {accuracy!s:.6}")
         return accuracy
 
     module.train, module.validate = train_kept, validate_told
@@ -140,6 +140,10 @@ def main():
         print(f"{missing}; nothing was trained", file=sys.stderr)
         return 2
     seconds = time.perf_counter() - started
+    if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
+        print(f"mnist() has to return a list of accuracies between 0 and 1, got {accuracies!r:.60}",
+              file=sys.stderr)
+        return 2
     try:
         plot(accuracies)
     except OSError as error:

@@ -18,7 +18,7 @@ SETTINGS = json.loads(sys.argv[2])
 sys.path += SETTINGS["sites"]
 
 import base64, builtins, copy, ctypes, errno, os, random, re, resource  # noqa: E401,E402,F401
-import select, signal, threading, time, types, typing  # noqa: E401,E402,F401
+import select, signal, threading, time, types, typing, warnings  # noqa: E401,E402,F401
 from contextlib import suppress  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -259,6 +259,7 @@ def run_scenario(request):
     inputs = {name: decode(value) for name, value in request["inputs"].items()}
     np.random.seed(0)
     random.seed(0)
+    warnings.formatwarning = format_warning
     sys.dont_write_bytecode = True
     sys.argv = [os.path.join(ROOT, "submission")]
     sys.addaudithook(rules())
@@ -353,7 +354,9 @@ def describe(error):
         trace = trace.tb_next
     if isinstance(error, SyntaxError):
         places.append((error.filename, error.lineno))
-    places = [place for place in places if place and str(place[0]).startswith(ROOT + os.sep)]
+    places = [(*place, line_of(*place)) for place in places
+              if place and str(place[0]).startswith(ROOT + os.sep)]
+    calls = [place for place in places if not place[2].startswith("raise ")]
     try:
         message = str(error)
     except Exception:
@@ -371,15 +374,24 @@ def describe(error):
                    f"it has more than {LIMITS['NOFILE']} files open at once")
     answer = {"type": kind, "message": message[:400], "place": [],
               "missing": imports.missing(error), "circular": imports.circular(error)}
-    if places:
-        file, line = places[-1]
-        try:
-            with open(file, errors="replace") as lines:
-                text = list(lines)[line - 1].strip()[:100]
-        except (OSError, IndexError, TypeError):
-            text = ""
+    if places:  # rather where something is called than where given code refuses it
+        file, line, text = (calls or places)[-1]
         answer["place"] = [os.path.relpath(file, ROOT), line or 0, text]
     return answer
+
+
+def line_of(file, number):
+    """The text of a line of a file."""
+    try:
+        with open(file, errors="replace") as lines:
+            return list(lines)[number - 1].strip()[:100]
+    except (OSError, IndexError, TypeError):
+        return ""
+
+
+def format_warning(message, category, file, line, text=None):
+    """A warning in one line, without the wall's own folders."""
+    return f"{category.__name__}: {message} ({os.path.relpath(file, ROOT)}, line {line})\n"
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_each_student_has_a_report_and_the_class_a_summary_and_a_picture(graded_
     report = json.loads((place / "reports" / "fay@school.edu.json").read_text())
     assert report["scores"]["2.2"] == 5 and report["checks"]
     assert (place / "summary.txt").read_text() in process.stdout
-    assert "2 of 4  Your gradient for b" in process.stdout
+    assert "2 of 4  1.1.1 Your gradient for b" in process.stdout
     assert (place / "summary.png").stat().st_size > 20000
 
 

@@ -205,6 +205,11 @@ MADE = [
                                        ".saved_tensors\n        mul_a = ")),
     ("error: TypeError", "1.1.1", 3, (FUNCTIONAL, "sub_b = -grad_output.data",
                                       "sub_b = (-grad_output).data")),
+    ("None", "1.1.1", 3, (FUNCTIONAL, "return tensor.Tensor(a.data - b.data)",
+                          "tensor.Tensor(a.data - b.data)")),
+    ("error: TypeError", "2.1", 10, (LINEAR, "return out + self.bias", "out + self.bias")),
+    ("graph: parents missing", "1.2", 17, (
+        ENGINE, "            node.next_functions.append(parent)\n", "            pass\n")),
     ("error: TypeError", "2.2", 5, ("nn/activations.py", "F.ReLU.apply(x)", "F.ReLU(x)")),
     ("error: TypeError", "1.1.3", 3, (
         FUNCTIONAL, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),",

@@ -20,7 +20,7 @@ def feedback(outcome):
     for check in outcome.report["checks"]:
         entry = {"passed": check["passed"]}
         if not check["passed"]:
-            entry["hint"] = grading.first_line(check)
+            entry["hint"] = grading.hint(check)
         stages.setdefault(check["problem"], {})[check["name"]] = entry
     return {"_presentation": "semantic", "stages": list(stages), **stages}
 

@@ -27,6 +27,16 @@ def digits(n, dtype=np.float64):
     return x.astype(dtype), y
 
 
+@pytest.mark.parametrize("accuracies", [None, [], [93.9], [float("nan")]])
+def test_what_is_no_list_of_accuracies_is_not_plotted(accuracies, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(job, "load_mnist", dict)
+    monkeypatch.setattr(job, "train_and_keep", lambda module, data: (accuracies, None))
+    monkeypatch.setattr(job, "PLOT", str(tmp_path / "plot.png"))
+    monkeypatch.setattr(sys, "argv", ["test_mnist.py"])
+    assert job.main() == 2 and not list(tmp_path.iterdir())
+    assert "accuracies between 0 and 1" in capsys.readouterr().err
+
+
 class Witness(Module):
     """A linear layer that remembers what it was given, in which mode, and whether recorded."""
 

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -144,6 +145,35 @@ def test_a_random_seed_is_printed_and_repeats():
     assert first.stdout.startswith("seed %s\n" % seed) and int(seed) != runner.SEED
     assert run("--seed", seed, "--problem", "1.1.1").stdout == first.stdout
     assert "seed" not in run("--problem", "1.1.1").stdout
+
+
+def test_where_the_seed_was_drawn_a_check_runs_again_at_home():
+    with variant(("nn/functional.py", "a.data - b.data", "b.data - a.data")) as root:
+        shown = run("--submission", root, "--seed", "random", "--problem", "1.1.1").stdout
+    assert "at home, on other numbers" in shown and root not in shown
+
+
+def test_a_warning_of_numpys_is_shown_in_one_line_with_its_place():
+    results = results_of(("nn/functional.py", "max(axis=1, keepdims=True)",
+                          "max(axis=1, keepdims=True) * 0"), checks=checks_around({"2.5"}))
+    printed = [line for result in results for line in result.answer.output.splitlines()]
+    assert printed and all(re.fullmatch(
+        r"RuntimeWarning: \w+ .* \(mytorch/nn/functional.py, line \d+\)", line) for line in printed)
+
+
+def test_an_endless_loop_can_be_interrupted_where_it_is():
+    with variant(("nn/functional.py", "        return tensor.Tensor(a.data - b.data)",
+                  "        print('here', flush=True)\n        while True:\n"
+                  "            pass")) as root:
+        process = subprocess.Popen(
+            [sys.executable, runner.__file__, "--submission", root, "--again", "1.1.1.1"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for line in process.stdout:
+            if line == b"here\n":
+                process.send_signal(signal.SIGINT)
+                break
+        shown = process.communicate(timeout=30)[0].decode()
+    assert "nn/functional.py" in shown and shown.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_a_run_can_be_limited_to_problems():

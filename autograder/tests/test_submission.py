@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import time
 import tracemalloc
+import zipfile
 
 import pytest
 
@@ -70,6 +71,12 @@ def test_a_folder_without_mytorch_is_refused(tmp_path):
 def test_an_unsafe_or_useless_archive_is_refused(tmp_path, members, text):
     assert text in refusal(archive(tmp_path / "handin.tar", *members))
     assert not os.path.exists("/tmp/outside.py")
+
+
+def test_a_zip_is_refused_as_one(tmp_path):
+    with zipfile.ZipFile(str(tmp_path / "handin.zip"), "w") as archive:
+        archive.writestr("mytorch/tensor.py", "")
+    assert "a zip archive" in refusal(tmp_path / "handin.zip")
 
 
 def test_an_archive_with_a_broken_header_in_the_middle_is_refused(tmp_path):

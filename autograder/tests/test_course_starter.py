@@ -147,6 +147,15 @@ def test_the_starter_has_every_name_that_the_handout_gives(made):
         assert node_of(tensor, "Tensor." + name) is not None, name
 
 
+def test_the_starter_imports_no_helper_that_it_does_not_use(made):
+    for file in (made / "mytorch").rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        helpers = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                   and node.module == "mytorch.blocks" for alias in node.names}
+        assert helpers <= used, file
+
+
 def test_no_line_of_the_solution_and_no_formula_goes_out(made):
     ours = {path.relative_to(REPOSITORY).as_posix(): path.read_text()
             for place in ("mytorch", "hw1", "autograder/hw1_autograder")

@@ -438,7 +438,8 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE,
+                                   stderr=subprocess.PIPE,  # also if this runs under nohup
+                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
                                    env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
         started = set()

@@ -77,6 +77,13 @@ def test_a_step_keeps_the_dtype_and_leaves_the_old_arrays_as_they_are(momentum):
     assert w.grad.data.tolist() == [1, 1]
 
 
+def test_a_gradient_of_fewer_digits_costs_the_parameter_none():
+    w = parameter(np.array([1 + 1e-12]))
+    w.grad = Tensor(np.ones(1, np.float32))
+    SGD([w], lr=0.5).step()
+    assert w.dtype == np.float64 and w.item() == pytest.approx(0.5 + 1e-12, abs=1e-15)
+
+
 @pytest.mark.parametrize("momentum", [0., 0.9])
 def test_a_frozen_parameter_is_taken_and_skipped(momentum):
     frozen, other = parameter([1.]), parameter([1.])

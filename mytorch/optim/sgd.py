@@ -50,9 +50,10 @@ class SGD(Optimizer):
                 if not isinstance(grad, Tensor) or grad.data.shape != data.shape:
                     raise ValueError(f"the gradient of parameter {index} must be a Tensor of "
                                      f"shape {data.shape}, got {grad!r:.60}")
-                step = -lr * grad.data
+                dtype = data.dtype if data.dtype.kind == "f" else None
+                step = np.asarray(-lr * grad.data, dtype)
                 if momentum:
-                    self.momentums[index] = step = np.asarray(momentum * self.momentums[index]
-                                                              + step)
-                # Not in place: whoever holds the old array keeps the old values.
-                param.data = np.asarray(data + step, data.dtype if data.dtype.kind == "f" else None)
+                    step += momentum * self.momentums[index]
+                    self.momentums[index] = step.copy()
+                step += data  # in the step's memory (benchmark: mlp); the old array stays as it is
+                param.data = step

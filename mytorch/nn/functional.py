@@ -54,13 +54,13 @@ def sum_in_float64(array, axis):
 
 @lru_cache(maxsize=None)  # of at most 128 lengths
 def _ones(length, dtype):
-    ones = np.ones(length, dtype)
+    ones = np.ones(length, np.result_type(dtype, np.float32))
     ones.flags.writeable = False
     return ones
 
 
 def sum_rows(matrix):
-    """(N, F) -> (F,), and (N,) -> a number.
+    """(N, F) -> (F,), and (N,) -> a number; of a float16 in float32.
 
     Blocks are summed as products with ones, which for a (100, 20) is four times as fast as
     ``sum(axis=0)`` (benchmark: mnist), and added pairwise, which keeps the digits of long sums.
@@ -377,9 +377,9 @@ class BatchNorm(Function):
         running_mean, running_var = running
         ctx.is_train, ctx.gamma = is_train, gamma.data.copy()
         if is_train:
-            n, data = len(x.data), x.data.astype(np.result_type(x.dtype, np.float32), copy=False)
-            mean = sum_rows(data) / n
-            centred = data - mean
+            n = len(x.data)
+            mean = sum_rows(x.data) / n
+            centred = x.data - mean
             squares = sum_rows(centred * centred)
             var = squares / n
             for estimate, batch in (running_mean, mean), (running_var, squares / (n - 1)):
@@ -423,7 +423,7 @@ class CrossEntropy(Function):
         softmax /= sums
         ctx.softmax, ctx.index = softmax, (labels.data.copy(), np.arange(len(sums)))
         losses = np.log(sums) - shifted[ctx.index]
-        return Tensor(sum_rows(losses) / losses.dtype.type(len(losses)))
+        return Tensor(shifted.dtype.type(sum_rows(losses) / len(losses)))
 
     @staticmethod
     def backward(ctx, grad_output):

@@ -3,11 +3,12 @@
 The first that fits is told, in this order:
 
 1. a failed check of an earlier problem that must lead to this failure: fix that first;
-2. the one mistake of the catalogue whose values are exactly those that came;
-3. a fact that ``observer.py`` saw when the scenario ran once more;
-4. what an error of Python's says; or two mistakes of which either fits; or a relation of the
+2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
+3. the one mistake of the catalogue whose values are exactly those that came;
+4. another fact;
+5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
-5. a failed check of the same problem, which may be the cause.
+6. a failed check of the same problem, which may be the cause.
 
 A formula is needed for none of this, only the Key.
 """
@@ -41,18 +42,21 @@ def explain(check, inputs, key, answer, facts, failed):
     if answer.problem.startswith("NotImplementedError"):
         return None  # not written yet, as the report says
     first = fix_first(check, answer, facts, failed)
-    fact = fact_of(facts, answer.problem)
+    fact = fact_of(FACTS, facts, answer.problem)
     if first:
         told = fact if check.problem == "1.2" else None
         return told or Explanation(None, f"{first} fails: fix that first.")
-    before = [result.check for result in failed if result.check.problem == check.problem]
+    related = {check.problem, "2.3"} if check.problem == "2.6" else {check.problem}
+    before = [result.check for result in failed if result.check.problem in related]
     if answer.values is None:
         found = fact or (not before and error(answer.problem))
     else:
         off = wrong_values(check, key.expected, answer.values)
         single, pairs = known(check, key, answer.values)
-        no_graph = fact if fact and "has 0 entries" in fact.message else None
-        found = (no_graph or only(single, 1) or fact or only(single, 2)
+        broken = fact_of({kind: FACTS[kind] for kind in BREAK_ANY_GRAPH}, facts)
+        if check.words >= {"is_leaf", "grad_fn"}:  # these facts are what it asks for
+            broken = None
+        found = (broken or only(single, 1) or fact or only(single, 2)
                  or relation(inputs, key, answer.values, off)
                  or numbers_in(off, answer.values) > 3 and only(pairs, 2))
     if not found and before:
@@ -128,7 +132,10 @@ def leads_on(result, check):
 
 # ---- facts of the graph
 
-FACTS = {  # those that break any graph first
+BREAK_ANY_GRAPH = ("forward returns", "apply returns", "data is a Tensor", "requires_grad lost",
+                   "no node", "parents missing", "too many parents", "parent is another",
+                   "parent is None", "seed is no Tensor", "seed's shape", "no Tensor arrives")
+FACTS = {  # the first that was seen is told
     "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
     "apply returns": "Function.apply() returns a value of type %s; it has to return the output "
                      "Tensor.",
@@ -136,16 +143,26 @@ FACTS = {  # those that break any graph first
     "requires_grad lost": "The output of %s does not require grad although an input does, so that "
                           "the graph ends there.",
     "no node": "The output of %s requires grad, but its grad_fn is None.",
+    "parents missing": "next_functions of %s has %s entries for %s Tensors: each argument appends "
+                       "its node, or None if it is a constant.",
+    "too many parents": "next_functions of %s has %s entries for %s arguments: do all nodes share "
+                        "one list (a class attribute, or a default argument)?",
     "parent is another": "next_functions of %s holds a new %s for an intermediate result; it has "
                          "to be that tensor's own grad_fn.",
     "parent is None": "next_functions of %s holds None for a tensor that requires grad.",
+    "seed is no Tensor": "Tensor.backward() starts with a value of type %s; it has to hand a Tensor "
+                         "of ones to autograd_engine.backward().",
+    "seed's shape": "Tensor.backward() starts with a gradient of shape %s; it has to be ones of "
+                    "the tensor's own shape, %s (section 0.1.5, step 1).",
+    "no Tensor arrives": "A value of type %s arrives at %s in place of a Tensor: backward() gives "
+                         "each parent its own one of the gradients that an operation returned.",
+    "param.data is a Tensor": "step() leaves a Tensor in param.data: compute with the arrays in "
+                              "param.data and param.grad.data.",
     "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "
                           "keep the old one: assign to param.data.",
     "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
     "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
                         "missing?).",
-    "parents missing": "next_functions of %s has %s entries for %s Tensors: each argument appends "
-                       "its node, or None if it is a constant.",
     "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
     "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
                           "%s: what is computed from it hands on another shape, or backward() "
@@ -159,9 +176,9 @@ FACTS = {  # those that break any graph first
 }
 
 
-def fact_of(facts, problem):
-    """The first fact, in the order above, that could lead to the failure."""
-    for kind, sentence in FACTS.items():
+def fact_of(sentences, facts, problem=""):
+    """The first fact, in the order of the sentences, that could lead to the failure."""
+    for kind, sentence in sentences.items():
         for fact in facts:
             unfit = problem and (
                 kind == "gradient's shape" and not SHAPES.search(problem)
@@ -170,7 +187,7 @@ def fact_of(facts, problem):
                 details = fact[1:]
                 if kind == "gradient's shape":
                     details = fact[1:] + [_broadcast(*fact[1:])]
-                return Explanation("graph: " + kind,
+                return Explanation(f"graph: {kind}",
                                    sentence % tuple(details[:sentence.count("%s")]))
     return None
 
@@ -192,7 +209,7 @@ ERRORS = [
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
     (r"TypeError: cannot unpack non-iterable (\w+) object$",
      "backward returns a single {0}; it has to return a gradient for each input."),
-    (r"ValueError: not enough values to unpack \(expected \d, got \d\)",
+    (r"ValueError: not enough values to unpack \(expected \d, got \d\)\n.*saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
     (r"AttributeError: '(?:list|tuple)' object has no attribute 'data'",
      "Is this ctx.saved_tensors? It is a sequence also of one: a, = ctx.saved_tensors."),
@@ -242,7 +259,8 @@ def relation(inputs, key, values, off):
             are = "is" if len(names) == 1 else "are"
             return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: "
                                "what leads there was computed outside the graph (in NumPy, or from "
-                               ".data), or backward() does not reach it.")
+                               ".data), it was made without requires_grad, or backward() does not "
+                               "reach it.")
         return None
     if any("a Tensor whose .data is a Tensor" == got for got, _ in pairs
            if isinstance(got, str)):

@@ -48,6 +48,24 @@ def kept(tensor):
     return grad if grad is not None and np.any(grad) else None
 
 
+def joined(*tensors):
+    """The numbers of several Tensors in a row; None if one of them is None."""
+    arrays = [flat(tensor) for tensor in tensors]
+    return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+
+def times(number, tensor):
+    """A number times the array in a Tensor; None stays None."""
+    array = array_of(tensor)
+    return None if array is None else number * array
+
+
+def holds(tensor, numbers):
+    """Whether a Tensor holds these numbers, as far as float32 can."""
+    array = array_of(tensor)
+    return array is not None and bool(np.allclose(array, numbers))
+
+
 def leaves(node):
     """The leaves that a node of a graph leads to."""
     if hasattr(node, "variable"):

@@ -132,7 +132,7 @@ mistake("operator-calls-another", "1.1",
           for other in ("Add", "Sub", "Mul", "Div")])
 mistake("operator-outside-the-graph", "1.1",
         "The operator computes the right numbers, but not through the function's apply(): its "
-        "output has no place in the graph that F's has.",
+        "output has no place in the graph, as that of a + b has.",
         dict(operator_is_in_the_graph=lambda: False))
 mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.",
         dict(sub=lambda a, b: b - a))
@@ -206,8 +206,9 @@ mistake("grad-overwritten", "1.2",
         "(section 0.1.6).",
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (new_a, new_b)))
 mistake("grad-ignored", "1.2",
-        "The second call of backward() changes nothing: a tensor that has a .grad already gets "
-        "the new one added to it, with += (section 0.1.6).",
+        "The second call of backward() changes nothing: either AccumulateGrad leaves a .grad that "
+        "is there as it is (it has to add, with +=), or backward() remembers from call to call "
+        "what it visited (section 0.1.6).",
         dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a, old_b)))
 mistake("grad-shared", "1.2",
         "Two tensors share the array of their gradients, so that adding to one in place changes "
@@ -243,6 +244,11 @@ mistake("grad-on-everything", "1.2",
         "Every tensor keeps a gradient, constants and intermediate results too; only "
         "gradient-enabled leaves do (Appendix A.1).",
         dict(keeps=lambda kind, gradient: gradient))
+mistake("same-gradient-for-all", "1.2",
+        "Both operands get the same gradient: the parent at place i of next_functions gets the "
+        "gradient at place i of what the operation's backward returned.",
+        dict(product_gradients=lambda a, b: (b, b), constant_first=lambda b, c: c),
+        dict(product_gradients=lambda a, b: (a, a)))
 mistake("constant-takes-a-place", "1.2",
         "The gradient of a constant goes to the other operand: either a constant leaves no None "
         "in next_functions, or gradients reach the parents in another order (Appendix A.1).",
@@ -369,7 +375,8 @@ mistake("sgd-lr-ignored", "2.3", "The learning rate is ignored: W - lr * gradien
 mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: w - lr * lr * g))
 mistake("sgd-unchanged", "2.3",
-        "The parameters do not change: step() has to assign the new values to param.data.",
+        "The parameters do not change: step() has to assign the new values to param.data (or are "
+        "there no params? A generator gives them once: keep list(params)).",
         dict(sgd=lambda w, g, lr: w))
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: -lr * g), dict(sgd=lambda w, g, lr: lr * g))

@@ -8,6 +8,7 @@ is a text such as "requires_grad lost|Mul": what ``explain.py`` has a sentence f
 from contextlib import suppress
 
 facts = {}
+roots = []  # the nodes from which Tensor.backward() started
 arguments = {}  # of each operation's node, by id; holding the node, so that ids stay unique
 
 
@@ -34,10 +35,11 @@ def watch():
         wrap(Tensor, f"__{operator}__", lambda original, *args, name=name: (
             note("uses", name), original(*args))[1])
     wrap(Tensor, "backward", start)
-    from mytorch.autograd_engine import BackwardFunction, Function
+    from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
     original = Function.apply.__func__
     Function.apply = classmethod(lambda cls, *args: applied(original, cls, args))
     wrap(BackwardFunction, "apply", passed_back)
+    wrap(AccumulateGrad, "apply", arrived)
     with suppress(ImportError):
         from mytorch.optim.sgd import SGD
         wrap(SGD, "step", stepped)
@@ -56,6 +58,7 @@ def is_tensor(value):
 def start(original, tensor, *args):
     if tensor.grad_fn is None:
         note("no grad_fn")
+    roots.append(tensor.grad_fn)
     return original(tensor, *args)
 
 
@@ -64,6 +67,8 @@ def stepped(original, optimizer, *args):
     result = original(optimizer, *args)
     if any(one is not other for one, other in zip(before, optimizer.params)):
         note("parameter replaced")
+    if any(is_tensor(param.data) for param in optimizer.params):
+        note("param.data is a Tensor")
     return result
 
 
@@ -114,6 +119,9 @@ def look_at_parents(name, args, parents):
     if len(parents) < sum(is_tensor(arg) for arg in args):
         note("parents missing", name, len(parents), sum(is_tensor(arg) for arg in args))
         return
+    if len(parents) > len(args):
+        note("too many parents", name, len(parents), len(args))
+        return
     for arg, parent in zip(args, parents):
         if is_tensor(arg) and arg.requires_grad:
             if parent is None:
@@ -124,12 +132,11 @@ def look_at_parents(name, args, parents):
 
 def passed_back(original, node, *grads):
     """One call of BackwardFunction.apply."""
+    if not arrived_well(node, grads[0]):
+        return original(node, *grads)
     result = original(node, *grads)
     with suppress(Exception):
-        _, name, args, shape = arguments[id(node)]
-        if np.shape(grads[0].data) != shape:
-            note("shape that arrives", np.shape(grads[0].data), name, shape)
-            return result
+        _, name, args, _ = arguments[id(node)]
         parts = result if isinstance(result, (tuple, list)) else [result]
         if result is not None and any(is_tensor(arg) for arg in args[len(parts):]):
             note("too few gradients", name, len(parts), len(args))
@@ -142,6 +149,29 @@ def passed_back(original, node, *grads):
                 elif np.shape(part.data) != np.shape(arg.data):
                     note("gradient's shape", name, np.shape(part.data), np.shape(arg.data))
     return result
+
+
+def arrived(original, leaf, *grads):
+    """One call of AccumulateGrad.apply."""
+    if not is_tensor(grads[0]):
+        note("no Tensor arrives", type(grads[0]).__name__, "a leaf")
+    return original(leaf, *grads)
+
+
+def arrived_well(node, grad):
+    """Whether what arrives at an operation's node is a Tensor of its output's shape."""
+    with suppress(Exception):
+        _, name, _, shape = arguments[id(node)]
+        start = any(node is root for root in roots)
+        if not is_tensor(grad):
+            note(*["seed is no Tensor", type(grad).__name__] if start else
+                 ["no Tensor arrives", type(grad).__name__, name])
+            return False
+        if np.shape(grad.data) != shape:
+            note(*["seed's shape", np.shape(grad.data), shape] if start else
+                 ["shape that arrives", np.shape(grad.data), name, shape])
+            return False
+    return True
 
 
 def look_for_shared_memory():

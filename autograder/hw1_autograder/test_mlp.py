@@ -203,8 +203,10 @@ def parameter_is_leaf():
     return True
 
 
-def two_parameters(rng):
-    return dict(some(rng, w=(2,), b=(2,), g1=(2,), g2=(2,)), lr=0.1)
+def two_parameters(rng, steps=2):
+    """And positive gradients, whose mean is not 0."""
+    gradients = {f"g{i + 1}": positive(rng, 2) for i in range(steps)}
+    return dict(some(rng, w=(2,), b=(2,)), **gradients, lr=0.1)
 
 
 STEP_CLEARS = {".grad is left to zero_grad()":
@@ -225,7 +227,7 @@ class SgdByHand:
             optimizer.step()
         return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
                 ".grad is left to zero_grad()":
-                    np.array_equal(array_of(w.grad), g2)}
+                    holds(w.grad, g2)}
 
     def reference(f, w, b, g1, g2, lr):
         for g in (g1, g2):
@@ -320,8 +322,8 @@ def running_after_eval(mean, var, x):
 
 def spread(rng, *shape):
     """Numbers of which each column varies so much that eps does not matter."""
-    columns = [[-3, -0.8, 0.6, 1.9], [-1.4, -0.1, 1.2, 2.7]]
-    x = numbers(rng, *shape)
+    columns = [[-30, -8, 6, 19], [-14, -1, 12, 27]]
+    x = np.empty(shape)
     x[..., 0] = rng.permutation(columns[0])
     x[..., 1] = rng.permutation(columns[1])
     return x
@@ -333,17 +335,17 @@ def batch(rng):
 
 
 @check("2.4", "BatchNorm forward in training; eps where x hardly varies",
-       {"out": 2, "out of x / 1000": 1})
+       {"out": 2, "out of x / 10000": 1})
 class BatchNormForward:
     inputs = batch
 
     def scenario(x, gamma, beta):
         return {"out": batchnorm(gamma, beta)(Tensor(x)),
-                "out of x / 1000": batchnorm(gamma, beta)(Tensor(x / 1000))}
+                "out of x / 10000": batchnorm(gamma, beta)(Tensor(x / 10000))}
 
     def reference(f, x, gamma, beta):
         return {"out": f.batchnorm(x, gamma, beta),
-                "out of x / 1000": f.batchnorm(x / 1000, gamma, beta)}
+                "out of x / 10000": f.batchnorm(x / 10000, gamma, beta)}
 
 
 @check("2.4", "BatchNorm backward (through a logarithm)",
@@ -396,7 +398,7 @@ class BatchNormRunning:
 @check("2.4", "BatchNorm in evaluation, with running estimates set by hand", 1)
 class BatchNormEval:
     def inputs(rng):
-        return dict(batch(rng), mean=numbers(rng, 2), var=positive(rng, 2) / 2)
+        return dict(batch(rng), mean=10 * numbers(rng, 2), var=100 * positive(rng, 2))
 
     def scenario(x, gamma, beta, mean, var):
         bn = batchnorm(gamma, beta)
@@ -449,8 +451,12 @@ def through_loss(gradient, g):
 
 
 def logits_and_target(rng):
-    return {"logits": numbers(rng, 3, 4) + rng.permutation(np.arange(1, 10))[:4] / 100,
-            "target": rng.permutation(4)[:3]}
+    """The largest logit of each row is that of another class than the label."""
+    logits = numbers(rng, 3, 4) + rng.permutation(np.arange(1, 10))[:4] / 100
+    classes = rng.permutation(4)
+    for row, largest in zip(logits, classes[1:]):
+        row[[largest, row.argmax()]] = row[[row.argmax(), largest]]
+    return {"logits": logits, "target": classes[:3]}
 
 
 @check("2.5", "Cross entropy forward", 4)
@@ -492,7 +498,7 @@ class CrossEntropyBackward:
         loss.backward()
         same.log().backward()
         return {"loss": flat(loss), "gradient of loss": a.grad,
-                "loss * gradient of log(loss)": flat(loss) * array_of(b.grad)}
+                "loss * gradient of log(loss)": times(flat(loss), b.grad)}
 
     def reference(f, logits, target):
         loss = np.array([f.cross_entropy(f.log_softmax(logits), target)])
@@ -594,7 +600,7 @@ class MomentumByHand:
     advice = STEP_CLEARS
 
     def inputs(rng):
-        return dict(some(rng, w=(2,), b=(2,), g1=(2,), g2=(2,), g3=(2,)), lr=0.2, momentum=0.9)
+        return dict(two_parameters(rng, steps=3), lr=0.2, momentum=0.9)
 
     def scenario(w, b, g1, g2, g3, lr, momentum):
         w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
@@ -604,7 +610,7 @@ class MomentumByHand:
             optimizer.step()
         return {"w": w, "b": b,
                 ".grad is left to zero_grad()":
-                    np.array_equal(array_of(w.grad), g3)}
+                    holds(w.grad, g3)}
 
     def reference(f, w, b, g1, g2, g3, lr, momentum):
         update = f.with_momentum(f, lr, momentum, 2)

@@ -27,7 +27,7 @@ def run_again(check, inputs, key, root):
     np.random.seed(0)
     random.seed(0)
     sys.path.insert(0, root)
-    print(f"{check.number} {check.name}")
+    print(f"{check.number} {check.name} (run as you, without a wall)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs) + "\n")
     try:

@@ -44,7 +44,7 @@ class Check:
     Attributes:
         problem (str), number (str): the handout's number and this check's, as "2.4" and "2.4.1".
         name (str), points (int): what it asks and what it is worth.
-        shares (dict): what each value is worth; empty if the points are for all together.
+        shares (dict): what each value is worth, some 0; empty if the points are for all together.
         shown (str): the scenario as the report shows it.
         source (str): the text that defines ``scenario`` for the submission's process.
         observed (str): the same, for a scenario that returns facts of the graph instead.
@@ -89,11 +89,15 @@ class Check:
         return [name for name in expected if name not in self.advice and name not in self.unscored]
 
     def earned(self, expected, values):
-        """The points that these values are worth."""
+        """The points that these values are worth; what can be guessed is worth none by itself."""
         off = wrong_values(self, expected, values)
         if not self.shares:
             return 0 if off else self.points
-        return sum(share for name, share in self.shares.items() if name not in off)
+        numbers = {name for name, value in expected.items()
+                   if isinstance(value, np.ndarray) and value.any() and (value != 1).any()}
+        computed = any(name in values and same(values[name], expected[name]) for name in numbers)
+        return sum(share for name, share in self.shares.items()
+                   if name not in off and (computed or name in numbers))
 
 
 def problem(number, title):
@@ -157,12 +161,12 @@ def difference(name, got, expected):
     first = tuple(int(i) for i in np.argwhere(off)[0])
     worst = tuple(int(i) for i in np.unravel_index(
         np.argmax(np.where(np.isnan(error), np.inf, error) * off), error.shape))
-    lines = ["%s: shape %s and dtype %s, %d of %d entries differ"
-             % (name, got.shape, got.dtype, off.sum(), off.size)]
+    lines = [f"{name}: shape {got.shape} and dtype {got.dtype}, {off.sum()} of {off.size} entries "
+             "differ"]
     for title, index in (("first", first), ("worst", worst)):
         if title == "first" or index != first:
-            lines.append("  %s at %s: expected %.6g, got %.6g"
-                         % (title, index, expected[index], got[index]))
+            lines.append(f"  {title} at {index}: expected {expected[index]:.6g}, got "
+                         f"{got[index]:.6g}")
     return lines
 
 

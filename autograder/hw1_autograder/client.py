@@ -28,6 +28,7 @@ LONGEST_OUTPUT = 2000  # characters of what a check printed
 LONGEST_REPLY = 32 << 20  # bytes
 MOST_STAND_INS = 10
 STARTING = 60  # seconds, to import packages
+MOST_FOR_ALL = 25  # times the limit of one check: all of them may take no longer
 GRACE = 10  # seconds that the worker may take beyond a check's limit
 DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "f16")
 WARNINGS = {
@@ -115,7 +116,7 @@ class Worker:
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
         self.order, self.stand_ins = 0, []
-        self.late, self.longest = 0, 0.
+        self.late, self.longest, self.took = 0, 0., 0.
         self._stop()
         self._start()
 
@@ -142,6 +143,9 @@ class Worker:
     def _ask(self, request):
         """The Answer to a request, and the error in it, as a dict."""
         seconds = self.seconds
+        if self.took > MOST_FOR_ALL * seconds:
+            return Answer(problem="it was not run: those before took too long, "
+                                  f"{self.took:.0f} seconds together"), {}
         if self.late >= 2:  # enough was waited for
             seconds = min(seconds, max(seconds / 12, 4 * self.longest))
         request.update(seconds=seconds, order=self.order, stand_ins=self.stand_ins)
@@ -156,6 +160,7 @@ class Worker:
             self._stop()
             reason = "it did not end" if isinstance(error, TimeoutError) else "it was lost"
             return Answer(problem=f"something happened to the checks' process: {reason}"), {}
+        self.took += reply["took"]
         more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
         output = clean(reply["output"][:LONGEST_OUTPUT]) + more
         if reply["end"] == "answered":
@@ -184,16 +189,20 @@ class Worker:
 
     def _start(self):
         """Start the worker, as well shielded as can be."""
+        because = "was chosen"
         if self.wanted != "none":
-            self.no_wall = self.no_wall or self._start_as("bubblewrap")
+            because = self.no_wall = self.no_wall or self._start_as("bubblewrap")
             if not self.no_wall:
                 return
             if self.wanted == "require":
                 raise NoWall(f"a wall is required, but {self.no_wall}")
-            if not os.geteuid() and not self._start_as("user"):
-                self.notice = f"isolation: a user of its own and audit hooks, as {self.no_wall}"
-                return
-        self.notice = "isolation: audit hooks only, as " + (self.no_wall or "was chosen")
+            if not os.geteuid():
+                no_user = self._start_as("user")
+                if not no_user:
+                    self.notice = f"isolation: a user of its own and audit hooks, as {self.no_wall}"
+                    return
+                because = f"{self.no_wall}; {no_user}"
+        self.notice = f"isolation: audit hooks only, as {because}"
         problem = self._start_as("hooks")
         if problem:
             raise OSError(f"the checks' process does not start: {problem}")

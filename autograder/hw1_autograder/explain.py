@@ -167,7 +167,7 @@ FACTS = {  # the first that was seen is told
     "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
                           "%s: what is computed from it hands on another shape, or backward() "
                           "gives a parent the gradient of another.",
-    "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s%s",
+    "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s",
     "no grad_fn": "backward() is called on a tensor without a grad_fn: its last operation was not "
                   "done through Function.apply (computed in NumPy, or from .data).",
     "gradients share memory": "The .grad of two tensors share one array, so that adding to one in "
@@ -184,15 +184,19 @@ def fact_of(sentences, facts, problem=""):
                 kind == "gradient's shape" and not SHAPES.search(problem)
                 or kind == "requires_grad lost" and not OUTSIDE.search(problem))
             if fact[0] == kind and not unfit:
-                details = fact[1:]
-                if kind == "gradient's shape":
-                    details = fact[1:] + [_broadcast(*fact[1:])]
-                return Explanation(f"graph: {kind}",
-                                   sentence % tuple(details[:sentence.count("%s")]))
+                more = _broadcast(fact[1]) if kind == "gradient's shape" else ""
+                return Explanation(f"graph: {kind}", sentence % tuple(fact[1:]) + more)
     return None
 
 
-def _broadcast(name, got, wanted):
+def read_facts(texts):
+    """The facts in what came back from the submission's process, which may be anything."""
+    parts = {"uses": 2, **{kind: 1 + sentence.count("%s") for kind, sentence in FACTS.items()}}
+    facts = [re.sub(r"[^\w|(), .']", "?", text).split("|") for text in texts]
+    return [fact for fact in facts if len(fact) == parts.get(fact[0])]
+
+
+def _broadcast(name):
     if name in ("MatMul", "Transpose", "Reshape"):
         return "; each argument gets a gradient of its own shape."
     return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "

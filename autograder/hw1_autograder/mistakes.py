@@ -86,8 +86,8 @@ def known_mistakes(check, inputs, expected):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)
         if values:
-            yield Known(one.id + "+" + other.id, "Two mistakes: %s %s Handout %s."
-                        % (one.message, other.message, check.problem), values)
+            yield Known(f"{one.id}+{other.id}", f"Two mistakes: {one.message} {other.message} "
+                        f"Handout {check.problem}.", values)
 
 
 def values_of(check, inputs, expected, variants):

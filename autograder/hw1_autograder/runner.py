@@ -26,7 +26,7 @@ import test_mlp  # noqa: E402,F401
 from again import run_again  # noqa: E402
 from checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
 from client import Worker, one_line  # noqa: E402
-from explain import explain  # noqa: E402
+from explain import explain, read_facts  # noqa: E402
 from mistakes import key_of  # noqa: E402
 from report import Printer, conclude, report, warnings_of  # noqa: E402,F401
 from submission import UnusableSubmission, opened  # noqa: E402
@@ -94,8 +94,7 @@ def observe(worker, check, inputs, answer):
     """What there is to see of the graph when a scenario that fails runs once more."""
     if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
         return []  # no error of Python's: it took too long, died or broke a rule
-    facts = worker.run(check.observed, inputs).values or {}
-    return [re.sub(r"[^\w|(), .']", "?", fact).split("|") for fact in facts]
+    return read_facts(worker.run(check.observed, inputs).values or {})
 
 
 def arguments():

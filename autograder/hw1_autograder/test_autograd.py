@@ -110,20 +110,23 @@ def ask_of_operation(number, name, symbol, each):
 
     @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap)
     class Operator:
+        unscored = ("given",)
+
         def inputs(rng):
             return {"a": numbers(rng, 2, 2), "b": positive(rng, 2, 2)}
 
         def scenario(a, b):
             a, b, p, q = (Tensor(x, requires_grad=True) for x in (a, b, a, b))
             c, given = a - b, p + q
-            return {"a - b": c,
+            return {"given": given, "a - b": c,
                     "a - b is in the graph, as a + b is":
                         len(leaves(c.grad_fn)) == len(leaves(given.grad_fn))
                         and bool(c.requires_grad) == bool(given.requires_grad)}
 
         def reference(f, a, b):
             called = getattr(f, f.operator_calls(name).lower())
-            return {output: called(a, b), in_graph: f.operator_is_in_the_graph()}
+            return {"given": f.add(a, b), output: called(a, b),
+                    in_graph: f.operator_is_in_the_graph()}
 
 
 ask_of_operation("1.1.0", "Add", "+", 0)
@@ -158,7 +161,7 @@ def output_has_node():
 
 
 @check("1.2", "The output of an operation: requires_grad and is_leaf",
-       {"(a + b).requires_grad": 1, "(a + b).is_leaf": 1,
+       {"a + b": 0, "(a + b).requires_grad": 1, "(a + b).is_leaf": 1,
         "requires_grad of a + b and b + b differ": 1, "is_leaf of a + b and b + b differ": 1})
 class Bookkeeping:
     inputs = positive_arrays
@@ -169,7 +172,8 @@ class Bookkeeping:
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b)
         mixed, constant = a + b, b + b
-        return {"(a + b).requires_grad": bool(mixed.requires_grad),
+        return {"a + b": mixed,
+                "(a + b).requires_grad": bool(mixed.requires_grad),
                 "(a + b).is_leaf": bool(mixed.is_leaf),
                 "(a + b).grad_fn is a node": mixed.grad_fn is not None,
                 "requires_grad of a + b and b + b differ":
@@ -178,7 +182,8 @@ class Bookkeeping:
                     bool(mixed.is_leaf) != bool(constant.is_leaf)}
 
     def reference(f, a, b):
-        return {"(a + b).requires_grad": f.output_requires_grad(True, False),
+        return {"a + b": a + b,
+                "(a + b).requires_grad": f.output_requires_grad(True, False),
                 "(a + b).is_leaf": f.output_is_leaf(True, False),
                 "(a + b).grad_fn is a node": f.output_has_node(),
                 "requires_grad of a + b and b + b differ":
@@ -233,13 +238,14 @@ class Leaves:
     inputs = positive_arrays
     carries = ("a.grad", "b.grad")
     basic = True
-    unscored = ("t.grad",)
+    unscored = ("t.grad", "y")
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
         t = a.log()
-        (t + b).backward()
-        return {"a.grad": a.grad, "b.grad": b.grad, "t.grad": kept(t),
+        y = t + b
+        y.backward()
+        return {"y": y, "a.grad": a.grad, "b.grad": b.grad, "t.grad": kept(t),
                 "a.grad is an array, no Tensor": isinstance(a.grad, np.ndarray),
                 "a.grad is part of a graph":
                     bool(getattr(a.grad, "requires_grad", False))}
@@ -247,7 +253,8 @@ class Leaves:
     def reference(f, a, b):
         g = f.seed(np.log(a) + b)
         passed = f.first_parent(f.through(g))
-        return {"a.grad": None if passed is None else f.log_gradient(a, passed),
+        return {"y": np.log(a) + b,
+                "a.grad": None if passed is None else f.log_gradient(a, passed),
                 "b.grad": f.second_parent(g),
                 "t.grad": g if f.through(g) is None else f.keeps("intermediate", g),
                 "a.grad is an array, no Tensor": f.grad_is_an_array(),
@@ -261,7 +268,7 @@ def keeps(kind, gradient):
 
 
 @check("1.2", "Constants and intermediate results keep no gradient",
-       {"b.grad (a constant)": 1, "t.grad (intermediate)": 1})
+       {"y": 0, "b.grad (a constant)": 1, "t.grad (intermediate)": 1})
 class Constants:
     inputs = positive_arrays
     unscored = ("a.grad", "y.grad (intermediate)")
@@ -271,14 +278,15 @@ class Constants:
         t = a.log()
         y = t + b
         y.backward()
-        return {"a.grad": kept(a), "b.grad (a constant)": kept(b),
+        return {"y": y, "a.grad": kept(a), "b.grad (a constant)": kept(b),
                 "t.grad (intermediate)": kept(t),
                 "y.grad (intermediate)": kept(y)}
 
     def reference(f, a, b):
         g = np.ones_like(a)
         passed = f.through(g)
-        return {"a.grad": None if passed is None else f.log_gradient(a, passed),
+        return {"y": np.log(a) + b,
+                "a.grad": None if passed is None else f.log_gradient(a, passed),
                 "b.grad (a constant)": f.keeps("constant", g),
                 "t.grad (intermediate)": g if passed is None else f.keeps("intermediate", g),
                 "y.grad (intermediate)": f.keeps("intermediate", g)}

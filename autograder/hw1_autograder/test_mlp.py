@@ -140,18 +140,21 @@ class ReluForward:
 @check("2.2", "ReLU backward, then its derivative at exactly 0",
        {"z.grad": 2, "derivative at 0": 1})
 class ReluBackward:
+    unscored = ("out",)
+
     def inputs(rng):
         return {"z": numbers(rng, 2, 3), "c": positive(rng, 2, 3)}
 
     def scenario(z, c):
         z = Tensor(z, requires_grad=True)
         zero = Tensor(np.zeros(1), requires_grad=True)
-        (ReLU()(z) + Tensor(c)).log().backward()
+        out = ReLU()(z)
+        (out + Tensor(c)).log().backward()
         ReLU()(zero).backward()
-        return {"z.grad": z.grad, "derivative at 0": zero.grad}
+        return {"out": out, "z.grad": z.grad, "derivative at 0": zero.grad}
 
     def reference(f, z, c):
-        return {"z.grad": f.relu_gradient(z, 1 / (f.relu(z) + c)),
+        return {"out": f.relu(z), "z.grad": f.relu_gradient(z, 1 / (f.relu(z) + c)),
                 "derivative at 0": f.relu_gradient(np.zeros(1), np.ones(1))}
 
 
@@ -320,17 +323,15 @@ def running_after_eval(mean, var, x):
     return mean, var
 
 
-def spread(rng, *shape):
-    """Numbers of which each column varies so much that eps does not matter."""
+def spread(rng):
+    """(4, 2), and each column varies so much that eps does not matter."""
     columns = [[-30, -8, 6, 19], [-14, -1, 12, 27]]
-    x = np.empty(shape)
-    x[..., 0] = rng.permutation(columns[0])
-    x[..., 1] = rng.permutation(columns[1])
-    return x
+    x = np.stack([rng.permutation(column) for column in columns], axis=-1)
+    return x * rng.integers(5, 16) / 10
 
 
 def batch(rng):
-    return {"x": spread(rng, 4, 2), "gamma": rng.permutation([0.5, 0.8]),
+    return {"x": spread(rng), "gamma": rng.permutation([0.5, 0.8]),
             "beta": 1.5 + positive(rng, 2)}
 
 
@@ -375,7 +376,7 @@ class BatchNormRunning:
               "compute them from .data (handout 2.4)"}
 
     def inputs(rng):
-        return {"x": np.stack([spread(rng, 4, 2), spread(rng, 4, 2) + 1])}
+        return {"x": np.stack([spread(rng), spread(rng) + 1])}
 
     def scenario(x):
         bn = BatchNorm1d(2)

@@ -6,7 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from checks import CHECKS
 from client import decode, read_answer
+from explain import read_facts
+from runner import inputs_of
 
 EIGHT = base64.b64encode(bytes(8)).decode()
 
@@ -69,3 +72,20 @@ def test_every_text_is_one_printable_line_of_a_bounded_length():
 def test_truth_values_are_zero_or_one():
     value = decode({"dtype": "b1", "shape": [2], "data": base64.b64encode(b"\2\0").decode()})
     assert value.dtype == bool and value.view(np.uint8).tolist() == [1, 0]
+
+
+def test_facts_of_the_graph_are_of_a_known_kind_and_have_all_their_parts():
+    good = ["uses|Mul", "no grad_fn", "gradient's shape|Mul|(2,)|(3,)"]
+    evil = ["", "|", "uses", "uses|a|b", "forward returns", "no grad_fn|x", "gradient's shape|a",
+            "unknown|a", "forward returns|a|b|c"]
+    assert read_facts(good + evil) == [text.split("|") for text in good]
+    assert read_facts(["forward returns|a%\n\x1b|b"]) == [["forward returns", "a???", "b"]]
+
+
+def test_a_table_of_what_is_the_same_for_every_seed_earns_nothing():
+    for check in CHECKS:
+        expected, *others = (check.expected(inputs_of(check, seed)) for seed in range(4))
+        same = {name: value for name, value in expected.items()
+                if all(np.array_equal(value, other[name]) for other in others)}
+        assert check.earned(expected, same) == 0, check.name
+        assert check.earned(expected, expected) == check.points

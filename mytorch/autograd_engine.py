@@ -77,15 +77,17 @@ class Traversal:
             self.arrived[node] = grad
             return
         grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
-        del grad  # its memory is free while the search goes deeper
-        for parent in reversed(node.next_functions):  # the last argument first, as in 0.1.5
+        del grad  # no frame holds a gradient while the search goes deeper: here, and by pop()
+        while grads:  # the last argument first, as in 0.1.5
+            index = len(grads) - 1
+            parent = node.next_functions[index]
             if parent is None:
                 grads.pop()
                 continue
-            if not _is_gradient(grads[-1], parent):
-                name = f"{node.function_name}.backward: the gradient of input {len(grads) - 1}"
-                raise _gradient_error(grads[-1], parent, name + " (summed by unbroadcast() if that "
-                                   "was broadcast)")
+            if not _is_gradient(grads[index], parent):
+                raise _gradient_error(
+                    grads[index], parent, f"{node.function_name}.backward: the gradient of input "
+                    f"{index}", "; what was broadcast is summed by unbroadcast()")
             self.visit(parent, grads.pop())
 
 
@@ -115,15 +117,16 @@ def _is_tensor(value):
 
 
 def _is_gradient(value, node):
-    """Whether it is None or a Tensor of the shape of a node's output, where that is known."""
-    return value is None or (hasattr(value, "grad_fn")
+    """Whether it is a Tensor of the shape of a node's output, where that is known; or None."""
+    return value is None or (_is_tensor(value)
                              and (value.data.shape == node.shape or node.shape is None))
 
 
-def _gradient_error(value, node, name):
+def _gradient_error(value, node, name, of_shape=""):
     if not _is_tensor(value):
         return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
-    return RuntimeError(f"{name} must have shape {node.shape}, got {value.data.shape}")
+    return RuntimeError(f"{name} must have shape {node.shape}, got {value.data.shape}"
+                        + of_shape)
 
 
 # ---- the operations
@@ -267,7 +270,7 @@ class BackwardFunction:
     """
 
     # A tenth less time for a node among a million (benchmark: nodes).
-    __slots__ = ("cls", "ctx", "next_functions", "leaves", "shape", "__weakref__")
+    __slots__ = ("cls", "ctx", "next_functions", "leaves", "shape", "__dict__", "__weakref__")
 
     def __init__(self, cls):
         self.cls = cls
@@ -281,7 +284,7 @@ class BackwardFunction:
         return self.cls.__name__
 
     def link(self, args):
-        """Take the nodes of the arguments; returns whether there is one, so a graph."""
+        """Take the nodes of the arguments; returns whether any of them has one."""
         recording, nodes, leaves = is_recording(), self.next_functions, []
         for arg in args:
             if recording and getattr(arg, "requires_grad", False):
@@ -297,8 +300,8 @@ class BackwardFunction:
         """The operation's ``backward``: a list, one gradient for each argument of forward."""
         parents = self.next_functions
         returned = self.cls.backward(self.ctx, *grads)
-        if not isinstance(returned, (tuple, list)):  # one is enough if only the first needs one
-            returned = [returned] + [None] * parents[1:].count(None)
+        if not isinstance(returned, (tuple, list)):  # the first argument's; constants have none
+            returned = [returned] + [None for parent in parents[1:] if parent is None]
         if len(returned) != len(parents):
             raise RuntimeError(f"{self.function_name}.backward returned {len(returned)} "
                                f"gradient(s), but forward takes {len(parents)} argument(s); return "

@@ -225,8 +225,7 @@ class Tensor:
             return result
         if is_recording():
             raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
-                               "is recorded; assign to its .data, or put this into a block "
-                               "\"with no_grad():\"")
+                               "is recorded; assign to its .data")
         if result.shape != self.shape:
             raise ValueError(f"a tensor of shape {self.shape} cannot become one of shape "
                              f"{result.shape} in place")

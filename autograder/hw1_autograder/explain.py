@@ -150,8 +150,8 @@ FACTS = {  # the first that was seen is told
     "parent is another": "next_functions of %s holds a new %s for an intermediate result; it has "
                          "to be that tensor's own grad_fn.",
     "parent is None": "next_functions of %s holds None for a tensor that requires grad.",
-    "seed is no Tensor": "Tensor.backward() starts with a value of type %s; it has to hand a Tensor "
-                         "of ones to autograd_engine.backward().",
+    "seed is no Tensor": "Tensor.backward() starts with a value of type %s; it has to hand a "
+                         "Tensor of ones to autograd_engine.backward().",
     "seed's shape": "Tensor.backward() starts with a gradient of shape %s; it has to be ones of "
                     "the tensor's own shape, %s (section 0.1.5, step 1).",
     "no Tensor arrives": "A value of type %s arrives at %s in place of a Tensor: backward() gives "

@@ -242,6 +242,16 @@ def test_a_leaf_that_was_frozen_after_forward_gets_no_gradient():
     assert a.grad is None and b.grad.item() == 2
 
 
+def test_a_single_node_can_be_watched_by_hand():
+    a = leaf(2.)
+    b = a * a
+    node, seen = b.grad_fn, []
+    apply = node.apply
+    node.apply = lambda grad: seen.append(grad.item()) or apply(grad)
+    b.backward()
+    assert seen == [1] and a.grad.item() == 4
+
+
 def test_a_node_by_itself_sends_a_gradient_to_its_leaf():
     a = leaf([1., 2.])
     node = AccumulateGrad(a)

@@ -233,12 +233,20 @@ def test_the_gradient_of_a_float16_mean_of_many_is_not_zero():
     assert x.grad.dtype == np.float16 and np.allclose(x.grad.data, 1e-5, rtol=0.01)
 
 
+def test_of_no_axis_named_all_are_summed_as_in_pytorch():
+    x = Tensor(np.arange(6.).reshape(2, 3), requires_grad=True)
+    x.sum(()).backward()
+    assert x.sum(()).item() == x.sum([]).item() == 15 and x.mean(()).item() == 2.5
+    assert (x.grad.data == 1).all()
+
+
 def test_layers_sum_float16_batches_in_float32_and_a_loss_keeps_its_dtype():
     x = Tensor(np.full((100, 1), 6e4, np.float16), requires_grad=True)
     running = Tensor(np.float16([0])), Tensor(np.float16([1]))
     one, zero = (Tensor(np.float16([value])) for value in (1, 0))
     assert (F.BatchNorm.apply(x, one, zero, running, .1, 1e-5, True).data == 0).all()
     assert running[0].data == np.float16(6e3)
+    assert F.BatchNorm.apply(x, one, zero, running, .1, 1e-5, True).dtype == np.float16
     loss = F.cross_entropy(Tensor(np.full((5000, 2), 0, np.float16)), Tensor(np.zeros(5000, int)))
     assert loss.dtype == np.float16 and loss.data == np.float16(np.log(2))
 

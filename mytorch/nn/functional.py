@@ -280,7 +280,8 @@ class Sum(Function):
 
     @staticmethod
     def forward(ctx, a, axis, keepdims, is_mean=False):
-        axis = tuple(axis) if isinstance(axis, list) else axis
+        if isinstance(axis, (list, tuple)):
+            axis = tuple(axis) or None  # as in PyTorch, of no axis named all are meant
         z = sum_in_float64(a.data, axis)
         ctx.shape, ctx.kept = a.data.shape, z.shape
         ctx.count = a.data.size / max(z.size, 1) if is_mean else 1
@@ -391,7 +392,7 @@ class BatchNorm(Function):
         ctx.x_hat = centred * ctx.inverse_std
         y = ctx.x_hat * gamma.data
         y += beta.data
-        return Tensor(y)
+        return Tensor(y if x.dtype != np.float16 else y.astype(np.float16))
 
     @staticmethod
     @returns_new_arrays

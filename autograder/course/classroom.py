@@ -176,7 +176,7 @@ class Class:
         outcome = grading.grade(self.uploads[name], started=self.started)
         if self.stopped.is_set():
             return None
-        row = {"student": name, "key": outcome.settled and key,
+        row = {"student": name, "key": (not outcome.reason or outcome.unusable) and key,
                "seconds": round(outcome.seconds, 2), "reason": outcome.reason,
                "scores": {}, "checks": [], **(outcome.report or {})}
         for file, text in ((path.with_suffix(".txt"), outcome.text),

@@ -33,12 +33,11 @@ class UnusableUpload(Exception):
 class Outcome:
     """What came of grading: the grader's report, or None and the reason.
 
-    ``settled`` is False when the grader did not come to its end; another try may help.
-    ``unusable`` is True where the handin is to blame that there is no report.
+    ``unusable`` is True where the handin is to blame that there is no report; else another try,
+    or the course staff, may help.
     """
     report: Optional[dict]
     reason: str
-    settled: bool
     unusable: bool
     text: str
     seconds: float
@@ -100,14 +99,16 @@ def grade(upload, show=None, started=None, options=("--seed", "random")):
             code, text = _run(["--submission", submission, "--json", report, *options],
                               show or (lambda line: None), started or (lambda process: None))
             content = json.loads(report.read_text("utf-8")) if code == 0 else None
-    except (UnusableUpload, OSError, ValueError, RecursionError) as error:
+    except (UnusableUpload, RecursionError) as error:  # or folders nested a thousand deep
         content, code, text = None, 2, f"cannot grade: {error}\n"
+    except (OSError, ValueError, RuntimeError) as error:  # such as no more processes or threads
+        content, code, text = None, 2, f"cannot grade here: {error}\n"
     last = (text.strip() or "no output").splitlines()[-1]
-    reason = last.replace("cannot grade: ", "") if code else ""
+    reason = re.sub("^cannot grade( here)?: ", "", last) if code else ""
     if code not in (0, 2):
         reason = f"the grader ended with exit code {code}: {reason}"
     unusable = code == 2 and last.startswith("cannot grade: ")
-    return Outcome(content, reason, code in (0, 2), unusable, text, time.monotonic() - begin)
+    return Outcome(content, reason, unusable, text, time.monotonic() - begin)
 
 
 def _run(arguments, show, started):

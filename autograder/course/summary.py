@@ -43,7 +43,7 @@ class Summary:
     Attributes:
         rows (list): of those who could be graded.
         problems (list): (name, points, share of the class with all points, mean).
-        mistakes (list): (how many made it, id, what the grader says of it), the commonest first.
+        mistakes (list): (how many made it, what the grader says of it), the commonest first.
     """
 
     def __init__(self, rows, problems):
@@ -64,13 +64,25 @@ class Summary:
     def _mistakes(self):
         count, texts = Counter(), {}
         for row in self.rows:
-            made = {check["mistake"]: check for check in row["checks"]
+            made = {kind_of(check): check for check in row["checks"]
                     if check["mistake"] and not check["mistake"].startswith("error:")}
             count.update(made.keys())
-            texts.update({mistake: f"{check['problem']} {check['message'].splitlines()[-1]}"
-                          for mistake, check in made.items()})
-        return [(number, mistake, texts[mistake])
-                for mistake, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+            for kind, check in made.items():
+                texts.setdefault(kind, f"{check['problem']} {check['message'].splitlines()[-1]}")
+        return [(number, texts[kind])
+                for kind, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def kind_of(check):
+    """What makes two students' mistakes the same one, whatever the numbers and shapes.
+
+    An entry of the catalogue is; a fact of the graph is if the same is said of the same
+    operation; a relation, such as "times 0.1", if it was in the same problem.
+    """
+    mistake = re.sub(r"-?\d[\d.e-]*", "#", check["mistake"])
+    if mistake.startswith("graph:"):
+        return re.sub(r"\(?\d[\d, )]*", "#", check["message"].splitlines()[-1])
+    return mistake if "-" in mistake else f"{mistake} in {check['problem']}"
 
 
 def as_text(rows, problems):
@@ -85,7 +97,7 @@ def as_text(rows, problems):
                   for name, most, share, mean in figures.problems]
     if figures.mistakes:
         lines += ["", "mistakes that were recognised"]
-    for number, _, text in figures.mistakes:
+    for number, text in figures.mistakes:
         lines += textwrap.wrap(f"{number} of {len(figures.rows)}  {text}", 96,
                                initial_indent="  ", subsequent_indent="      ")
     if figures.ungraded:
@@ -113,8 +125,8 @@ def draw(rows, problems, path):
     if figures.mistakes:
         figure.text(0.51, 0.785, "Mistakes made most often, by how many", fontsize=17, color=INK)
         shown = figures.mistakes[:MOST_SHOWN]
-        numbers = [number for number, _, _ in shown]
-        _bars(figure.add_axes([0.77, 0.05, 0.19, 0.7]), [_label(text) for _, _, text in shown],
+        numbers = [number for number, _ in shown]
+        _bars(figure.add_axes([0.77, 0.05, 0.19, 0.7]), [_label(text) for _, text in shown],
               numbers, numbers, numbers[0], RED)
     figure.savefig(str(path), dpi=120, format="png", facecolor="white")
 

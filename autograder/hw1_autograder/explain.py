@@ -30,6 +30,7 @@ SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size|AssertionError: \(
 class Explanation:
     id: str  # None: nothing is named
     message: str
+    knock_on: bool = False  # there is nothing to learn here before something else is mended
 
 
 def explain(check, inputs, key, answer, facts, failed):
@@ -45,7 +46,7 @@ def explain(check, inputs, key, answer, facts, failed):
     fact = fact_of(FACTS, facts, answer.problem)
     if first:
         told = fact if check.problem == "1.2" else None
-        return told or Explanation(None, f"{first} fails: fix that first.")
+        return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
     related = {check.problem, "2.3"} if check.problem == "2.6" else {check.problem}
     before = [result.check for result in failed if result.check.problem in related]
     if answer.values is None:

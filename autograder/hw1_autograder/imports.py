@@ -194,7 +194,8 @@ class StandIn(types.ModuleType):
 
     def _use(self, *args, **kwargs):
         why = ("deep learning toolboxes are for testing only: handout, Directions"
-               if self.__name__.partition(".")[0] in TOOLBOXES else "it is not installed here")
+               if self.__name__.partition(".")[0] in TOOLBOXES else
+               "it is not installed here; is its name right?")
         error = ImportError(f"it uses {self.__name__} ({why})")
         error.place = self.__dict__.get("place")
         raise error

@@ -50,6 +50,9 @@ class Printer:
     def explain(self, result):
         """What ran, on what, what came of it, what it printed, and what went wrong."""
         problem = result.answer.problem
+        if result.explanation and result.explanation.knock_on:
+            self._lines(["=> " + result.explanation.message])
+            return
         if problem.startswith(NOT_WRITTEN):
             self._lines(_wrapped("not written yet" + result.lines[0][len(NOT_WRITTEN):], most=1))
             return
@@ -145,6 +148,7 @@ def conclude(results, summary, printer):
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:
         check, problem = failed[0].check, failed[0].answer.problem
-        print("First fix: " + (one_line_of(problem) if problem.startswith(UNREADABLE) else
-                               f"{check.name} (handout, section {check.problem})"))
+        first = (one_line_of(problem) if problem.startswith(UNREADABLE) else
+                 f"{check.name} (handout, section {check.problem})")
+        print(textwrap.fill(f"First fix: {first}", 80))
     print()

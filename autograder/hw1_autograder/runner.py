@@ -212,8 +212,11 @@ def main():
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except (UnusableSubmission, OSError) as error:
+    except UnusableSubmission as error:
         print(f"cannot grade: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except OSError as error:  # nothing that a student could mend
+        print(f"cannot grade here: {one_line(str(error))}", file=sys.stderr)
         return 2
 
 

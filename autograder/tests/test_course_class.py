@@ -141,8 +141,8 @@ def test_two_submissions_of_one_name_are_an_error_that_names_both(tmp_path):
 @pytest.mark.parametrize("arguments, text", [
     (["{}/none"], "there is no folder"), (["{}"], "holds no submissions"),
     (["{}", "--jobs", "0"], "--jobs must be at least 1"),
-    (["{}/full", "--csv", "{}/none/x.csv"], "No such file"),
-    (["{}/full", "--csv", "{}"], "exists")])
+    (["{}/full", "--csv", "{}/none/x.csv"], "there is no folder"),
+    (["{}/full", "--csv", "{}"], "is a folder")])
 def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path, arguments, text):
     if "full" in arguments[0]:
         (tmp_path / "full" / "ann").mkdir(parents=True)
@@ -162,6 +162,20 @@ def test_the_digest_sees_every_change_and_stops_at_nothing_odd(tmp_path):
     second = classroom.digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, classroom.digest(tmp_path)}) == 3
+
+
+def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_operations():
+    def kind(mistake, message, problem="2.1"):
+        return summary.kind_of({"problem": problem, "mistake": mistake, "message": message})
+
+    shapes = "%s.backward returns a gradient of shape %s for a tensor of shape %s"
+    graph = "graph: gradient's shape"
+    assert (kind(graph, "off\n" + shapes % ("Add", (3, 2), (2,)))
+            == kind(graph, shapes % ("Add", (4,), (1, 4)), "2.4"))
+    assert kind(graph, shapes % ("Add", (3,), ())) != kind(graph, shapes % ("MatMul", (3,), ()))
+    assert kind("times 0.01", "a", "2.3") == kind("times -1e-05", "b", "2.3")
+    assert kind("gradient missing", "a", "2.1") != kind("gradient missing", "a", "2.2")
+    assert kind("mul-swapped", "a") == kind("mul-swapped", "b", "1.1.2")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])

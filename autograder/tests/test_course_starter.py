@@ -184,6 +184,8 @@ def test_no_line_of_the_solution_and_no_formula_goes_out(made):
     out = {line.strip() for path in made.rglob("*.py") for line in path.read_text().splitlines()}
     assert len(secret) > 300
     assert sorted(secret & out - given) == []
+    operations = (made / "mytorch" / "nn" / "functional.py").read_text()
+    assert '"""z = a / b."""' in operations and "b^2" not in operations
 
 
 def functions_of(text):

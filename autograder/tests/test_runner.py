@@ -207,7 +207,7 @@ def test_an_argument_that_makes_no_sense_is_a_usage_error(arguments, monkeypatch
 def test_what_cannot_be_graded_exits_with_two_and_says_why(arguments):
     process = run(*arguments)
     assert process.returncode == 2
-    assert "cannot grade: " in process.stderr and "/nowhere" in process.stderr
+    assert "cannot grade" in process.stderr and "/nowhere" in process.stderr
 
 
 def test_an_archive_is_graded(tmp_path):
@@ -412,7 +412,7 @@ def test_the_same_error_is_explained_once(tmp_path):
                   "import numpy as np\n1 / 0\n")) as root:
         process = run("--submission", root)
     assert process.stdout.count("mytorch/nn/functional.py, line 2: 1 / 0") == 1
-    assert process.stdout.count("the same as above: ZeroDivisionError") > 20
+    assert process.stdout.count("the same as above: ZeroDivisionError") > 5
 
 
 def test_an_import_that_never_ends_is_not_waited_for_in_every_check():

@@ -153,7 +153,7 @@ def passed_back(original, node, *grads):
 
 def arrived(original, leaf, *grads):
     """One call of AccumulateGrad.apply."""
-    if not is_tensor(grads[0]):
+    if not (grads[0] is None or is_tensor(grads[0])):
         note("no Tensor arrives", type(grads[0]).__name__, "a leaf")
     return original(leaf, *grads)
 
@@ -163,7 +163,7 @@ def arrived_well(node, grad):
     with suppress(Exception):
         _, name, _, shape = arguments[id(node)]
         start = any(node is root for root in roots)
-        if not is_tensor(grad):
+        if not (grad is None or is_tensor(grad)):
             note(*["seed is no Tensor", type(grad).__name__] if start else
                  ["no Tensor arrives", type(grad).__name__, name])
             return False

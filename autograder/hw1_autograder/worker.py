@@ -260,7 +260,6 @@ def run_scenario(request):
     np.random.seed(0)
     random.seed(0)
     warnings.formatwarning = format_warning
-    sys.dont_write_bytecode = True
     sys.argv = [os.path.join(ROOT, "submission")]
     sys.addaudithook(rules())
     sys.path.insert(0, ROOT)
@@ -299,7 +298,8 @@ def rules(realpath=os.path.realpath, fsdecode=os.fsdecode, isinstance=isinstance
             refuse("reach for another process", event)
         elif event in network:
             refuse("use the network", event)
-        elif event == "open" or event.startswith("os.") and event not in harmless:
+        elif (event in ("open", "sqlite3.connect")
+              or event.startswith("os.") and event not in harmless):
             for path in args:
                 if isinstance(path, (str, bytes)) and (event != "open" or path is args[0]):
                     touch(event, realpath(fsdecode(path)).rstrip(sep) + sep, event != "open" or (

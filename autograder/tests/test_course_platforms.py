@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -82,7 +83,9 @@ def autolab(kits, tmp_path, handin):
     if handin:
         shutil.copy(str(handin), str(place / "handin.tar"))
     options = {}
-    if os.geteuid() != 0 or can_be_somebody():
+    if os.geteuid() == 0 and not can_be_somebody():
+        warnings.warn("make runs as root: no other user can run this Python")
+    else:
         for path in [place, *place.iterdir()]:
             os.chown(str(path), *([SOMEBODY] * 2 if os.geteuid() == 0 else [-1, -1]))
         options["preexec_fn"] = unprivileged

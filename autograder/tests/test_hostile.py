@@ -128,6 +128,10 @@ HOSTILE = {
     "shadows another file": (
         "import os\nfolder = os.path.join(os.path.dirname(__file__), 'linear')\n"
         "os.mkdir(folder)\nopen(folder + '/__init__.py', 'w')\n" + AS_IS + WRONG),
+    "makes a database beside its own file": (
+        "import os, sqlite3\n"
+        "sqlite3.connect(os.path.join(os.path.dirname(__file__), 'x.db')).execute('vacuum')\n"
+        + AS_IS + WRONG),
     "writes a file beside its own": (
         "import os\nopen(os.path.join(os.path.dirname(__file__), 'new.py'), 'w')\n"
         + AS_IS + WRONG),

@@ -265,4 +265,4 @@ def test_an_endless_multiplication_costs_only_what_multiplies():
     results = results_of(("nn/functional.py", "return tensor.Tensor(a.data * b.data)",
                           "while True: pass"), checks=checks_around({"1.2"}), seconds=0.6)
     assert set(lost(results)) <= {"1.1.2", "1.2", "2.4", "2.5"}
-    assert lost(results)["1.2"] == 3  # only the worked example multiplies
+    assert lost(results)["1.2"] == 4  # only the worked example and the product multiply

@@ -105,6 +105,8 @@ class Module:
         setattr(self, name, module)
 
     def __setattr__(self, name, value):
+        if name == "training":
+            raise AttributeError("a module's mode is is_train; train() and eval() set it")
         if _is_parameter(value) or isinstance(value, Module):
             self.is_train  # raises if super().__init__() was forgotten
         elif value is not None:

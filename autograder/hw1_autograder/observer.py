@@ -164,12 +164,13 @@ def arrived_well(node, grad):
         _, name, _, shape = arguments[id(node)]
         start = any(node is root for root in roots)
         if not (grad is None or is_tensor(grad)):
-            note(*["seed is no Tensor", type(grad).__name__] if start else
-                 ["no Tensor arrives", type(grad).__name__, name])
+            kind = type(grad).__name__
+            note("seed is no Tensor", kind) if start else note("no Tensor arrives", kind, name)
             return False
-        if np.shape(grad.data) != shape:
-            note(*["seed's shape", np.shape(grad.data), shape] if start else
-                 ["shape that arrives", np.shape(grad.data), name, shape])
+        got = np.shape(grad.data)
+        if got != shape:
+            note("seed's shape", got, shape) if start else note("shape that arrives", got, name,
+                                                                shape)
             return False
     return True
 

@@ -173,6 +173,7 @@ def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_ope
     assert (kind(graph, "off\n" + shapes % ("Add", (3, 2), (2,)))
             == kind(graph, shapes % ("Add", (4,), (1, 4)), "2.4"))
     assert kind(graph, shapes % ("Add", (3,), ())) != kind(graph, shapes % ("MatMul", (3,), ()))
+    assert kind(graph, shapes % ("Add", 1, 2), "1.2") == kind(graph, shapes % ("Mul", 1, 2), "1.2")
     assert kind("times 0.01", "a", "2.3") == kind("times -1e-05", "b", "2.3")
     assert kind("gradient missing", "a", "2.1") != kind("gradient missing", "a", "2.2")
     assert kind("mul-swapped", "a") == kind("mul-swapped", "b", "1.1.2")

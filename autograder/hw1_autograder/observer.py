@@ -165,12 +165,12 @@ def arrived_well(node, grad):
         start = any(node is root for root in roots)
         if not (grad is None or is_tensor(grad)):
             kind = type(grad).__name__
-            note("seed is no Tensor", kind) if start else note("no Tensor arrives", kind, name)
+            note(*("seed is no Tensor", kind) if start else ("no Tensor arrives", kind, name))
             return False
         got = np.shape(grad.data)
         if got != shape:
-            note("seed's shape", got, shape) if start else note("shape that arrives", got, name,
-                                                                shape)
+            note(*("seed's shape", got, shape) if start else
+                 ("shape that arrives", got, name, shape))
             return False
     return True
 

@@ -246,8 +246,11 @@ class AccumulateGrad:
         if grad.data.shape != leaf.data.shape:
             raise _gradient_error(grad, self, "the .grad of a tensor")
         with self.adding:
-            if leaf.grad is None:
-                leaf.grad = grad if vars(grad).pop("is_new", False) else grad.copy()
+            if leaf.grad is None and hasattr(grad, "is_new"):
+                del grad.is_new
+                leaf.grad = grad
+            elif leaf.grad is None:
+                leaf.grad = grad.copy()
             elif _is_gradient(leaf.grad, self):
                 leaf.grad = type(grad)(leaf.grad.data + grad.data)
             else:

@@ -151,6 +151,7 @@ class Worker:
         request.update(seconds=seconds, order=self.order, stand_ins=self.stand_ins)
         if self.process is None:
             self._start()
+        started = time.monotonic()
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
@@ -160,7 +161,8 @@ class Worker:
             self._stop()
             reason = "it did not end" if isinstance(error, TimeoutError) else "it was lost"
             return Answer(problem=f"something happened to the checks' process: {reason}"), {}
-        self.took += reply["took"]
+        finally:
+            self.took += time.monotonic() - started
         more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
         output = clean(reply["output"][:LONGEST_OUTPUT]) + more
         if reply["end"] == "answered":

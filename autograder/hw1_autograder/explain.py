@@ -105,7 +105,10 @@ def fix_first(check, answer, facts, failed):
     failing = {result.check.problem for result in failed}
     for name, (problem, symbol) in OPERATIONS.items():
         operand = f"unsupported operand type(s) for {symbol}:" in answer.problem
-        if problem in failing and problem != check.problem and (name in used or operand):
+        wrong = any(result.check.problem == problem and (
+            "backward" in check.words or result.answer.values is None
+            or {"forward", f"a {symbol} b"} & set(result.off)) for result in failed)
+        if wrong and problem != check.problem and (name in used or operand):
             return problem
     if check.problem.startswith("1.1"):  # the operator shows what the function does
         return next((result.check.number for result in failed
@@ -162,8 +165,8 @@ FACTS = {  # the first that was seen is told
     "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "
                           "keep the old one: assign to param.data.",
     "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
-    "gradient is None": "%s.backward returns None for a tensor that requires grad (is a return "
-                        "missing?).",
+    "gradient is None": "%s.backward, or the apply() that calls it, returns None for a tensor that "
+                        "requires grad (is a return missing?).",
     "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
     "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
                           "%s: what is computed from it hands on another shape, or backward() "

@@ -80,8 +80,7 @@ def known_mistakes(check, inputs, expected):
             values = values_of(check, inputs, expected, mistake.variants)
             if values:
                 found.append(mistake)
-                yield Known(mistake.id, f"{mistake.message} Handout {mistake.problem}.",
-                            values)
+                yield Known(mistake.id, f"{mistake.message} Handout {check.problem}.", values)
     for one, other in combinations(found, 2):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)

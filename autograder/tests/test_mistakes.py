@@ -420,6 +420,14 @@ def test_what_a_failure_in_the_engine_or_an_operation_must_lead_to_is_told_and_n
         assert all(r.explanation.id is None for r in later)
 
 
+def test_a_wrong_gradient_is_no_reason_for_what_only_goes_forward():
+    results = results_of((FUNCTIONAL, "div_b = -grad", "div_b = grad"),
+                         (BATCHNORM, "(var + self.eps).sqrt()", "(var.sqrt() + self.eps)"))
+    told = {r.check.number: r.explanation for r in results if not r.passed}
+    assert told["2.4.1"].id == "bn-eps-outside"
+    assert told["2.4.2"].message == "1.1.3 fails: fix that first."
+
+
 def test_large_mistakes_elsewhere_leave_what_is_asked_by_itself_alone():
     linear = results_of((LINEAR, "return out + self.bias", "return out"))
     assert lost(linear) == {"2.1": 10, "2.2": 1, "2.3": 3, "2.5": 2, "2.6": 3}

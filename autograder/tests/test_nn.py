@@ -90,9 +90,11 @@ def test_anything_but_a_parameter_or_none_over_a_parameter_is_an_error(value):
     assert list(layer.parameters()) == [other] and layer.bias is None
 
 
-def test_pytorchs_name_for_the_mode_is_an_error_that_says_ours():
-    with pytest.raises(AttributeError, match="is_train"):
-        Linear(1, 1).training = False
+def test_pytorchs_name_for_the_mode_is_the_mode():
+    layer = BatchNorm1d(1)
+    layer.training = False
+    assert layer.is_train is layer.training is False
+    assert layer.train().training is True
 
 
 @pytest.mark.parametrize("method", ["train", "eval", "parameters"])

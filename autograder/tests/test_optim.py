@@ -77,6 +77,16 @@ def test_a_step_keeps_the_dtype_and_leaves_the_old_arrays_as_they_are(momentum):
     assert w.grad.data.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("lr", [np.uint8(1), np.int64(1), 1, np.float32(1)])
+def test_any_number_is_a_learning_rate_also_for_integer_data(lr):
+    w = parameter(np.array([1.]))
+    optimizer = SGD([w], lr=lr, momentum=0.5)
+    w.data, w.grad = np.array([1]), Tensor(np.array([1]))
+    for _ in range(2):
+        optimizer.step()
+    assert w.data.tolist() == [-1.5]
+
+
 def test_a_gradient_of_fewer_digits_costs_the_parameter_none():
     w = parameter(np.array([1 + 1e-12]))
     w.grad = Tensor(np.ones(1, np.float32))

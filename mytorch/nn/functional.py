@@ -392,7 +392,9 @@ class BatchNorm(Function):
         ctx.x_hat = centred * ctx.inverse_std
         y = ctx.x_hat * gamma.data
         y += beta.data
-        return Tensor(y if x.dtype != np.float16 else y.astype(np.float16))
+        if x.dtype == np.float16:  # it was summed in float32
+            y = y.astype(np.result_type(x.dtype, gamma.dtype, beta.dtype))
+        return Tensor(y)
 
     @staticmethod
     @returns_new_arrays

@@ -51,6 +51,15 @@ class Module:
         self.is_train = False
         return self
 
+    @property
+    def training(self):
+        """PyTorch's name for ``is_train``."""
+        return self.is_train
+
+    @training.setter
+    def training(self, value):
+        self.is_train = value
+
     def _children(self):
         self.is_train  # raises if super().__init__() was forgotten
         return [value for value in vars(self).values() if isinstance(value, Module)]
@@ -105,8 +114,6 @@ class Module:
         setattr(self, name, module)
 
     def __setattr__(self, name, value):
-        if name == "training":
-            raise AttributeError("a module's mode is is_train; train() and eval() set it")
         if _is_parameter(value) or isinstance(value, Module):
             self.is_train  # raises if super().__init__() was forgotten
         elif value is not None:

@@ -41,6 +41,7 @@ class SGD(Optimizer):
         self.momentums = [np.zeros_like(param.data) for param in self.params]
 
     def step(self):
+        lr, momentum = float(self.lr), float(self.momentum)  # whatever numbers they are
         with quiet():
             for index, param in enumerate(self.params):
                 data, grad = param.data, param.grad
@@ -50,9 +51,9 @@ class SGD(Optimizer):
                     raise ValueError(f"the gradient of parameter {index} must be a Tensor of "
                                      f"shape {data.shape}, got {grad!r:.60}")
                 dtype = data.dtype if data.dtype.kind == "f" else None
-                step = np.asarray(-self.lr * grad.data, dtype)
-                if self.momentum:
-                    step += self.momentum * self.momentums[index]
+                step = np.asarray(-lr * grad.data, dtype)
+                if momentum:
+                    step += momentum * self.momentums[index]
                     self.momentums[index] = step.copy()
                 step += data  # in the step's memory (benchmark: mlp); the old array stays as it is
                 param.data = step

@@ -270,7 +270,8 @@ def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
 
 @pytest.mark.parametrize("said, unusable", [
     ("runner.py: this Python has no numpy", False),
-    ("cannot grade here: [Errno 11] Resource temporarily unavailable", False), ("cannot grade: x holds no mytorch/", True)])
+    ("cannot grade here: [Errno 11] Resource temporarily unavailable", False),
+    ("cannot grade: x holds no mytorch/", True)])
 def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, said,
                                                               unusable):
     runner = tmp_path / "runner.py"

@@ -48,9 +48,10 @@ def new_folder(path):
 def new_file(path, replace=False):
     """Yield a file's path that becomes ``path`` when all went well."""
     path = Path(path)
-    if path.is_dir() or path.exists() and not replace:
-        raise CannotMake(f"{path} is a folder; give a file" if path.is_dir() else
-                         f"{path} exists; give a new file")
+    if path.is_dir():
+        raise CannotMake(f"{path} is a folder; give a file")
+    if path.exists() and not replace:
+        raise CannotMake(f"{path} exists; give a new file")
     if not path.parent.is_dir():
         raise CannotMake(f"there is no folder {path.parent}")
     handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)

@@ -54,9 +54,8 @@ def explain(check, inputs, key, answer, facts, failed):
     else:
         off = wrong_values(check, key.expected, answer.values)
         single, pairs = known(check, key, answer.values)
-        broken = fact_of({kind: FACTS[kind] for kind in BREAK_ANY_GRAPH}, facts)
-        if check.words >= {"is_leaf", "grad_fn"}:  # these facts are what it asks for
-            broken = None
+        asked = check.words >= {"is_leaf", "grad_fn"}  # for these very facts
+        broken = None if asked else fact_of(BREAK_ANY_GRAPH, facts)
         found = (broken or only(single, 1) or fact or only(single, 2)
                  or relation(inputs, key, answer.values, off)
                  or numbers_in(off, answer.values) > 3 and only(pairs, 2))
@@ -136,10 +135,7 @@ def leads_on(result, check):
 
 # ---- facts of the graph
 
-BREAK_ANY_GRAPH = ("forward returns", "apply returns", "data is a Tensor", "requires_grad lost",
-                   "no node", "parents missing", "too many parents", "parent is another",
-                   "parent is None", "seed is no Tensor", "seed's shape", "no Tensor arrives")
-FACTS = {  # the first that was seen is told
+BREAK_ANY_GRAPH = {  # the first that was seen is told
     "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
     "apply returns": "Function.apply() returns a value of type %s; it has to return the output "
                      "Tensor.",
@@ -160,6 +156,9 @@ FACTS = {  # the first that was seen is told
                     "the tensor's own shape, %s (section 0.1.5, step 1).",
     "no Tensor arrives": "A value of type %s arrives at %s in place of a Tensor: backward() gives "
                          "each parent its own one of the gradients that an operation returned.",
+}
+FACTS = {
+    **BREAK_ANY_GRAPH,
     "param.data is a Tensor": "step() leaves a Tensor in param.data: compute with the arrays in "
                               "param.data and param.grad.data.",
     "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "

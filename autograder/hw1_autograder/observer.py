@@ -1,7 +1,7 @@
 """Watches the graph while a scenario runs once more, and tells the grader plain facts about it.
 
 Like ``helpers.py``, this is a text for the submission's process.  It wraps the names that every
-submission has: ``Function.apply``, ``BackwardFunction.apply`` and ``Tensor``'s methods.  A fact
+submission has: ``apply`` of ``Function`` and of both kinds of node, ``Tensor``'s methods.  A fact
 is a text such as "requires_grad lost|Mul": what ``explain.py`` has a sentence for.
 """
 
@@ -35,11 +35,13 @@ def watch():
         wrap(Tensor, f"__{operator}__", lambda original, *args, name=name: (
             note("uses", name), original(*args))[1])
     wrap(Tensor, "backward", start)
-    from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
+    from mytorch.autograd_engine import BackwardFunction, Function
     original = Function.apply.__func__
     Function.apply = classmethod(lambda cls, *args: applied(original, cls, args))
     wrap(BackwardFunction, "apply", passed_back)
-    wrap(AccumulateGrad, "apply", arrived)
+    with suppress(ImportError):
+        from mytorch.autograd_engine import AccumulateGrad
+        wrap(AccumulateGrad, "apply", arrived)
     with suppress(ImportError):
         from mytorch.optim.sgd import SGD
         wrap(SGD, "step", stepped)
@@ -53,6 +55,10 @@ def wrap(owner, name, wrapper):
 
 def is_tensor(value):
     return hasattr(value, "requires_grad") and hasattr(value, "grad_fn")
+
+
+def is_gradient(value):
+    return value is None or is_tensor(value)
 
 
 def start(original, tensor, *args):
@@ -153,7 +159,7 @@ def passed_back(original, node, *grads):
 
 def arrived(original, leaf, *grads):
     """One call of AccumulateGrad.apply."""
-    if not (grads[0] is None or is_tensor(grads[0])):
+    if not is_gradient(grads[0]):
         note("no Tensor arrives", type(grads[0]).__name__, "a leaf")
     return original(leaf, *grads)
 
@@ -163,7 +169,7 @@ def arrived_well(node, grad):
     with suppress(Exception):
         _, name, _, shape = arguments[id(node)]
         start = any(node is root for root in roots)
-        if not (grad is None or is_tensor(grad)):
+        if not is_gradient(grad):
             kind = type(grad).__name__
             note(*("seed is no Tensor", kind) if start else ("no Tensor arrives", kind, name))
             return False

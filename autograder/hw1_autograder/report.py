@@ -61,7 +61,7 @@ class Printer:
             return
         self.last_error = problem
         if problem.startswith(UNREADABLE) or (
-                result.explanation and not result.explanation.id):  # nothing to learn here yet
+                result.explanation and not result.explanation.id):  # another may be the cause
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
         else:
@@ -86,11 +86,6 @@ class Printer:
     def _lines(self, lines):
         for line in lines:
             print(INDENT + line)
-
-
-def one_line_of(problem):
-    """An error and where it was, in one line."""
-    return textwrap.shorten(problem.replace("\n", "; "), 150)
 
 
 def shown_inputs(inputs):
@@ -148,7 +143,8 @@ def conclude(results, summary, printer):
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:
         check, problem = failed[0].check, failed[0].answer.problem
-        first = (one_line_of(problem) if problem.startswith(UNREADABLE) else
-                 f"{check.name} (handout, section {check.problem})")
+        first = f"{check.name} (handout, section {check.problem})"
+        if problem.startswith(UNREADABLE):
+            first = textwrap.shorten(problem.replace("\n", "; "), 150)
         print(textwrap.fill(f"First fix: {first}", 80))
     print()

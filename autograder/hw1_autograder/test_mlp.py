@@ -119,6 +119,7 @@ def relu_gradient(z, g):
 
 
 def of_both_signs(rng):
+    """Three numbers above 0 and three below."""
     return positive(rng, 2, 3) * rng.permutation([1, 1, 1, -1, -1, -1]).reshape(2, 3)
 
 
@@ -211,7 +212,7 @@ def parameter_is_leaf():
 
 
 def two_parameters(rng, steps=2):
-    """And positive gradients, whose mean is not 0."""
+    """Two parameters, and for each step a gradient of positive numbers: its mean is not 0."""
     gradients = {f"g{i + 1}": positive(rng, 2) for i in range(steps)}
     return dict(some(rng, w=(2,), b=(2,)), **gradients, lr=0.1)
 

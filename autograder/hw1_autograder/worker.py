@@ -354,9 +354,7 @@ def describe(error):
         trace = trace.tb_next
     if isinstance(error, SyntaxError):
         places.append((error.filename, error.lineno))
-    places = [(*place, line_of(*place)) for place in places
-              if place and str(place[0]).startswith(ROOT + os.sep)]
-    calls = [place for place in places if not place[2].startswith("raise ")]
+    places = [place for place in places if place and str(place[0]).startswith(ROOT + os.sep)]
     try:
         message = str(error)
     except Exception:
@@ -375,8 +373,9 @@ def describe(error):
     answer = {"type": kind, "message": message[:400], "place": [],
               "missing": imports.missing(error), "circular": imports.circular(error)}
     if places:  # rather where something is called than where given code refuses it
-        file, line, text = (calls or places)[-1]
-        answer["place"] = [os.path.relpath(file, ROOT), line or 0, text]
+        file, line = next((place for place in reversed(places)
+                           if not line_of(*place).startswith("raise ")), places[-1])
+        answer["place"] = [os.path.relpath(file, ROOT), line or 0, line_of(file, line)]
     return answer
 
 

@@ -18,6 +18,9 @@ BATCHNORM, SGD, LINEAR, SEQUENTIAL = ("nn/batchnorm.py", "optim/sgd.py", "nn/lin
                                       "nn/sequential.py")
 FIXED_VAR = "var = Tensor(squares.data / count)"
 FIXED_MEAN = "centred = x - Tensor(mean.data)"
+MAKE_NODE = ("                if arg.is_leaf and arg.grad_fn is None:\n"
+             "                    arg.grad_fn = AccumulateGrad(arg)\n")
+TAKE_NODE = "                parent = arg.grad_fn\n"
 LOSS_ENDS = "    loss = total / tensor.Tensor(-float(n))\n"
 
 LOSS = """class CrossEntropy(Function):
@@ -251,20 +254,12 @@ MADE = [
                                             "apply(self, *grads)", "\n    next_functions = []\n\n"
                                             "    def apply(self, *grads)")),
     ("graph: parent is None", "1.2", 17, (
-        ENGINE, "                if arg.is_leaf and arg.grad_fn is None:\n"
-                "                    arg.grad_fn = AccumulateGrad(arg)\n"
-                "                parent = arg.grad_fn",
-        "                parent = arg.grad_fn\n"
-        "                if arg.is_leaf and arg.grad_fn is None:\n"
-        "                    arg.grad_fn = AccumulateGrad(arg)")),
+        ENGINE, MAKE_NODE + TAKE_NODE, TAKE_NODE + MAKE_NODE)),
     ("graph: requires_grad lost", "1.1.1", 1, (ENGINE, "        return output\n", "        if "
      "cls.__name__ == 'Sub':\n            output.requires_grad = False\n        return output\n")),
     ("times 2", "1.2", 17, (ENGINE, "new = grad.data if", "new = 2 * grad.data if")),
     ("graph: parent is another", "1.2", 15, (
-        ENGINE, "                if arg.is_leaf and arg.grad_fn is None:\n"
-                "                    arg.grad_fn = AccumulateGrad(arg)\n"
-                "                parent = arg.grad_fn", "                parent = "
-                                                        "AccumulateGrad(arg)")),
+        ENGINE, MAKE_NODE + TAKE_NODE, "                parent = AccumulateGrad(arg)\n")),
     ("graph: apply returns", "1.2", 25, (ENGINE, "        return output\n", "")),
 
     ("gradient missing", "2.1", 4, (

@@ -130,7 +130,7 @@ class Class:
         self.running = set()
         self.stopped = threading.Event()
         self.grader = hashlib.sha256(b"".join(
-            path.read_bytes() for path in sorted(kit.GRADER.glob("*.py")))).hexdigest()
+            path.read_bytes() for path in kit.grader_files())).hexdigest()
 
     def grade(self, jobs):
         """All rows, in the order of names."""

@@ -65,12 +65,23 @@ def new_file(path, replace=False):
         raise
 
 
+def grader_files():
+    """The grader's own files, without its data."""
+    return sorted(GRADER.rglob("*.py"))
+
+
+def copy_file(top, path, folder):
+    """Copy a file below ``top`` to the same place below ``folder``."""
+    target = folder / path.relative_to(top)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+
+
 def copy_grader(folder, *drivers):
     """Put the grader into a folder, and beside it what drives it on a platform."""
-    (folder / GRADER.name).mkdir(parents=True)
-    for path in sorted(GRADER.glob("*.py")):
+    for path in grader_files():
         if path.name != "test_mnist.py":  # problem 3 is graded by hand
-            shutil.copyfile(path, folder / GRADER.name / path.name)
+            copy_file(GRADER, path, folder / GRADER.name)
     for path in (COURSE / "grading.py", *drivers):
         shutil.copyfile(path, folder / path.name)
 

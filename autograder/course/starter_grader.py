@@ -16,13 +16,13 @@ QUESTIONS = ("test_autograd.py", "test_mlp.py")
 def write(folder):
     """Put the grader and the data for problem 3 into a starter."""
     place = folder / "autograder" / kit.GRADER.name
-    (place / "data").mkdir(parents=True)
-    for path in sorted(kit.GRADER.glob("*.py")) + sorted((kit.GRADER / "data").glob("[!.]*")):
-        shutil.copyfile(path, place / path.relative_to(kit.GRADER))
+    for path in kit.grader_files() + sorted((kit.GRADER / "data").glob("[!.]*")):
+        kit.copy_file(kit.GRADER, path, place)
     for name in QUESTIONS:
         text = (kit.GRADER / name).read_text("utf-8")
         (place / name).write_text(cutting.drop(text, _is_an_answer), "utf-8")
-    shutil.copyfile(kit.TEMPLATES / "starter" / "mistakes.py", place / "mistakes.py")
+    shutil.copyfile(kit.TEMPLATES / "starter" / "mistakes.py",
+                    place / "judging" / "mistakes.py")
     made = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)
     if made.returncode:

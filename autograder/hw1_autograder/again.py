@@ -13,9 +13,9 @@ import traceback
 
 import numpy as np
 
-import imports
-from checks import difference, same
-from report import shown_inputs
+from inside import imports
+from judging.checks import difference, same
+from judging.report import shown_inputs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

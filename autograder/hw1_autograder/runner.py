@@ -21,17 +21,21 @@ except ImportError:
     print("runner.py: this Python has no numpy; ./grade.sh 1 sets one up", file=sys.stderr)
     sys.exit(2)
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+if HERE not in sys.path:  # as with python -I
+    sys.path.insert(0, HERE)
+
 import test_autograd  # noqa: E402,F401 (its checks register themselves)
 import test_mlp  # noqa: E402,F401
 from again import run_again  # noqa: E402
-from checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
-from client import Worker, one_line  # noqa: E402
-from explain import explain, read_facts  # noqa: E402
-from mistakes import key_of  # noqa: E402
-from report import Printer, conclude, report, warnings_of  # noqa: E402,F401
-from submission import UnusableSubmission, opened  # noqa: E402
+from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
+from judging.explain import explain, read_facts  # noqa: E402
+from judging.mistakes import key_of  # noqa: E402
+from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
+from outside.client import Worker, one_line  # noqa: E402
+from outside.submission import UnusableSubmission, opened  # noqa: E402
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = 11785
 
 

@@ -9,7 +9,7 @@ marked ``@formula``.  Nothing here sees the submission's objects.
 
 import numpy as np
 
-from checks import check, formula, problem
+from judging.checks import check, formula, problem
 
 
 def numbers(rng, *shape):

@@ -8,7 +8,7 @@ N rows go in; x (N, F), weight (out, in), bias (out,).
 
 import numpy as np
 
-from checks import check, formula, problem
+from judging.checks import check, formula, problem
 from test_autograd import numbers, positive
 
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import runner
-from checks import CHECKS
-from client import Worker
+from judging.checks import CHECKS
+from outside.client import Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN = os.path.join(HERE, "plain")

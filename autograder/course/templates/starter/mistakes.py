@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from checks import Key, Known, same
-from submission import UnusableSubmission
+from judging.checks import Key, Known, same
+from outside.submission import UnusableSubmission
 
-KEYS = json.loads(Path(__file__).with_name("keys.json").read_text("utf-8"))
+KEYS = json.loads((Path(__file__).parents[1] / "keys.json").read_text("utf-8"))
 
 
 def key_of(check, inputs):

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from imports import TOOLBOXES
+from inside.imports import TOOLBOXES
 
 ROOT, SCRATCH = "/submission", "/scratch"  # as seen from inside
 HOW_TO_GET_IT = "install the package bubblewrap (apt install bubblewrap)"

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-import wall
-from checks import CHECKS
-from client import Worker
 from graded import PLAIN, REPOSITORY, grade, lost, results_of, variant
+from judging.checks import CHECKS
+from outside import wall
+from outside.client import Worker
 from runner import warnings_of
+
 
 def with_imports(text, file="nn/linear.py", **options):
     """The results when a file starts with other imports."""

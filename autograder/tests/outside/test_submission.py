@@ -13,9 +13,9 @@ import zipfile
 
 import pytest
 
-import submission
 from graded import PLAIN, archive_plain
-from submission import UnusableSubmission, opened
+from outside import submission
+from outside.submission import UnusableSubmission, opened
 
 
 def refusal(path):

@@ -16,10 +16,9 @@ import time
 
 import pytest
 
-import client
-import wall
-from client import GRADER, REPOSITORY, Worker
 from graded import PLAIN, variant
+from outside import client, wall
+from outside.client import GRADER, REPOSITORY, Worker
 
 SECRET = os.path.join(GRADER, "hw1_autograder", "test_mlp.py")  # holds the references
 SOLUTION = os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py")

@@ -8,7 +8,7 @@ import textwrap
 
 import numpy as np
 
-from checks import TITLES
+from judging.checks import TITLES
 
 MNIST_POINTS = 10
 NOT_WRITTEN = "NotImplementedError"

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from checks import CHECKS
-from client import decode, read_answer
-from explain import read_facts
+from judging.checks import CHECKS
+from judging.explain import read_facts
+from outside.client import decode, read_answer
 from runner import inputs_of
 
 EIGHT = base64.b64encode(bytes(8)).decode()

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from checks import FORMULAS
+from judging.checks import FORMULAS
 from mytorch import Tensor
 from mytorch.autograd_engine import backward
 from mytorch.nn import functional as F

@@ -7,13 +7,12 @@ import ast
 import inspect
 import textwrap
 from dataclasses import dataclass
-from typing import Iterable
 from types import SimpleNamespace
+from typing import Iterable
 
 import numpy as np
 
-import helpers
-import observer
+from inside import helpers, observer
 
 CHECKS = []
 TITLES = {}  # of the problems, in their order

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-import wall
-from submission import remove
+from outside import wall
+from outside.submission import remove
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-GRADER = os.path.dirname(os.path.realpath(HERE))  # the folder autograder/
+HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+INSIDE = os.path.join(HOMEWORK, "inside")
+GRADER = os.path.dirname(HOMEWORK)  # the folder autograder/
 REPOSITORY = os.path.dirname(GRADER)
 LONGEST_OUTPUT = 2000  # characters of what a check printed
 LONGEST_REPLY = 32 << 20  # bytes
@@ -268,7 +269,7 @@ class Worker:
 
 
 def _text(name):
-    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+    with open(os.path.join(INSIDE, name), encoding="utf-8") as file:
         return file.read()
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks import alike, same, wrong_values
+from judging.checks import alike, same, wrong_values
 
 OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"

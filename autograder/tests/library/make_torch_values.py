@@ -1,6 +1,6 @@
 """Makes torch_values.npz: what PyTorch computes, for test_torch.py to compare with.
 
-    python3 autograder/tests/make_torch_values.py      (needs torch; made with torch 2.13.0)
+    python3 autograder/tests/library/make_torch_values.py      (needs torch; made with torch 2.13.0)
 """
 
 import os

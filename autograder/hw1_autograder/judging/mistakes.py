@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from checks import FORMULAS, Key, Known, wrong_values
+from judging.checks import FORMULAS, Key, Known, wrong_values
 from test_mlp import ALPHA, EPS, one_hot
 
 MISTAKES = []

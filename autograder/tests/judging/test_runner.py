@@ -13,12 +13,21 @@ import time
 import numpy as np
 import pytest
 
-import client
-import report
 import runner
-from checks import CHECKS
-from graded import (PLAIN, REPOSITORY, archive_plain, checks_around, grade, lost, results_of,
-                    results_of_all, variant)
+from graded import (
+    PLAIN,
+    REPOSITORY,
+    archive_plain,
+    checks_around,
+    grade,
+    lost,
+    results_of,
+    results_of_all,
+    variant,
+)
+from judging import report
+from judging.checks import CHECKS
+from outside import client
 
 RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SANDBOX = Path(__file__).resolve().parents[2] / "sandbox.py"
+SANDBOX = Path(__file__).resolve().parents[3] / "sandbox.py"
 
 PICKLES = """
 import copy, pickle

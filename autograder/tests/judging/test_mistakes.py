@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import runner
-from checks import CHECKS, FORMULAS, Key
-from explain import known
 from graded import REPOSITORY, checks_around, lost, results_of, side_by_side, variant
-from mistakes import MISTAKES, key_of
+from judging.checks import CHECKS, FORMULAS, Key
+from judging.explain import known
+from judging.mistakes import MISTAKES, key_of
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
 BATCHNORM, SGD, LINEAR, SEQUENTIAL = ("nn/batchnorm.py", "optim/sgd.py", "nn/linear.py",

@@ -1,0 +1,1 @@
+"""The texts that run in the submission's process, together with the submission."""

@@ -18,8 +18,6 @@ except ImportError:
              "    .venv/bin/python sandbox.py")
 
 from mytorch.autograd_engine import ContextManager, Function, no_grad  # noqa: F401
-from mytorch.gradcheck import gradcheck
-from mytorch.graph import animate, draw, trace  # noqa: F401
 from mytorch.nn import functional as F
 from mytorch.nn.activations import ReLU  # noqa: F401
 from mytorch.nn.batchnorm import BatchNorm1d  # noqa: F401
@@ -28,6 +26,7 @@ from mytorch.nn.loss import CrossEntropyLoss  # noqa: F401
 from mytorch.nn.sequential import Sequential  # noqa: F401
 from mytorch.optim.sgd import SGD  # noqa: F401
 from mytorch.tensor import Tensor
+from mytorch.tools import animate, draw, gradcheck, trace  # noqa: F401
 
 PICTURE = Path(__file__).resolve().parent / "sandbox_graph.png"
 NOISE = np.random.RandomState(11785)

@@ -24,9 +24,7 @@ to the nodes of what it was computed from.
 import threading
 import weakref
 
-import numpy as np
-
-from mytorch.blocks import is_recording, no_grad, quiet, room_to_recurse, traceback_without
+from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
 # ---- the traversal
@@ -47,48 +45,11 @@ def backward(grad_fn, grad_of_outputs):
     """
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
-    if grad_of_outputs is None or not _is_gradient(grad_of_outputs, grad_fn):
-        raise _gradient_error(grad_of_outputs, grad_fn, "the gradient that backward() starts with")
-    traversal = Traversal(grad_fn)
-    with room_to_recurse(len(traversal.expected)), no_grad(), quiet():
-        try:
-            traversal.visit(grad_fn, grad_of_outputs)
-        except BaseException as error:
-            raise error.with_traceback(traceback_without(Traversal.visit, error))
-
-
-class Traversal:
-    """One backward pass through the graph behind a node.
-
-    An operation's node to which several edges lead waits until a gradient has come along each
-    of them and goes on with their sum: each ``backward`` runs once (handout 0.1.8).
-    """
-
-    def __init__(self, root):
-        self.expected = count_edges(root)  # for every node, how many gradients have yet to come
-        self.arrived = {}  # for every node that waits, the sum of those that came (None: nothing)
-
-    def visit(self, node, grad):
-        """Bring a gradient (Tensor, or None: nothing flows) along one edge to a node."""
-        if node in self.arrived:
-            grad = _sum(self.arrived.pop(node), grad)
-        if self.expected[node] > 1 and node.next_functions:  # a leaf need not wait to add
-            self.expected[node] -= 1
-            self.arrived[node] = grad
-            return
-        grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
-        del grad  # no frame holds a gradient while the search goes deeper: here, and by pop()
-        while grads:  # the last argument first, as in 0.1.5
-            index = len(grads) - 1
-            parent = node.next_functions[index]
-            if parent is None:
-                grads.pop()
-                continue
-            if not _is_gradient(grads[index], parent):
-                raise _gradient_error(
-                    grads[index], parent, f"{node.function_name}.backward: the gradient of input "
-                    f"{index}", "; what was broadcast is summed by unbroadcast()")
-            self.visit(parent, grads.pop())
+    if not is_gradient(grad_of_outputs, grad_fn.shape):
+        raise gradient_error(grad_of_outputs, grad_fn.shape, "what backward() starts with")
+    edges = count_edges(grad_fn)
+    with room_to_recurse(len(edges)), no_grad():
+        Traversal(edges).visit(grad_fn, grad_of_outputs)
 
 
 def count_edges(root):
@@ -104,29 +65,47 @@ def count_edges(root):
     return edges
 
 
-def _sum(one, other):
-    if one is None or other is None:
-        return other if one is None else one
-    return one + other
+class Traversal:
+    """One backward pass: each operation's ``backward`` runs once, with the sum of the gradients
+    that came along all edges to its node (handout 0.1.8).
+    """
+
+    def __init__(self, edges):
+        self.missing = {node: n for node, n in edges.items() if n > 1 and node.next_functions}
+        self.sums = {}
+
+    def visit(self, node, grad):
+        """Bring a gradient (Tensor, or None where nothing flows) along one edge to a node."""
+        if node in self.missing:
+            grad = self.add(node, grad)
+            if self.missing[node]:
+                return
+        grads = [None] * len(node.next_functions) if grad is None else node.apply(grad)
+        del grad  # so that no frame holds a gradient while the search goes deeper
+        for parent in reversed(node.next_functions):  # the last argument first, as in 0.1.5
+            if parent is None:
+                grads.pop()
+            else:
+                self.visit(parent, grads.pop())
+
+    def add(self, node, grad):
+        """Add one more gradient to those that have come to a node; returns their sum."""
+        self.missing[node] -= 1
+        before = self.sums.get(node)
+        self.sums[node] = grad if before is None else before if grad is None else before + grad
+        return self.sums[node] if self.missing[node] else self.sums.pop(node)
 
 
-# ---- what a gradient must be
-
-def _is_tensor(value):
-    return hasattr(value, "grad_fn")  # Tensor itself is built on this module
-
-
-def _is_gradient(value, node):
-    """Whether it is a Tensor of the shape of a node's output, where that is known; or None."""
-    return value is None or (_is_tensor(value)
-                             and (value.data.shape == node.shape or node.shape is None))
+def is_gradient(value, shape):
+    """Whether it is a Tensor of this shape; of any, where that is None."""
+    return hasattr(value, "grad_fn") and (value.data.shape == shape or shape is None)
 
 
-def _gradient_error(value, node, name, of_shape=""):
-    if not _is_tensor(value):
+def gradient_error(value, shape, name):
+    if not hasattr(value, "grad_fn"):
         return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
-    return RuntimeError(f"{name} must have shape {node.shape}, got {value.data.shape}"
-                        + of_shape)
+    return RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}; what was "
+                        "broadcast is summed by unbroadcast()")
 
 
 # ---- the operations
@@ -145,86 +124,73 @@ class Function:
 
     ``forward`` takes a ContextManager and the arguments and returns a Tensor.  ``backward``
     takes the same context and the gradient of the output, which it leaves as it is, and
-    returns a Tensor, or a tuple or list with one for each argument of forward (None: no
-    gradient).
+    returns a Tensor, or a tuple with one for each argument of forward (None: no gradient).
 
     Source: handout 0.1.4.
     """
 
-    @staticmethod
-    def forward(ctx, *args):
-        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+    @classmethod
+    def forward(cls, ctx, *args):
+        raise NotImplementedError(f"{cls.__name__} needs a static method forward(ctx, *args)")
 
-    @staticmethod
-    def backward(ctx, grad_output):
-        raise NotImplementedError("a Function needs a static method backward(ctx, grad_output)")
+    @classmethod
+    def backward(cls, ctx, grad_output):
+        raise NotImplementedError(f"{cls.__name__} needs a static method backward(ctx, grad_output)")
 
     @classmethod
     def apply(cls, *args):
         """Run the operation on Tensors and other arguments and link its node to the graph.
 
-        Returns:
-            Tensor: the output.  ``requires_grad``, ``is_leaf`` and ``grad_fn`` are set here
-            (Appendix A), whatever ``forward`` made of them.
+        ``requires_grad``, ``is_leaf`` and ``grad_fn`` of the output are settled here (Appendix
+        A), whatever ``forward`` made of them.
 
         Raises:
-            ValueError: the operation cannot take inputs of these shapes or values.
-            TypeError: ``forward`` returned something that is no Tensor.
+            TypeError, ValueError: ``forward`` cannot take these, or returns no Tensor.
         """
         node = BackwardFunction(cls)
-        linked = node.link(args)
+        recorded = node.link(args)
         try:
-            with quiet():
-                output = cls.forward(node.ctx, *args)
-        except ValueError as error:
-            if type(error) is not ValueError:
-                raise
-            tensors = [f"a tensor of shape {arg.shape}" for arg in args if _is_tensor(arg)]
-            raise ValueError(f"{cls.__name__} of {' and '.join(tensors)}: {error}") from error
-        if not _is_tensor(output):
+            output = cls.forward(node.ctx, *args)
+        except (AttributeError, TypeError, ValueError) as error:
+            explain(error, cls, args)
+            raise
+        if not hasattr(output, "grad_fn"):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
         for arg in args:
-            if output is arg:  # the input keeps its own place in the graph
-                output = type(output)(output.data)
+            if output is arg:  # which keeps its own place in the graph
+                output = output.detach()
         node.shape = output.data.shape
-        output.requires_grad, output.is_leaf = linked, not linked
-        output.grad_fn = node if linked else None
+        output.requires_grad, output.is_leaf = recorded, not recorded
+        output.grad_fn = node if recorded else None
         return output
 
 
-def returns_new_arrays(function):
-    """Declares of a ``backward`` that nothing else holds what it returns, each array once.
-
-    A leaf then takes it for its ``.grad`` instead of a copy (benchmark: mlp).
+def explain(error, cls, args):
+    """Raise an error of forward's in plainer words if no argument is a Tensor or a value is wrong.
     """
-    function.returns_new_arrays = True
-    return function
+    shapes = [f"a tensor of shape {arg.shape}" for arg in args if hasattr(arg, "grad_fn")]
+    if not shapes:
+        got = ", ".join(type(arg).__name__ for arg in args)
+        raise TypeError(f"{cls.__name__} takes at least one Tensor, got {got}") from error
+    if type(error) is ValueError:
+        raise ValueError(f"{cls.__name__} of {' and '.join(shapes)}: {error}") from error
 
 
 # ---- the nodes
-
-def node_of(tensor):
-    """The node of a gradient-enabled tensor; a leaf gets its own on first use."""
-    if tensor.is_leaf and tensor.data.dtype.kind != "f":  # integers came after the constructor
-        tensor.data = tensor.data.astype(np.float64)
-    if tensor.grad_fn is None:
-        tensor.grad_fn = AccumulateGrad(tensor)
-    return tensor.grad_fn
-
 
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
     The leaf, ``variable``, is held weakly, because it holds this node.  Operations that use it
-    keep it alive; once nothing does, ``variable`` and its ``shape`` are None.
+    keep it alive; once nothing does, ``variable`` and ``shape`` are None.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
 
     next_functions = ()  # the search ends here
     function_name = "AccumulateGrad"
-    adding = threading.Lock()  # += is a read and a write, and threads may share a leaf
+    adding = threading.Lock()  # threads may share a leaf
 
     def __init__(self, tensor):
         self._variable = weakref.ref(tensor)
@@ -241,22 +207,19 @@ class AccumulateGrad:
     def apply(self, grad):
         """Add ``grad`` (Tensor, of the leaf's shape) to the leaf's ``.grad``; returns []."""
         leaf = self._variable()
-        if leaf is None or not (leaf.requires_grad and leaf.is_leaf):
+        if leaf is None or not (leaf.requires_grad and leaf.is_leaf):  # frozen since
             return []
-        if grad.data.shape != leaf.data.shape:
-            raise _gradient_error(grad, self, "the .grad of a tensor")
+        shape, dtype = leaf.data.shape, leaf.data.dtype
+        if not is_gradient(grad, shape):
+            raise gradient_error(grad, shape, "the gradient of a leaf")
         with self.adding:
-            if leaf.grad is None and hasattr(grad, "is_new"):
-                del grad.is_new
-                leaf.grad = grad
-            elif leaf.grad is None:
-                leaf.grad = grad.copy()
-            elif _is_gradient(leaf.grad, self):
-                leaf.grad = type(grad)(leaf.grad.data + grad.data)
+            if leaf.grad is None:
+                total = grad.data.astype(dtype)  # a copy: others may hold that array
+            elif is_gradient(leaf.grad, shape):
+                total = (leaf.grad.data + grad.data).astype(dtype, copy=False)
             else:
-                raise _gradient_error(leaf.grad, self, "the .grad of a tensor")
-            if leaf.grad.data.dtype != leaf.data.dtype:
-                leaf.grad.data = leaf.grad.data.astype(leaf.data.dtype)
+                raise gradient_error(leaf.grad, shape, "the .grad of a leaf")
+            leaf.grad = type(grad)(total)
         return []
 
 
@@ -266,20 +229,17 @@ class BackwardFunction:
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
         next_functions (list): for each argument of forward its node; None for a constant.
-        leaves (tuple of Tensor): the arguments with an AccumulateGrad, kept alive by this.
+        leaves (list of Tensor): the arguments that are leaves, kept alive by this.
         shape (tuple or None): the output's, if it is known.
 
     Source: handout 0.1.5 (step 2).
     """
 
-    # A tenth less time for a node among a million (benchmark: nodes).
-    __slots__ = ("cls", "ctx", "next_functions", "leaves", "shape", "__dict__", "__weakref__")
-
     def __init__(self, cls):
         self.cls = cls
         self.ctx = ContextManager()
-        self.next_functions = self.ctx.next_functions = []
-        self.leaves = ()
+        self.next_functions = []
+        self.leaves = []
         self.shape = None
 
     @property
@@ -287,33 +247,39 @@ class BackwardFunction:
         return self.cls.__name__
 
     def link(self, args):
-        """Take the nodes of the arguments; returns whether any of them has one."""
-        recording, nodes, leaves = is_recording(), self.next_functions, []
+        """Take the nodes of the arguments; returns whether any of them requires grad."""
+        recording = is_recording()
+        needs = self.ctx.needs_input_grad = []
         for arg in args:
-            if recording and getattr(arg, "requires_grad", False):
-                nodes.append(node_of(arg))
-                if arg.is_leaf:
-                    leaves.append(arg)
-            else:
-                nodes.append(None)
-        self.leaves = tuple(leaves)
-        return nodes.count(None) < len(nodes)
+            needed, node = False, None
+            if hasattr(arg, "grad_fn"):
+                arg.settle_data()
+                needed = recording and arg.requires_grad
+            if needed and arg.is_leaf:
+                self.leaves.append(arg)
+                if arg.grad_fn is None:
+                    arg.grad_fn = AccumulateGrad(arg)
+            needs.append(needed)
+            self.next_functions.append(arg.grad_fn if needed else None)
+        return True in needs
 
     def apply(self, *grads):
-        """The operation's ``backward``: a list, one gradient for each argument of forward."""
-        parents = self.next_functions
+        """The operation's ``backward``: a list with one gradient for each argument of forward."""
         returned = self.cls.backward(self.ctx, *grads)
-        if not isinstance(returned, (tuple, list)):  # the first argument's; constants have none
-            returned = [returned] + [None for parent in parents[1:] if parent is None]
-        if len(returned) != len(parents):
-            raise RuntimeError(f"{self.function_name}.backward returned {len(returned)} "
-                               f"gradient(s), but forward takes {len(parents)} argument(s); return "
-                               "one for each, None where there is none")
-        if self.leaves and hasattr(self.cls.backward, "returns_new_arrays"):
-            for parent, grad in zip(parents, returned):
-                if isinstance(parent, AccumulateGrad) and grad is not None:
-                    grad.is_new = True
-        return list(returned)
+        returned = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+        parents, number = self.next_functions, len(self.next_functions)
+        if len(returned) != number:  # None may be left out, or be one too many
+            if any(item is not None for item in [*parents[len(returned):], *returned[number:]]):
+                raise RuntimeError(f"{self.function_name}.backward returned {len(returned)} "
+                                   f"gradient(s), but forward takes {number} argument(s); return "
+                                   "one for each, None where there is none")
+            returned = (returned + [None] * number)[:number]
+        for index, parent in enumerate(parents):
+            grad = returned[index]
+            if parent is not None and grad is not None and not is_gradient(grad, parent.shape):
+                raise gradient_error(grad, parent.shape, f"{self.function_name}.backward: the "
+                                     f"gradient of input {index}")
+        return returned
 
 
 class ContextManager:
@@ -321,20 +287,21 @@ class ContextManager:
 
     Tensors go through ``save_for_backward``; anything else is set as an attribute.
 
+    Attributes:
+        needs_input_grad (sequence of bool): for each argument of forward, whether its gradient is
+            wanted; outside ``Function.apply`` all are.
+        saved_tensors (tuple of Tensor): what was saved.
+
     Source: handout 0.1.5 (step 7).
     """
 
-    saved_tensors = ()   # as they were when they were saved
-    next_functions = ()  # as the node's; empty outside Function.apply
-
-    def needs(self, index):
-        """Whether argument ``index`` of forward wants a gradient; outside ``apply`` all do."""
-        return not self.next_functions or self.next_functions[index] is not None
+    needs_input_grad = (True,) * 100
+    saved_tensors = ()
 
     def save_for_backward(self, *tensors):
-        """Keep copies of Tensors: what happens to them later does no harm."""
+        """Keep the arrays that these Tensors hold now: a later assignment to .data does no harm."""
         for tensor in tensors:
-            if not _is_tensor(tensor):
+            if not hasattr(tensor, "grad_fn"):
                 raise TypeError(f"save_for_backward takes Tensors, got {type(tensor).__name__}; "
                                 "other values are set as attributes of ctx")
-        self.saved_tensors += tuple([tensor.copy() for tensor in tensors])
+        self.saved_tensors += tuple([tensor.detach() for tensor in tensors])

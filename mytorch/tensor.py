@@ -9,14 +9,14 @@ import copy
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.blocks import is_recording, quiet
+from mytorch.grad_mode import is_recording
 
 
 class Tensor:
     """A NumPy array with a place in the computational graph.
 
     Args:
-        data (array_like): real numbers.  An ndarray is not copied.
+        data (array_like): real numbers.  An ndarray is not copied, unless gradients are wanted.
         requires_grad (bool): whether gradients are wanted.  Integers then become float64,
             since a gradient is no integer.
         is_leaf (bool): whether no gradient-enabled tensor went into it.
@@ -28,11 +28,12 @@ class Tensor:
         grad (Tensor or None): the gradient that has accumulated; of the same shape and
             dtype, on gradient-enabled leaves only.
 
-    Dtypes are NumPy's: two tensors combine as two arrays do, and the functions of integers have
-    NumPy's dtypes.  A number takes the dtype of the (floating point) tensor it is combined with.
+    No array is ever written into: what changes a tensor gives it a new ``.data``.  Dtypes combine
+    as NumPy's do, but a single number (0-d) takes the dtype of the floating point or integer
+    tensor that it is combined with, as in PyTorch.
 
     Raises:
-        TypeError: the data are no numbers.
+        TypeError: the data are no numbers, or a flag is no boolean.
         ValueError: the flags contradict each other (Appendix A).
 
     >>> a = Tensor([1., 2.], requires_grad=True)
@@ -41,23 +42,15 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    # NumPy leaves "array + tensor" and "np.float64(2) * tensor" to the methods below.
-    __array_ufunc__ = None
-
     def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
         if isinstance(data, np.floating):  # what arithmetic on 0-d arrays makes
             data = np.array(data)
         elif type(data) is not np.ndarray or data.dtype.kind not in "fiub":
             data = _as_array(data)
-        if requires_grad:
-            if data.dtype.kind != "f":
-                data = data.astype(np.float64)
-            if is_parameter and not is_leaf:
-                raise ValueError("a parameter is a leaf: is_parameter=True needs is_leaf=True")
-        elif is_parameter or not is_leaf:
-            raise ValueError("a tensor that requires no grad is a leaf and no parameter; got "
-                             f"requires_grad=False, is_leaf={is_leaf}, "
-                             f"is_parameter={is_parameter}")
+        if requires_grad is not False or is_leaf is not True or is_parameter is not False:
+            _check_flags(requires_grad, is_leaf, is_parameter)
+            if requires_grad:
+                data = np.array(data, None if data.dtype.kind == "f" else np.float64)
         self.data = data
         self.requires_grad = requires_grad
         self.is_leaf = is_leaf
@@ -102,26 +95,71 @@ class Tensor:
     def dtype(self):
         return self.data.dtype
 
-    def fill_(self, value):
-        """Set every element to ``value``, in place; returns the tensor itself."""
-        self.data = np.asarray(self.data)  # arithmetic on 0-d arrays makes NumPy scalars
-        with quiet():
-            self.data.fill(value)
-        return self
+    @property
+    def ndim(self):
+        return self.data.ndim
+
+    @property
+    def size(self):
+        return self.data.size
+
+    def settle_data(self):
+        """See to it that ``.data``, which anyone may have assigned, is an array; of floats, if
+        gradients of a leaf are wanted.
+
+        Raises:
+            TypeError: it is neither an array nor one of NumPy's numbers.
+        """
+        if type(self.data) is not np.ndarray:  # arithmetic on 0-d arrays makes NumPy's numbers
+            if not isinstance(self.data, (np.ndarray, np.generic)):
+                raise TypeError(f".data must be an ndarray, got {type(self.data).__name__}"
+                                + "; use its .data" * isinstance(self.data, Tensor))
+            self.data = np.asarray(self.data)
+        if self.requires_grad and self.data.dtype.kind != "f":
+            self.data = self.data.astype(np.float64)
+
+    def detach(self):
+        """A leaf of its own with the same array, outside the graph."""
+        return Tensor(self.data)
 
     def copy(self, **flags):
-        """A new leaf with its own copy of the data; ``flags`` as for the constructor."""
+        """A leaf of its own with a copy of the array; ``flags`` as for the constructor."""
+        self.settle_data()
         return Tensor(self.data.copy(), **flags)
+
+    def fill_(self, value):
+        """Set every element to ``value``, for every name that holds this tensor; returns it.
+
+        Raises:
+            RuntimeError: it is in a graph that is being recorded.
+        """
+        if self.requires_grad and is_recording():
+            raise RuntimeError("fill_() on a tensor that requires grad, while a graph is recorded; "
+                               "use it under no_grad()")
+        self.settle_data()
+        self.data = np.full_like(self.data, value)
+        return self
 
     def item(self):
         """The value of a tensor with one element, as a Python number."""
+        self.settle_data()
         return self.data.item()
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
 
     def __bool__(self):
         """The truth of a tensor with one element, as in NumPy and PyTorch."""
         return bool(self.data)
 
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else str(self)
+
     def __repr__(self):
+        self.settle_data()
         array = np.array2string(self.data, separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         place = ""
@@ -133,6 +171,13 @@ class Tensor:
 
     def __array__(self, *args, **kwargs):
         raise TypeError("a Tensor is not an array; its .data is one")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        """NumPy asks this for ``np.float64(2) * tensor``; for all else a Tensor is no array."""
+        reflected = _REFLECTED.get(ufunc.__name__)
+        if out is not None or reflected is None or method != "__call__" or inputs[1] is not self:
+            raise TypeError(f"NumPy's {ufunc.__name__} takes arrays, got a Tensor; use its .data")
+        return getattr(self, reflected)(np.asarray(inputs[0])[()])
 
     def __getstate__(self):
         """For pickle and copy.deepcopy: a leaf travels with its gradient, without its node."""
@@ -150,6 +195,18 @@ class Tensor:
 
     def __ne__(self, other):
         return self._compared(np.not_equal, other, "!=")
+
+    def __lt__(self, other):
+        return self._compared(np.less, other, "<")
+
+    def __le__(self, other):
+        return self._compared(np.less_equal, other, "<=")
+
+    def __gt__(self, other):
+        return self._compared(np.greater, other, ">")
+
+    def __ge__(self, other):
+        return self._compared(np.greater_equal, other, ">=")
 
     def _compared(self, compare, other, symbol):
         if not isinstance(other, _COMPARABLE):
@@ -172,7 +229,10 @@ class Tensor:
             raise RuntimeError("backward() on a tensor outside the graph "
                                f"(requires_grad={self.requires_grad}, grad_fn=None): nothing it "
                                "was computed from requires grad, or no_grad was on")
-        autograd_engine.backward(autograd_engine.node_of(self), Tensor(np.ones_like(self.data)))
+        self.settle_data()
+        if self.grad_fn is None:
+            self.grad_fn = autograd_engine.AccumulateGrad(self)
+        autograd_engine.backward(self.grad_fn, Tensor(np.ones_like(self.data)))
 
     def __add__(self, other):
         return F.Add.apply(self, self._operand(other, "+"))
@@ -220,17 +280,16 @@ class Tensor:
         return self._updated(self ** other)
 
     def _updated(self, result):
-        """What ``+=`` and its kin leave: a new tensor, but a leaf that is learned stays itself."""
-        if not (self.is_leaf and self.requires_grad):
-            return result
-        if is_recording():
+        """What ``+=`` and its kin leave: this tensor with new data or, in a graph, a new tensor."""
+        if self.is_leaf and self.requires_grad and is_recording():
             raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
                                "is recorded; assign to its .data")
-        if result.shape != self.shape:
-            raise ValueError(f"a tensor of shape {self.shape} cannot become one of shape "
-                             f"{result.shape} in place")
-        with quiet():
-            self.data = result.data.astype(self.dtype, copy=False)
+        if result.requires_grad or not self.is_leaf:
+            return result
+        if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise ValueError(f"a tensor of shape {self.shape} and {self.dtype} cannot become one "
+                             f"of shape {result.shape} and {result.dtype} in place")
+        self.data = result.data.astype(self.dtype, copy=False)
         return self
 
     def __neg__(self):
@@ -279,13 +338,29 @@ class Tensor:
         if not isinstance(other, _NUMBERS):
             raise TypeError(f"{symbol} takes Tensors and numbers, got Tensor and "
                             f"{_describe(other)}")
-        dtype = self.dtype if self.dtype.kind == "f" else None
-        with quiet():
-            return Tensor(np.array(other, dtype))
+        return Tensor(np.array(other, self.dtype if self.dtype.kind == "f" else None))
 
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 _COMPARABLE = _NUMBERS + (Tensor, np.ndarray)  # an array gets the error of the other operators
+_BOOLEANS = (bool, np.bool_)
+_REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__",
+              "divide": "__rtruediv__", "true_divide": "__rtruediv__", "power": "__rpow__",
+              "matmul": "__rmatmul__", "equal": "__eq__", "not_equal": "__ne__",
+              "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
+              "greater_equal": "__le__"}
+
+
+def _check_flags(requires_grad, is_leaf, is_parameter):
+    for name, flag in (("requires_grad", requires_grad), ("is_leaf", is_leaf),
+                       ("is_parameter", is_parameter)):
+        if not isinstance(flag, _BOOLEANS):
+            raise TypeError(f"{name} must be a boolean, got {flag!r}; a tensor of a shape is made "
+                            "by Tensor.zeros(2, 3)")
+    if not requires_grad and (is_parameter or not is_leaf) or is_parameter and not is_leaf:
+        raise ValueError("a tensor that requires no grad is a leaf, and a parameter is a leaf that "
+                         f"requires grad; got requires_grad={requires_grad}, is_leaf={is_leaf}, "
+                         f"is_parameter={is_parameter}")
 
 
 def _as_array(data):
@@ -307,8 +382,10 @@ def _as_shape(shape):
 
 
 def _describe(value):
-    is_array = isinstance(value, (np.ndarray, list))
-    return type(value).__name__ + "; wrap it, Tensor(...), or leave out a .data" * is_array
+    name = type(value).__name__
+    if isinstance(value, (np.ndarray, list)):
+        return name + "; wrap it, Tensor(...), or leave out a .data"
+    return name + "; is it a method to be called, as in T()?" * callable(value)
 
 
 # The operators need the operations and the operations need Tensor, which exists by now.

@@ -1,4 +1,4 @@
-"""Makes the README's pictures, in .pictures/, with mytorch/graph.py.
+"""Makes the README's pictures, in .pictures/, with mytorch/tools.
 
     python3 autograder/tests/make_pictures.py
 """
@@ -12,7 +12,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 sys.path[:0] = [REPOSITORY, os.path.join(REPOSITORY, "autograder", "hw1_autograder")]
 
 from mytorch import Tensor  # noqa: E402
-from mytorch.graph import animate, draw  # noqa: E402
+from mytorch.tools import animate, draw  # noqa: E402
 from mytorch.nn.activations import ReLU  # noqa: E402
 from mytorch.nn.batchnorm import BatchNorm1d  # noqa: E402
 from mytorch.nn.linear import Linear  # noqa: E402

@@ -19,7 +19,7 @@ COMMAND = re.compile(r"(?:^    |`)((?:\./|python3 )[^`\n]+?)(?:`|  |$)", re.MULT
 # Every command of the README: what to write for its placeholders, and what it leaves or prints.
 COMMANDS = {
     "./grade.sh m": ({}, "hw1/validation_accuracy.png"),
-    "./grade.sh test": ({"test": "test mytorch/gradcheck.py"}, "1 passed"),
+    "./grade.sh test": ({"test": "test mytorch/tools/gradcheck.py"}, "1 passed"),
     "./grade.sh test -k batchnorm": ({"-k": "autograder/tests/library/test_torch.py --collect-only -k"},
                                      "tests collected"),
     "./grade.sh test autograder/tests/library/test_engine.py": ({".py": ".py --collect-only"}, "tests"),

@@ -44,8 +44,35 @@ class BatchNorm1d(Module):
 
     def forward(self, x):
         self._check_input(x, self.num_features)
-        if self.is_train and len(x.data) < 2:
-            raise ValueError("BatchNorm1d needs at least 2 rows in training, got a batch of "
-                             f"{len(x.data)}, which has no variance")
-        return F.BatchNorm.apply(x, self.gamma, self.beta, (self.running_mean, self.running_var),
-                                 float(self.momentum), float(self.eps), self.is_train)
+        for running in (self.running_mean, self.running_var):
+            if not isinstance(running, Tensor):
+                raise TypeError("running_mean and running_var must be Tensors, got "
+                                f"{type(running).__name__}; assign to their .data")
+            running.settle_data()
+        if self.is_train:
+            mean, var = self._batch_statistics(x.data)
+        else:
+            mean, var = self.running_mean.data, self.running_var.data
+        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, self.eps, self.is_train)
+
+    def _batch_statistics(self, x):
+        """Mean and variance of a batch (N, F), which also move the running estimates."""
+        n = len(x)
+        if n < 2:
+            raise ValueError(f"BatchNorm1d needs at least 2 rows in training, got a batch of {n}, "
+                             "which has no variance")
+        mean = F.sum_rows(x) / n                                # equation 3
+        squares = F.sum_rows((x - mean) ** 2)
+        var, unbiased_var = squares / n, squares / (n - 1)      # equations 4 and 7
+        self._move(self.running_mean, mean)                     # equation 8
+        self._move(self.running_var, unbiased_var)              # equation 9
+        return mean, var
+
+    def _move(self, running, of_batch):
+        """running = (1 - alpha) running + alpha batch, in the dtype of ``running``."""
+        alpha = float(self.momentum)
+        data = (1 - alpha) * running.data + alpha * of_batch
+        running.data = data.astype(running.dtype if running.dtype.kind == "f" else float)
+
+    def extra_repr(self):
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

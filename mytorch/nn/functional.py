@@ -5,12 +5,9 @@ the gradient that arrives, dL/dz; N is the batch size, F a number of features, C
 Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
 """
 
-import math
-from functools import lru_cache
-
 import numpy as np
 
-from mytorch.autograd_engine import Function, returns_new_arrays
+from mytorch.autograd_engine import Function
 from mytorch.tensor import Tensor
 
 
@@ -32,81 +29,84 @@ def unbroadcast(grad, shape):
     """
     if grad.shape == shape:
         return grad
-    shape = tuple(shape)
-    added = grad.ndim - len(shape)  # broadcasting adds axes in front ...
-    stretched = [axis for axis, length in enumerate(shape, start=added)
-                 if length == 1 and axis >= 0 and grad.shape[axis] != 1]  # ... and stretches
-    summed = sum_in_float64(grad, tuple(range(added)) + tuple(stretched))
-    if added < 0 or summed.shape[added:] != shape:
+    added = grad.ndim - len(shape)  # broadcasting adds axes in front, and stretches those of 1
+    if added > 0 and grad.size and grad.shape[added:] == shape:
+        return sum_rows(grad.reshape(-1, *shape)).astype(grad.dtype, copy=False)
+    axes = tuple([axis for axis, length in enumerate(grad.shape)
+                  if axis < added or length != shape[axis - added]])
+    if added < 0 or any(axis >= added and shape[axis - added] != 1 for axis in axes):
         raise ValueError(f"unbroadcast: shape {shape} does not broadcast to {grad.shape}")
-    return summed.reshape(shape).astype(grad.dtype, copy=False)
+    return sum_over(grad, axes).reshape(shape).astype(grad.dtype, copy=False)
 
 
-def sum_in_float64(array, axis):
-    """The sum over an axis or several, which stay with length 1; of floats in float64.
+def sum_over(array, axes):
+    """The sum over some axes (a tuple, ascending), which are dropped; of a float16 in float32.
 
-    NumPy adds the rows of a float32 array one after the other: over a million of them, the
-    fifth digit is lost.
+    NumPy adds pairwise along the last axis and one by one along the others, which over a million
+    float32 loses the fifth digit: long sums along those go through ``sum_rows``.
     """
-    wide = np.result_type(array.dtype, np.float64) if array.dtype.kind == "f" else None
-    return array.sum(axis=axis, keepdims=True, dtype=wide)
+    kept = tuple([axis for axis in range(array.ndim) if axis not in axes])
+    if array.size < 4096 or axes == tuple(range(len(kept), array.ndim)):
+        return np.add.reduce(array, axis=axes, dtype=_dtype_of_sums(array))
+    shape = [array.shape[axis] for axis in kept]
+    return sum_rows(array.transpose(axes + kept).reshape(-1, *shape))
 
 
-@lru_cache(maxsize=None)  # of at most 128 lengths
-def _ones(length, dtype):
-    ones = np.ones(length, np.result_type(dtype, np.float32))
-    ones.flags.writeable = False
-    return ones
+def sum_rows(array):
+    """The sum over the first axis, that of the batch; of a float16 in float32.
 
-
-def sum_rows(matrix):
-    """(N, F) -> (F,), and (N,) -> a number; of a float16 in float32.
-
-    Blocks are summed as products with ones, which for a (100, 20) is four times as fast as
-    ``sum(axis=0)`` (benchmark: mnist), and added pairwise, which keeps the digits of long sums.
+    More than 128 rows are summed block by block, as products with ones, which keeps the digits.
     """
-    n = len(matrix)
-    if n > 128:
-        return sum_rows(matrix[:n // 2]) + sum_rows(matrix[n // 2:])
-    return _ones(n, matrix.dtype).dot(matrix)
+    n = len(array) // 128 * 128
+    if n == 0 or array.dtype.kind != "f":
+        return np.add.reduce(array, axis=0, dtype=_dtype_of_sums(array))
+    ones = np.ones(128, np.result_type(array.dtype, np.float32))
+    sums = ones @ array[:n].reshape(n // 128, 128, -1)
+    rest = sum_rows(array[n:]).reshape(1, -1)
+    return sum_rows(np.concatenate([sums, rest])).reshape(array.shape[1:])
 
 
-# ---- what forward keeps and backward returns
-
-def snapshot(array):
-    """A copy, so that what happens to the array later cannot falsify a gradient.
-
-    Of a 0-d array it is a NumPy scalar, with which NumPy computes six times as fast: a tenth of
-    a small operation's time (benchmark: chain).
-    """
-    return array.copy() if array.ndim else array[()]
-
-
-def grad_of(ctx, index, shape, formula):
-    """The gradient of input ``index``, a Tensor of its shape; None if that wants no gradient.
-
-    ``formula()`` gives it as an array, still of the shape that the input was broadcast to.
-    """
-    if not ctx.needs(index):
-        return None
-    grad = formula()
-    return Tensor(grad if grad.shape == shape else unbroadcast(grad, shape))
+def _dtype_of_sums(array):
+    return np.float32 if array.dtype == np.float16 else None
 
 
 # ---- element-wise operations of two tensors, with broadcasting
+
+def operands(a, b):
+    """Two tensors as they are computed with: a single number (0-d) among elements takes their
+    dtype if both are floating point or both integer, as in PyTorch.
+    """
+    if a.data.dtype is b.data.dtype or (a.ndim > 0) == (b.ndim > 0):
+        return a, b
+    kinds = {a.dtype.kind, b.dtype.kind}
+    if kinds != {"f"} and not kinds <= {"i", "u"}:
+        return a, b
+    return (a, Tensor(b.data.astype(a.dtype))) if a.ndim else (Tensor(a.data.astype(b.dtype)), b)
+
+
+NOTHING = Tensor(0.)  # is saved in the place of what no gradient needs
+
+
+def save_factors(ctx, a, b):
+    """Save the factors of a product: each is needed for the gradient of the other."""
+    needs_a, needs_b = ctx.needs_input_grad[:2]
+    ctx.save_for_backward(a if needs_b else NOTHING, b if needs_a else NOTHING)
+
 
 class Add(Function):
     """z = a + b;  dz/da = 1, dz/db = 1."""
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
+        ctx.shapes = a.shape, b.shape
+        a, b = operands(a, b)
         return Tensor(a.data + b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g = grad_output.data
-        return grad_of(ctx, 0, ctx.a_shape, lambda: g), grad_of(ctx, 1, ctx.b_shape, lambda: g)
+        (shape_a, shape_b), g = ctx.shapes, grad_output.data
+        return (Tensor(unbroadcast(g, shape_a)) if ctx.needs_input_grad[0] else None,
+                Tensor(unbroadcast(g, shape_b)) if ctx.needs_input_grad[1] else None)
 
 
 class Sub(Function):
@@ -114,13 +114,15 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a_shape, ctx.b_shape = a.data.shape, b.data.shape
+        ctx.shapes = a.shape, b.shape
+        a, b = operands(a, b)
         return Tensor(a.data - b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g = grad_output.data
-        return grad_of(ctx, 0, ctx.a_shape, lambda: g), grad_of(ctx, 1, ctx.b_shape, lambda: -g)
+        (shape_a, shape_b), g = ctx.shapes, grad_output.data
+        return (Tensor(unbroadcast(g, shape_a)) if ctx.needs_input_grad[0] else None,
+                Tensor(unbroadcast(-g, shape_b)) if ctx.needs_input_grad[1] else None)
 
 
 class Mul(Function):
@@ -128,28 +130,36 @@ class Mul(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a, b = snapshot(a.data), snapshot(b.data)
-        return Tensor(a * b)
+        ctx.shapes = a.shape, b.shape
+        a, b = operands(a, b)
+        save_factors(ctx, a, b)
+        return Tensor(a.data * b.data)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, a, b = grad_output.data[()], ctx.a, ctx.b  # [()]: a scalar if 0-d, as in snapshot
-        return grad_of(ctx, 0, a.shape, lambda: g * b), grad_of(ctx, 1, b.shape, lambda: g * a)
+        a, b = ctx.saved_tensors
+        (shape_a, shape_b), g = ctx.shapes, grad_output.data
+        return (Tensor(unbroadcast(g * b.data, shape_a)) if ctx.needs_input_grad[0] else None,
+                Tensor(unbroadcast(g * a.data, shape_b)) if ctx.needs_input_grad[1] else None)
 
 
 class Div(Function):
-    """z = a / b;  dz/da = 1 / b, dz/db = -a / b^2."""
+    """z = a / b;  dz/da = 1 / b, dz/db = -a / b^2 = -z / b."""
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a, b = snapshot(a.data), snapshot(b.data)
-        return Tensor(a / b)
+        ctx.shapes = a.shape, b.shape
+        a, b = operands(a, b)
+        z = Tensor(a.data / b.data)
+        ctx.save_for_backward(b, z if ctx.needs_input_grad[1] else NOTHING)
+        return z
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, a, b = grad_output.data[()], ctx.a, ctx.b
-        return (grad_of(ctx, 0, a.shape, lambda: g / b),
-                grad_of(ctx, 1, b.shape, lambda: -g * (a / b / b)))  # b * b may overflow
+        b, z = ctx.saved_tensors
+        (shape_a, shape_b), g = ctx.shapes, grad_output.data / b.data
+        return (Tensor(unbroadcast(g, shape_a)) if ctx.needs_input_grad[0] else None,
+                Tensor(unbroadcast(-g * z.data, shape_b)) if ctx.needs_input_grad[1] else None)
 
 
 class Pow(Function):
@@ -160,16 +170,30 @@ class Pow(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.a, ctx.b = a, b = snapshot(a.data), snapshot(b.data)
-        return Tensor(a ** b)
+        a, b = operands(a, b)
+        ctx.save_for_backward(a, b)
+        return Tensor(power(a.data, b.data))
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, a, b = grad_output.data[()], ctx.a, ctx.b
-        zero = g.dtype.type(0)
-        return (grad_of(ctx, 0, a.shape, lambda: np.where(b == 0, zero, g * b * a ** (b - 1.))),
-                grad_of(ctx, 1, b.shape, lambda: np.where((a == 0) & (b >= 0), zero,
-                                                          g * a ** b * np.log(a))))
+        (a, b), g = ctx.saved_tensors, grad_output.data
+        grad_a = grad_b = None
+        if ctx.needs_input_grad[0]:
+            slope = b.data * power(a.data, np.where(b.data == 0, 1, b.data - 1.).astype(g.dtype))
+            grad_a = Tensor(unbroadcast(g * slope if b.data.all() else
+                                        np.where(b.data == 0, 0, g * slope), a.shape))
+        if ctx.needs_input_grad[1]:
+            zero = (a.data == 0) & (b.data >= 0)
+            slope = power(a.data, b.data) * np.log(np.where(zero, 1, a.data))
+            grad_b = Tensor(unbroadcast(np.where(zero, 0, g * slope), b.shape))
+        return grad_a, grad_b
+
+
+def power(a, b):
+    """a ** b; with 2 or 3 for all, as products, in a twentieth of the time (benchmark: large)."""
+    if b.ndim == 0 and b in (2, 3):
+        return a * a if b == 2 else a * a * a
+    return a ** b
 
 
 # ---- element-wise operations of one tensor
@@ -191,12 +215,13 @@ class Log(Function):
 
     @staticmethod
     def forward(ctx, a):
-        ctx.a = snapshot(a.data)
+        ctx.save_for_backward(a)
         return Tensor(np.log(a.data))
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(grad_output.data / ctx.a)
+        a, = ctx.saved_tensors
+        return Tensor(grad_output.data / a.data)
 
 
 class Exp(Function):
@@ -204,12 +229,14 @@ class Exp(Function):
 
     @staticmethod
     def forward(ctx, a):
-        ctx.z = np.exp(a.data)
-        return Tensor(ctx.z.copy())
+        z = Tensor(np.exp(a.data))
+        ctx.save_for_backward(z)
+        return z
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(grad_output.data * ctx.z)
+        z, = ctx.saved_tensors
+        return Tensor(grad_output.data * z.data)
 
 
 class Sqrt(Function):
@@ -217,12 +244,14 @@ class Sqrt(Function):
 
     @staticmethod
     def forward(ctx, a):
-        ctx.z = np.sqrt(a.data)
-        return Tensor(ctx.z.copy())
+        z = Tensor(np.sqrt(a.data))
+        ctx.save_for_backward(z)
+        return z
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(grad_output.data / (ctx.z + ctx.z))
+        z, = ctx.saved_tensors
+        return Tensor(grad_output.data / (z.data + z.data))
 
 
 class ReLU(Function):
@@ -234,15 +263,14 @@ class ReLU(Function):
     @staticmethod
     def forward(ctx, a):
         z = np.maximum(a.data, 0)
-        ctx.mask = z != 0  # where a > 0, and where it is NaN
+        ctx.mask = z != 0
         return Tensor(z)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g = grad_output.data
-        grad = g * ctx.mask  # a tenth of np.where's time (benchmark: mlp); but inf * 0 is NaN
-        if math.isnan(np.vdot(grad, grad)):
-            grad = np.where(ctx.mask, g, g.dtype.type(0))
+        grad = grad_output.data * ctx.mask
+        if np.isnan(grad).any():  # inf * 0; np.where alone takes ten times as long
+            grad = np.where(ctx.mask, grad_output.data, np.zeros_like(grad))
         return Tensor(grad)
 
 
@@ -253,7 +281,7 @@ class Transpose(Function):
 
     @staticmethod
     def forward(ctx, a):
-        if a.data.ndim != 2:
+        if a.ndim != 2:
             raise ValueError("T() takes a 2-D tensor")
         return Tensor(a.data.T)
 
@@ -272,37 +300,59 @@ class Reshape(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        return Tensor(grad_output.data.reshape(ctx.shape))
+        return Tensor(grad_output.data.reshape(ctx.shape)), None
 
 
 class Sum(Function):
     """z = the sum of a over ``axis``; every element that was summed gets the sum's gradient."""
 
     @staticmethod
-    def forward(ctx, a, axis, keepdims, is_mean=False):
-        if isinstance(axis, (list, tuple)):
-            axis = tuple(axis) or None  # as in PyTorch, of no axis named all are meant
-        z = sum_in_float64(a.data, axis)
-        ctx.shape, ctx.kept = a.data.shape, z.shape
-        ctx.count = a.data.size / max(z.size, 1) if is_mean else 1
-        z = z / ctx.count if is_mean else z
+    def forward(ctx, a, axis, keepdims):
+        ctx.shape, axes = a.shape, axes_of(a, axis)
+        ctx.kept = kept_shape(a, axes)
+        z = sum_over(a.data, axes)
         z = z.astype(a.dtype, copy=False) if a.dtype.kind == "f" else z
-        return Tensor(z if keepdims else np.squeeze(z, axis=axis))
+        return Tensor(z.reshape(ctx.kept) if keepdims else z)
 
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data.reshape(ctx.kept)
-        if ctx.count != 1:  # may be more than a float16 can hold
-            g = (g / np.float64(ctx.count)).astype(g.dtype)
-        return Tensor(np.broadcast_to(g, ctx.shape))
+        return Tensor(np.broadcast_to(g, ctx.shape)), None, None
 
 
-class Mean(Sum):
-    """z = the mean of a over ``axis``; every element gets its share of the mean's gradient."""
+class Mean(Function):
+    """z = the mean of a over ``axis``, the sum / n; every element gets 1 / n of its gradient."""
 
     @staticmethod
     def forward(ctx, a, axis, keepdims):
-        return Sum.forward(ctx, a, axis, keepdims, is_mean=True)
+        ctx.shape, axes = a.shape, axes_of(a, axis)
+        ctx.kept = kept_shape(a, axes)
+        ctx.n = np.prod([a.shape[axis] for axis in axes])
+        z = sum_over(a.data, axes) / ctx.n
+        z = z.astype(a.dtype, copy=False) if a.dtype.kind == "f" else z
+        return Tensor(z.reshape(ctx.kept) if keepdims else z)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        g = grad_output.data.reshape(ctx.kept)
+        return Tensor(np.broadcast_to((g / ctx.n).astype(g.dtype), ctx.shape)), None, None
+
+
+def axes_of(tensor, axis):
+    """The axes that are named, ascending from 0; of none named, all, as in PyTorch."""
+    if axis is None or isinstance(axis, (tuple, list)) and not axis:
+        return tuple(range(tensor.ndim))
+    named = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    axes = tuple(sorted({one % tensor.ndim for one in named
+                         if -tensor.ndim <= one < tensor.ndim}))
+    if len(axes) != len(named):
+        raise ValueError(f"axis {axis} is none of its {tensor.ndim} axes, or one twice")
+    return axes
+
+
+def kept_shape(tensor, axes):
+    """The shape of a sum over some axes if these stay, with length 1."""
+    return [1 if axis in axes else length for axis, length in enumerate(tensor.shape)]
 
 
 # ---- layers
@@ -315,26 +365,32 @@ class MatMul(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        if a.data.ndim and b.data.ndim and a.shape[-1] != b.shape[-2:][0]:
+        if a.ndim and b.ndim and a.shape[-1] != b.shape[-2:][0]:
             raise ValueError(f"they cannot be multiplied, {a.shape[-1]} columns with "
                              f"{b.shape[-2:][0]} rows")
-        ctx.a, ctx.b = a.data.copy(), b.data.copy()
+        save_factors(ctx, a, b)
+        ctx.shapes = a.shape, b.shape
         return Tensor(a.data @ b.data)
 
     @staticmethod
-    @returns_new_arrays
     def backward(ctx, grad_output):
-        g, a, b = grad_output.data, ctx.a, ctx.b      # (..., n, m), (..., n, k), (..., k, m)
-        if b.ndim == 1:
-            g, b = g[..., None], b[:, None]
-        if a.ndim == 1:
-            g, a = g[..., None, :], a[None, :]
-
-        def for_b():
-            grad = np.swapaxes(a, -1, -2) @ g         # (..., k, m)
-            return grad[..., 0] if ctx.b.ndim == 1 else grad
-        return (grad_of(ctx, 0, ctx.a.shape, lambda: g @ np.swapaxes(b, -1, -2)),
-                grad_of(ctx, 1, ctx.b.shape, for_b))
+        a, b = ctx.saved_tensors
+        (shape_a, shape_b), g = ctx.shapes, grad_output.data
+        # A vector is a matrix of one row (a) or of one column (b): (..., n, k) @ (..., k, m).
+        rows = shape_a if len(shape_a) > 1 else (1,) + shape_a
+        columns = shape_b if len(shape_b) > 1 else shape_b + (1,)
+        if len(shape_b) == 1:
+            g = g[..., None]
+        if len(shape_a) == 1:
+            g = g[..., None, :]
+        grad_a = grad_b = None
+        if ctx.needs_input_grad[0]:
+            grad = g @ np.swapaxes(b.data.reshape(columns), -1, -2)
+            grad_a = Tensor(unbroadcast(grad, rows).reshape(shape_a))
+        if ctx.needs_input_grad[1]:
+            grad = np.swapaxes(a.data.reshape(rows), -1, -2) @ g
+            grad_b = Tensor(unbroadcast(grad, columns).reshape(shape_b))
+        return grad_a, grad_b
 
 
 class Linear(Function):
@@ -346,64 +402,45 @@ class Linear(Function):
     @staticmethod
     def forward(ctx, x, weight, bias):
         # (N, in), (out, in), (out,) or None -> (N, out)
-        ctx.x = x.data.copy() if ctx.needs(1) else None
-        ctx.weight = weight.data.copy() if ctx.needs(0) else None
-        z = x.data.dot(weight.data.T)  # half a microsecond faster than @
-        if bias is not None:
-            z += bias.data
-        return Tensor(z)
+        save_factors(ctx, x, weight)
+        z = x.data @ weight.data.T
+        return Tensor(z if bias is None else z + bias.data)
 
     @staticmethod
-    @returns_new_arrays
     def backward(ctx, grad_output):
-        g = grad_output.data
-        return (None if ctx.weight is None else Tensor(g.dot(ctx.weight)),
-                None if ctx.x is None else Tensor(g.T.dot(ctx.x)), Tensor(sum_rows(g)))
+        (x, weight), g = ctx.saved_tensors, grad_output.data
+        return (Tensor(g @ weight.data) if ctx.needs_input_grad[0] else None,
+                Tensor(g.T @ x.data) if ctx.needs_input_grad[1] else None,
+                Tensor(sum_rows(g)) if ctx.needs_input_grad[2] else None)
 
 
 class BatchNorm(Function):
     """y = gamma x_hat + beta with x_hat = (x - mean) / sqrt(var + eps), feature by feature.
 
-    In training, mean and var are the batch's and depend on x too:
-    dL/dx = gamma / sqrt(var + eps) (g - mean(g) - x_hat mean(g x_hat)), means over the batch;
-    and the running estimates move towards them by ``momentum``.  In evaluation, these are
-    mean and var, and dL/dx = gamma / sqrt(var + eps) g.
+    dL/dgamma = sum(g x_hat), dL/dbeta = sum(g).  Where mean and var are constants,
+    dL/dx = gamma / sqrt(var + eps) g.  Where they are the batch's, they depend on x too:
+    dL/dx = gamma / sqrt(var + eps) (g - mean(g) - x_hat mean(g x_hat)), means over the batch.
 
-    Source: handout 2.4, equations 3 to 9; Ioffe and Szegedy 2015, section 3.
+    Source: handout 2.4, equations 5 and 6; Ioffe and Szegedy 2015, section 3.
     """
 
     @staticmethod
-    def forward(ctx, x, gamma, beta, running, momentum, eps, is_train):
-        # Tensors: x (N, F), gamma and beta (F,), running mean and variance (F,)
-        running_mean, running_var = running
-        ctx.is_train, ctx.gamma = is_train, gamma.data.copy()
-        if is_train:
-            n = len(x.data)
-            mean = sum_rows(x.data) / n
-            centred = x.data - mean
-            squares = sum_rows(centred * centred)
-            var = squares / n
-            for estimate, batch in (running_mean, mean), (running_var, squares / (n - 1)):
-                dtype = estimate.dtype if estimate.dtype.kind == "f" else None
-                estimate.data = np.asarray((1 - momentum) * estimate.data + momentum * batch, dtype)
-        else:
-            centred, var = x.data - running_mean.data, running_var.data
-        ctx.inverse_std = 1 / np.sqrt(var + eps)
-        ctx.x_hat = centred * ctx.inverse_std
-        y = ctx.x_hat * gamma.data
-        y += beta.data
-        if x.dtype == np.float16:  # it was summed in float32
-            y = y.astype(np.result_type(x.dtype, gamma.dtype, beta.dtype))
-        return Tensor(y)
+    def forward(ctx, x, gamma, beta, mean, var, eps, of_batch):
+        # x (N, F), gamma and beta (F,): Tensors; mean and var (F,): arrays
+        std = np.sqrt(var + eps)
+        x_hat = (x.data - mean) / std
+        ctx.save_for_backward(Tensor(x_hat), Tensor(gamma.data / std))
+        ctx.of_batch = of_batch
+        dtype = np.result_type(x.dtype, gamma.dtype, beta.dtype)
+        return Tensor((x_hat * gamma.data + beta.data).astype(dtype, copy=False))
 
     @staticmethod
-    @returns_new_arrays
     def backward(ctx, grad_output):
-        g = grad_output.data
-        grad_gamma, grad_beta = sum_rows(g * ctx.x_hat), sum_rows(g)
-        flow = g - (grad_beta + ctx.x_hat * grad_gamma) / len(g) if ctx.is_train else g
-        grad_x = flow * (ctx.gamma * ctx.inverse_std)
-        return (Tensor(grad_x), Tensor(grad_gamma), Tensor(grad_beta)) + (None,) * 4
+        (x_hat, scale), g = ctx.saved_tensors, grad_output.data
+        grad_gamma, grad_beta = sum_rows(g * x_hat.data), sum_rows(g)
+        if ctx.of_batch:
+            g = g - (grad_beta + x_hat.data * grad_gamma) / len(g)
+        return Tensor(g * scale.data), Tensor(grad_gamma), Tensor(grad_beta)
 
 
 # ---- loss
@@ -417,23 +454,22 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(ctx, logits, labels):
-        # (N, C) floats and (N,) integers -> ().  On the transpose, maxima and sums over the
-        # classes run along contiguous memory (benchmark: mnist).
-        shifted = logits.data.T.copy()  # (C, N)
-        shifted -= shifted.max(axis=0)
+        # (N, C) floats and (N,) integers -> ()
+        shifted = logits.data - logits.data.max(axis=1, keepdims=True)
         softmax = np.exp(shifted)
-        sums = sum_rows(softmax)  # (N,)
-        softmax /= sums
-        ctx.softmax, ctx.index = softmax, (labels.data.copy(), np.arange(len(sums)))
-        losses = np.log(sums) - shifted[ctx.index]
-        return Tensor(shifted.dtype.type(sum_rows(losses) / len(losses)))
+        sums = softmax.sum(axis=1)
+        softmax /= sums[:, None]
+        ctx.softmax, ctx.picked = softmax, (np.arange(len(sums)), labels.data)
+        losses = np.log(sums) - shifted[ctx.picked]
+        return Tensor(losses.mean())
 
     @staticmethod
     def backward(ctx, grad_output):
-        grad = ctx.softmax.copy()  # (C, N)
-        grad[ctx.index] -= 1
-        grad *= grad_output.data / grad.shape[1]
-        return Tensor(grad.T), None
+        grad = ctx.softmax.copy()
+        grad[ctx.picked] -= 1
+        grad *= grad_output.data / len(grad)
+        return Tensor(grad), None
+
 
 
 def cross_entropy(predicted, target):

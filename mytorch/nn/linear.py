@@ -43,3 +43,7 @@ class Linear(Module):
     def forward(self, x):
         self._check_input(x, self.in_features)
         return F.Linear.apply(x, self.weight, self.bias)
+
+    def extra_repr(self):
+        return (f"in_features={self.in_features}, out_features={self.out_features}, "
+                f"bias={self.bias is not None}")

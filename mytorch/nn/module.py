@@ -1,5 +1,7 @@
 """Module: the base class of layers and networks.  Handout 2."""
 
+import textwrap
+
 import numpy as np
 
 from mytorch.tensor import Tensor
@@ -37,8 +39,12 @@ class Module:
     def __call__(self, *args, **kwargs):
         return self.forward(*args, **kwargs)
 
-    def train(self):
-        """Put this module and those inside it into training mode; returns the module."""
+    def train(self, mode=True):
+        """Put this module and those inside it into training mode, or out of it if ``mode`` is
+        False; returns the module.
+        """
+        if not mode:
+            return self.eval()
         for child in self._children():
             child.train()
         self.is_train = True
@@ -51,6 +57,18 @@ class Module:
         self.is_train = False
         return self
 
+    def extra_repr(self):
+        """What stands in the parentheses of the module's ``repr``, before the modules inside."""
+        return ""
+
+    def __repr__(self):
+        """As PyTorch's: the modules inside, a line each, indented."""
+        inside = [f"({name}): {value!r}" for name, value in vars(self).items()
+                  if isinstance(value, Module)]
+        lines = textwrap.indent("\n".join(inside), "  ")
+        own = self.extra_repr()
+        return f"{type(self).__name__}({own}" + (f"\n{lines}\n)" if inside else ")")
+
     @property
     def training(self):
         """PyTorch's name for ``is_train``."""
@@ -61,7 +79,7 @@ class Module:
         self.is_train = value
 
     def _children(self):
-        self.is_train  # raises if super().__init__() was forgotten
+        self._check_init()
         return [value for value in vars(self).values() if isinstance(value, Module)]
 
     def modules(self):
@@ -91,7 +109,6 @@ class Module:
         """Convert parameters and running statistics to float64, in place; returns the module."""
         return self._convert(np.float64)
 
-    @np.errstate(all="ignore")
     def _convert(self, dtype):
         for module in self.modules():
             for value in vars(module).values():
@@ -115,7 +132,7 @@ class Module:
 
     def __setattr__(self, name, value):
         if _is_parameter(value) or isinstance(value, Module):
-            self.is_train  # raises if super().__init__() was forgotten
+            self._check_init()
         elif value is not None:
             old = vars(self).get(name)
             if _is_parameter(old) or isinstance(old, Module):
@@ -125,11 +142,16 @@ class Module:
 
     def __getattr__(self, name):  # called only for what is not there
         if name == "is_train":
-            raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() "
-                                 "before anything else")
+            self._check_init()
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
-    # ---- what layers check
+    # ---- what is checked
+
+    def _check_init(self):
+        """Raise a clear error if a subclass has not called ``super().__init__()``."""
+        if "is_train" not in vars(self):
+            raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() "
+                                 "before anything else")
 
     def _check_input(self, x, features=None):
         """Raise a clear error unless ``x`` is a Tensor, and of shape (N, features) if given."""

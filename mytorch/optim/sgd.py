@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from mytorch.blocks import quiet
 from mytorch.optim.optimizer import Optimizer
-from mytorch.tensor import Tensor
 
 
 class SGD(Optimizer):
@@ -19,10 +17,11 @@ class SGD(Optimizer):
         momentum (float): how much of the last step is kept, not negative.
 
     Attributes:
-        momentums (list of np.ndarray): the V of each parameter; zeros at first.
+        momentums (list of np.ndarray): the V of each parameter; zeros before the first step.
 
     Raises:
-        TypeError, ValueError: a negative lr or momentum, or unusable params.
+        TypeError, ValueError: a negative lr or momentum, unusable params; in ``step``, a gradient
+            or V that has not the shape of its parameter.
 
     Source: handout 2.3 and 2.6.  torch.optim.SGD scales V by lr only when it is applied,
     which is the same as long as lr does not change.
@@ -38,22 +37,31 @@ class SGD(Optimizer):
                              f"momentum={momentum}")
         self.lr = lr
         self.momentum = momentum
-        self.momentums = [np.zeros_like(param.data) for param in self.params]
+        self.momentums = []
+        self._start_momentums()
+
+    def _start_momentums(self):
+        """Give zeros to every parameter that has no V yet: some may be appended later."""
+        for param in self.params[len(self.momentums):]:
+            param.settle_data()
+            self.momentums.append(np.zeros_like(param.data))
 
     def step(self):
-        lr, momentum = float(self.lr), float(self.momentum)  # whatever numbers they are
-        with quiet():
-            for index, param in enumerate(self.params):
-                data, grad = param.data, param.grad
-                if grad is None or not param.requires_grad:
-                    continue
-                if not isinstance(grad, Tensor) or grad.data.shape != data.shape:
-                    raise ValueError(f"the gradient of parameter {index} must be a Tensor of "
-                                     f"shape {data.shape}, got {grad!r:.60}")
-                dtype = data.dtype if data.dtype.kind == "f" else None
-                step = np.asarray(-lr * grad.data, dtype)
-                if momentum:
-                    step += momentum * self.momentums[index]
-                    self.momentums[index] = step.copy()
-                step += data  # in the step's memory (benchmark: mlp); the old array stays as it is
-                param.data = step
+        self._start_momentums()
+        lr, momentum = float(self.lr), float(self.momentum)
+        for index, param in enumerate(self.params):
+            if param.grad is None or not param.requires_grad:
+                continue
+            param.settle_data()
+            self._check_shape(index, param.grad, "gradient")
+            velocity = np.asarray(-lr * param.grad.data, param.dtype)
+            if momentum:
+                self._check_shape(index, self.momentums[index], "momentum")
+                velocity = np.asarray(velocity + momentum * self.momentums[index], param.dtype)
+            self.momentums[index] = velocity
+            param.data = np.asarray(param.data + velocity)
+
+    def _check_shape(self, index, value, what):
+        if value.shape != self.params[index].shape:
+            raise ValueError(f"the {what} of parameter {index} must have its shape "
+                             f"{self.params[index].shape}, got {value.shape}")

@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-import traceback
 import tracemalloc
 import weakref
 
@@ -230,7 +229,7 @@ def test_backward_takes_a_node_and_a_tensor():
 def test_a_grad_of_another_shape_is_an_error(shape):
     a = leaf(np.ones(2))
     a.grad = Tensor(np.ones(shape))
-    with pytest.raises(RuntimeError, match=r"the .grad of a tensor must have shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"the .grad of a leaf must have shape \(2,\)"):
         (a * 2).backward()
 
 
@@ -322,14 +321,12 @@ def test_backward_at_any_depth_of_the_stack_leaves_recording_and_limit_as_they_w
 
 
 @deep
-def test_an_error_deep_in_a_graph_has_a_short_traceback_and_leaves_limit_and_recording():
+def test_an_error_deep_in_a_graph_leaves_limit_and_recording():
     y, limit = Broken.apply(leaf(1.)), sys.getrecursionlimit()
     for _ in range(5000):
         y = y + 1
-    with pytest.raises(KeyError) as caught:
+    with pytest.raises(KeyError):
         y.backward()
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)]
-    assert len(names) < 10 and names[-1] == "backward"
     assert sys.getrecursionlimit() == limit and (leaf(1.) + 1).requires_grad
 
 
@@ -465,50 +462,90 @@ def test_no_grad_in_one_thread_is_none_of_the_others_business(in_threads):
 
 # ---- promises: honest under mutation
 
-def mutations():
-    yield "in place", lambda w: w.data.fill(0)
-    yield "replaced", lambda w: setattr(w, "data", np.ones(5))
+def of_two(operation):
+    """An operation's arguments and output."""
+    a, b = leaf(np.array([[1., 2.], [3., 4.]])), leaf(np.array([[2., 1.], [1., 3.]]))
+    return a, b, operation(a, b)
 
 
-@pytest.mark.parametrize("name, mutate", list(mutations()))
+CHANGES = {
+    "assignment": lambda tensor: setattr(tensor, "data", tensor.data * 5),
+    "fill_": lambda tensor: tensor.fill_(7),
+    "+=": lambda tensor: tensor.__iadd__(3),
+    "a step": lambda tensor: (setattr(tensor, "grad", Tensor(np.ones(tensor.shape))),
+                              tensor.is_leaf and SGD([tensor], lr=0.5).step(),
+                              setattr(tensor, "grad", None)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("operation", [
     lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a ** b, lambda a, b: a @ b,
     lambda a, b: (a * b).exp(), lambda a, b: (a / b).log(), lambda a, b: F.ReLU.apply(a - b),
     lambda a, b: F.Linear.apply(a, b, Tensor(np.ones(2))), lambda a, b: (a + b).sqrt(),
     lambda a, b: a.exp() + b.sqrt() + b.log() + F.ReLU.apply(b),
-    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), (Tensor([0.]), Tensor([1.])), .1, 0.,
-                                   True)])
-def test_gradients_are_those_at_the_values_that_forward_saw(operation, name, mutate):
+    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), np.zeros(2), np.ones(2), 0., False)])
+def test_gradients_are_those_at_the_values_that_forward_saw(operation, change):
     def gradients(change):
-        a = leaf(np.array([[1., 2.], [3., 4.]]))
-        b = leaf(np.array([[2., 1.], [1., 3.]]))
-        y = operation(a, b)
-        start = y.grad_fn
-        ones = Tensor(np.ones(y.shape))
-        if change:
+        a, b, y = of_two(operation)
+        with no_grad():
             for tensor in (a, b, y):
-                if name == "in place" or tensor is y:
-                    mutate(tensor)
-                else:
-                    tensor.data = tensor.data * 5
-        backward(start, ones)
+                change(tensor)
+        backward(y.grad_fn, Tensor.ones(2, 2))
         return np.concatenate([a.grad.data, b.grad.data])
-    assert np.array_equal(gradients(False), gradients(True))
+    assert np.array_equal(gradients(lambda tensor: None), gradients(CHANGES[change]))
 
 
-@pytest.mark.parametrize("operation, other", [
-    (F.cross_entropy, [0, 2]),
-    (lambda x, bias: F.Linear.apply(x, Tensor.ones(2, 3), bias), [2., 3.]),
-    (lambda x, gamma: F.BatchNorm.apply(x, gamma, Tensor.ones(3), (Tensor([0.]), Tensor([1.])), .1,
-                                        0., False), [2., 3., 4.])])
-def test_labels_a_bias_or_a_gamma_that_change_after_forward_do_no_harm(operation, other):
+def test_labels_that_change_after_forward_do_no_harm():
     def gradient(change):
-        x, tensor = leaf([[1., 2., 3.], [1., 0., 1.]]), Tensor(other)
-        y = operation(x, tensor)
-        tensor.data[:] = 1 if change else tensor.data
-        y.backward()
+        x, target = leaf([[1., 2., 3.], [1., 0., 1.]]), Tensor([0, 2])
+        loss = F.cross_entropy(x, target)
+        if change:
+            target.fill_(1)
+        loss.backward()
         return x.grad.data
     assert np.array_equal(gradient(False), gradient(True))
+
+
+def test_the_library_writes_into_no_array_that_it_was_given():
+    arrays = [np.ones(2), np.ones(2), np.full(2, 3.)]
+    for array in arrays:
+        array.flags.writeable = False
+    weight = Tensor(arrays[0], requires_grad=True, is_parameter=True)
+    weight.data = arrays[0]
+    weight.grad, running = Tensor(arrays[1]), Tensor(arrays[2])
+    SGD([weight], lr=0.5, momentum=0.9).step()
+    weight.backward()
+    running += 1
+    running.fill_(4)
+    assert [array.tolist() for array in arrays] == [[1, 1], [1, 1], [3, 3]]
+    assert weight.grad.data.tolist() == [2, 2]
+
+
+HELD = '''
+import sys, tracemalloc
+import numpy as np
+from mytorch import Tensor
+operation = {"scale": lambda y: y * 1.0001, "constant": lambda y: y * constant,
+             "leaf": lambda y: y * leaf, "divide": lambda y: y / 1.0001,
+             "matmul": lambda y: y @ matrix, "exp": lambda y: y.exp()}[sys.argv[1]]
+constant, leaf = Tensor(np.ones((350, 350))), Tensor(np.ones((350, 350)), requires_grad=True)
+matrix = Tensor(np.eye(350))
+y = Tensor(np.zeros((350, 350)), requires_grad=True)
+tracemalloc.start()
+for _ in range(20):
+    y = operation(y)
+print(tracemalloc.get_traced_memory()[0] / y.data.nbytes)
+'''
+
+
+@pytest.mark.parametrize("operation, most", [("scale", 2), ("constant", 2), ("divide", 2),
+                                             ("matmul", 2), ("leaf", 21), ("exp", 21)])
+def test_an_operation_keeps_only_what_a_wanted_gradient_needs(operation, most):
+    """In a process of its own, where no tool remembers arguments."""
+    held = subprocess.run([sys.executable, "-c", HELD, operation], check=True, cwd=REPOSITORY,
+                          stdout=subprocess.PIPE).stdout
+    assert float(held) < most
 
 
 # ---- operations as students write them
@@ -539,7 +576,9 @@ def test_a_function_may_return_its_input():
 
 
 @pytest.mark.parametrize("returned, error, text", [
-    (lambda g: g.data, TypeError, "must be a Tensor"),
+    (lambda g: g.data, TypeError, "gradient of input 0 must be a Tensor, got ndarray"),
+    (lambda g: (g.data,), TypeError, "gradient of input 0 must be a Tensor, got ndarray"),
+    (lambda g: (), RuntimeError, "0 gradient"),
     (lambda g: (g, g), RuntimeError, "2 gradient"),
     (lambda g: Tensor(g.data.sum()), RuntimeError, "unbroadcast"),
 ])
@@ -551,6 +590,90 @@ def test_a_backward_that_returns_nonsense_is_a_clear_error(returned, error, text
 
     with pytest.raises(error, match="Odd.*" + text):
         Odd.apply(leaf([1., 2.])).backward()
+
+
+def test_the_gradient_of_an_argument_left_to_its_default_may_be_returned_as_none():
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx, a, factor=3):
+            ctx.factor = factor
+            return Tensor(a.data * factor)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return Tensor(grad_output.data * ctx.factor), None
+
+    a = leaf(1.)
+    (Scale.apply(a) + Scale.apply(a, 2)).backward()
+    assert a.grad.item() == 5
+
+
+def test_an_operation_that_lacks_a_method_is_named():
+    class Half(Function):
+        pass
+
+    class NoWayBack(Double):
+        backward = Function.backward
+
+    with pytest.raises(NotImplementedError, match=r"Half needs a static method forward\(ctx"):
+        Half.apply(leaf(1.))
+    with pytest.raises(NotImplementedError, match=r"NoWayBack|Function needs .*backward\(ctx"):
+        NoWayBack.apply(leaf(1.)).backward()
+
+
+def test_apply_of_a_number_says_that_it_takes_a_tensor():
+    with pytest.raises(TypeError, match="Double takes at least one Tensor, got float"):
+        Double.apply(3.)
+
+
+def test_needs_input_grad_says_which_gradients_are_wanted():
+    class Asks(Function):
+        @staticmethod
+        def forward(ctx, a, b, number):
+            asked.append(ctx.needs_input_grad)
+            return Tensor(a.data + b.data)
+
+    asked = []
+    Asks.apply(leaf(1.), Tensor(1.), 5)
+    with no_grad():
+        Asks.apply(leaf(1.), leaf(1.), 5)
+    assert asked == [[True, False, False], [False] * 3]
+    assert all(ContextManager().needs_input_grad[i] for i in range(3))
+
+
+@pytest.mark.parametrize("value", [Tensor([1.]), [1.], 1.])
+@pytest.mark.parametrize("use", [lambda x: x * x, lambda x: x + Tensor([2.]), repr, Tensor.item,
+                                 Tensor.backward, Tensor.copy, lambda x: SGD([x]).step()])
+def test_what_is_no_array_in_data_is_the_same_clear_error_everywhere(value, use):
+    x = leaf([1.])
+    x.grad, x.data = Tensor([1.]), value
+    with pytest.raises(TypeError, match=f".data must be an ndarray, got {type(value).__name__}"
+                       + ("; use its .data" if isinstance(value, Tensor) else "$")):
+        use(x)
+
+
+def test_an_output_that_is_an_input_of_a_subclass_becomes_a_plain_tensor():
+    class Named(Tensor):
+        def __init__(self, name, data):
+            super().__init__(data, requires_grad=True, is_parameter=True)
+            self.name = name
+
+    class Identity(Double):
+        @staticmethod
+        def forward(ctx, a):
+            return a
+
+    a = Named("a", [1.])
+    y = Identity.apply(a)
+    y.backward()
+    assert type(y) is Tensor and not y.is_parameter and a.grad.data.tolist() == [2]
+
+
+def test_numpys_own_setting_finds_the_first_nan():
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        leaf([0.]).log()
+    with np.errstate(all="ignore"):
+        assert leaf([0.]).log().item() == -np.inf
 
 
 def test_a_forward_that_returns_no_tensor_is_a_clear_error():
@@ -589,12 +712,12 @@ def test_a_plain_value_error_of_forward_is_told_with_the_operation_and_the_shape
         Fails.apply(leaf([1., 2.]))
 
 
-def test_save_for_backward_keeps_copies_of_tensors_and_takes_nothing_else():
+def test_save_for_backward_keeps_the_arrays_of_that_moment_and_takes_nothing_but_tensors():
     ctx, a = ContextManager(), Tensor([1.])
     ctx.anything = 5
     ctx.save_for_backward(a)
-    a.data[:] = 7
-    assert ctx.anything == 5 and ctx.saved_tensors[0].item() == 1
+    before, a.data = a.data, np.array([7.])
+    assert ctx.anything == 5 and ctx.saved_tensors[0].data is before
     with pytest.raises(TypeError, match="got ndarray"):
         ctx.save_for_backward(a, np.ones(2))
 

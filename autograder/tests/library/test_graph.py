@@ -3,6 +3,7 @@
 import gc
 import importlib
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from PIL import Image, ImageSequence
 from graded import REPOSITORY, variant
 from mytorch import Tensor
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
-from mytorch.graph import animate, draw, trace
+from mytorch.tools import animate, draw, trace
 from mytorch.nn.batchnorm import BatchNorm1d
 from mytorch.nn.linear import Linear
 from mytorch.nn.loss import CrossEntropyLoss
@@ -235,8 +236,8 @@ def engine(request):
                 if name.split(".")[0] == "mytorch"}
 
     with variant(PACKAGE, *ENGINES[request.param][0]) as folder:
-        for name in "graph.py", "trace.py":
-            shutil.copy(str(Path(REPOSITORY, "mytorch", name)), str(Path(folder, "mytorch")))
+        shutil.copytree(str(Path(REPOSITORY, "mytorch", "tools")),
+                        str(Path(folder, "mytorch", "tools")))
         ours = forget_mytorch()
         sys.path.insert(0, folder)
         yield request.param, importlib.import_module
@@ -252,7 +253,7 @@ def test_the_graph_of_another_engine_is_traced_drawn_and_animated(engine, tmp_pa
     a, b = tensor(1., requires_grad=True), tensor(2.)
     t = a * b
     before = t + a  # before the import: neither t's value nor b can be known
-    graph = load("mytorch.graph")
+    graph = load("mytorch.tools")
     d = t + t * tensor(5.)
     names = {"a": a, "b": b, "t": t, "d": d}
     assert {"t = Mul", "a\n1\ngrad None"} <= set(texts_of(graph.draw(before, names=names)))
@@ -265,6 +266,34 @@ def test_the_graph_of_another_engine_is_traced_drawn_and_animated(engine, tmp_pa
     assert ("constant\n5" in shown) == knows and not any(text[0] == "b" for text in shown)
     assert len(graph.animate(d, str(tmp_path / "a.gif"), names)) == len(depths)
     assert len(frames_of(tmp_path / "a.gif")) == len(depths)
+
+
+KEPT = """
+import sys, tracemalloc
+import numpy as np
+from mytorch import Tensor
+if sys.argv[1] == "watched":
+    import mytorch.tools
+y = Tensor(np.zeros((300, 300)), requires_grad=True)
+constant = Tensor(np.ones((300, 300)))
+tracemalloc.start()
+for _ in range(10):
+    y = y + constant
+print(tracemalloc.get_traced_memory()[0] / y.data.nbytes)
+"""
+
+
+@pytest.mark.parametrize("watched", ["watched", "alone"])
+def test_importing_the_tools_makes_no_graph_keep_its_inputs(watched):
+    held = subprocess.run([sys.executable, "-c", KEPT, watched], check=True, cwd=REPOSITORY,
+                          stdout=subprocess.PIPE).stdout
+    assert float(held) < 1.5
+
+
+def test_a_large_constant_that_is_gone_is_still_drawn():
+    x = Tensor(np.ones((120, 120)), requires_grad=True)
+    y = (x + Tensor(np.ones((120, 120)))) * Tensor(np.ones((120, 120)))
+    assert len(draw(y).axes[0].patches) - len(draw(x * 2 * 2).axes[0].patches) == 0
 
 
 # ---- pictures
@@ -312,7 +341,7 @@ def test_a_graph_of_three_hundred_nodes_is_drawn_in_seconds(tmp_path):
 
 
 def test_a_larger_graph_shows_its_last_nodes_and_says_so(monkeypatch):
-    monkeypatch.setattr("mytorch.graph.MAX_NODES", 20)
+    monkeypatch.setattr("mytorch.tools.pictures.MAX_NODES", 20)
     texts = texts_of(draw(repeated(lambda y: y * 1.5, 11)))
     assert "the last 20 of 23 nodes" in texts and not any(t.startswith("leaf") for t in texts)
 

@@ -52,9 +52,10 @@ def test_momentum_goes_on_after_it_is_switched_on():
     optimizer = SGD([w], lr=1.)
     w.grad = Tensor([1.])
     optimizer.step()
+    assert optimizer.momentums[0].tolist() == [-1]
     optimizer.momentum = 0.5
     optimizer.step()
-    assert w.item() == -2
+    assert w.item() == -2.5
 
 
 def test_a_single_number_stays_an_array_through_steps():
@@ -113,7 +114,25 @@ def test_a_gradient_of_another_shape_is_named():
     w = parameter([1., 2.])
     optimizer = SGD([w], lr=1.)
     w.grad = Tensor(1.)
-    with pytest.raises(ValueError, match=r"parameter 0 must be a Tensor of shape \(2,\), got Tensor\(1"):
+    with pytest.raises(ValueError, match=r"the gradient of parameter 0 must have its shape \(2,\), got \(\)"):
+        optimizer.step()
+
+
+def test_a_parameter_that_is_appended_later_moves_with_a_momentum_of_its_own():
+    first, second = parameter([0.]), parameter([0., 0.])
+    optimizer = SGD([first], lr=1., momentum=0.5)
+    optimizer.params.append(second)
+    for _ in range(2):
+        first.grad, second.grad = Tensor([1.]), Tensor([1., 2.])
+        optimizer.step()
+    assert first.data.tolist() == [-2.5] and second.data.tolist() == [-2.5, -5]
+
+
+def test_a_momentum_of_another_shape_is_named_and_not_broadcast():
+    w = parameter([1.])
+    optimizer = SGD([w], lr=1., momentum=0.5)
+    w.data, w.grad = np.ones(2), Tensor.ones(2)
+    with pytest.raises(ValueError, match=r"the momentum of parameter 0 .*\(2,\), got \(1,\)"):
         optimizer.step()
 
 

@@ -1,7 +1,6 @@
 """Tensors: construction, attributes, operators, dtypes, and clear errors."""
 
 import operator
-import warnings
 
 import numpy as np
 import pytest
@@ -41,6 +40,23 @@ def test_rows_of_different_lengths_and_tensors_are_an_error():
         Tensor(Tensor(1.))
 
 
+@pytest.mark.parametrize("flags", [dict(requires_grad="yes"), dict(requires_grad=1),
+                                   dict(requires_grad=None), dict(is_leaf=0)])
+def test_flags_are_booleans(flags):
+    with pytest.raises(TypeError, match=r"must be a boolean.*Tensor.zeros\(2, 3\)"):
+        Tensor(2., **flags)
+    with pytest.raises(TypeError, match="requires_grad must be a boolean, got 3"):
+        Tensor(2, 3)
+    assert Tensor(2., requires_grad=np.bool_(True)).requires_grad
+
+
+def test_a_gradient_enabled_tensor_has_an_array_of_its_own():
+    array = np.ones(2)
+    one, other = leaf(array), leaf(array)
+    assert not np.shares_memory(one.data, other.data) and not np.shares_memory(one.data, array)
+    assert Tensor(array).data is array
+
+
 # ---- outside the graph
 
 def test_all_attributes_can_be_read_and_set_and_others_added():
@@ -53,17 +69,34 @@ def test_all_attributes_can_be_read_and_set_and_others_added():
     assert (x.shape, x.dtype) == ((3,), np.float64)
 
 
-def test_fill_is_in_place_and_returns_the_tensor():
+def test_fill_changes_the_tensor_and_no_array():
     x = Tensor.zeros(2)
     data = x.data
-    assert x.fill_(7) is x and x.data is data and data.tolist() == [7, 7]
+    assert x.fill_(7) is x and x.data.tolist() == [7, 7] and data.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("tensor", [lambda: leaf([1.]), lambda: leaf([1.]) * 2])
+def test_fill_of_what_is_in_a_graph_is_an_error_while_recording(tensor):
+    x = tensor()
+    with pytest.raises(RuntimeError, match="no_grad"):
+        x.fill_(0)
+    with no_grad():
+        assert x.fill_(0).item() == 0
+
+
+def test_a_gradient_can_be_filled():
+    x = leaf([1., 2.])
+    x.backward()
+    x.grad.fill_(0)
+    assert x.grad.data.tolist() == [0, 0]
 
 
 def test_fill_works_on_a_number_after_descent_by_hand():
     x = leaf(2.)
     (x * x).backward()
     x.data = x.data - 0.25 * x.grad.data  # which NumPy makes a scalar
-    assert x.fill_(x.item() + 1) is x and x.item() == 2
+    with no_grad():
+        assert x.fill_(x.item() + 1) is x and x.item() == 2
     x.grad = None
     (x * x).backward()
     assert x.grad.item() == 4
@@ -82,6 +115,48 @@ def test_a_tensor_of_one_element_is_a_number_and_has_a_truth():
     for ask in (bool, Tensor.item):
         with pytest.raises(ValueError):
             ask(Tensor([1., 2.]))
+
+
+def test_a_tensor_of_one_element_is_formatted_and_converted_as_a_number():
+    loss = leaf([2.345678])
+    assert (f"{loss:.3f}", float(loss), int(loss)) == ("2.346", 2.345678, 2)
+    assert f"{loss}" == str(loss)
+    with pytest.raises(ValueError):
+        f"{Tensor([1., 2.]):.3f}"
+
+
+def test_tensors_are_ordered_element_by_element():
+    a, b = Tensor([1., 2., 3.]), Tensor([2., 2., 2.])
+    assert [(a < b).data.tolist(), (a <= b).data.tolist()] == [[1, 0, 0], [1, 1, 0]]
+    assert [(a > b).data.tolist(), (a >= 2).data.tolist()] == [[0, 0, 1], [0, 1, 1]]
+    assert (2 < a).data.tolist() == (np.float64(2) < a).data.tolist() == [0, 0, 1]
+    best = np.inf
+    assert Tensor(1.) < best and not Tensor(1.) > 2
+
+
+def test_ndim_and_size_are_the_arrays():
+    assert (Tensor.ones(2, 3).ndim, Tensor.ones(2, 3).size) == (2, 6)
+
+
+def test_detach_is_a_leaf_with_the_same_array():
+    y = leaf([1., 2.]) * 2
+    twin = y.detach()
+    assert twin.data is y.data and twin.is_leaf and not twin.requires_grad
+
+
+def test_numpys_functions_say_that_a_tensor_is_no_array():
+    w = leaf([1., 2.])
+    w.grad = Tensor([1., 1.])
+    for use in (lambda: np.exp(w), lambda: np.add.reduce(w), lambda: np.subtract(w, 1.)):
+        with pytest.raises(TypeError, match="takes arrays, got a Tensor; use its .data"):
+            use()
+    with pytest.raises(TypeError, match="subtract takes arrays, got a Tensor; use its .data"):
+        w.data -= 0.1 * w.grad
+
+
+def test_a_method_in_place_of_its_result_is_told():
+    with pytest.raises(TypeError, match=r"got Tensor and method; .*T\(\)"):
+        Tensor.ones(2, 2) @ Tensor.ones(2, 2).T
 
 
 def test_a_tensor_is_no_array():
@@ -219,6 +294,30 @@ def test_integers_without_gradient_stay_what_they_are():
     assert Tensor([1, 2]).dtype.kind == "i" and Tensor.arange(3).dtype.kind == "i"
 
 
+KINDS = [("float32", "float64", "float32"), ("float16", "float32", "float16"),
+         ("uint8", "int64", "uint8"), ("int32", "uint8", "int32"), ("float32", "int64", "float64"),
+         ("int64", "float64", "float64")]
+
+
+@pytest.mark.parametrize("op", ARITHMETIC[:3])
+@pytest.mark.parametrize("elements, number, wanted", KINDS)
+def test_a_single_number_does_not_widen_its_own_kind(op, elements, number, wanted):
+    a, b = Tensor(np.ones(2, elements)), Tensor(np.array(2, number))
+    assert op(a, b).dtype == op(b, a).dtype == wanted
+
+
+def test_a_single_number_that_is_a_leaf_gets_a_gradient_of_its_own_dtype():
+    x, scale = leaf(np.ones(2, np.float32)), leaf(3.)
+    (x * scale).backward()
+    assert (x.grad.dtype, scale.grad.dtype, scale.grad.item()) == (np.float32, np.float64, 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_integers_and_a_python_number_combine_by_one_rule(dtype):
+    x = Tensor(np.array([1, 2], dtype))
+    assert (x + 1).dtype == (2 * x).dtype == dtype and (x * 0.5).dtype == np.float64
+
+
 # ---- in place
 
 STEPS = [lambda p: operator.isub(p, 0.5), lambda p: operator.iadd(p, 1),
@@ -255,7 +354,36 @@ def test_a_leaf_that_is_changed_in_place_keeps_its_dtype_and_shape():
         p -= Tensor(np.full(2, 0.5))
         with pytest.raises(ValueError, match=r"\(2,\).*\(3, 2\).*in place"):
             p += Tensor.ones(3, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            leaf(np.ones(1, np.float16)).__imul__(Tensor(1e10))
     assert p.dtype == np.float32 and p.data.tolist() == [0.5, 0.5]
+
+
+def test_every_name_of_a_constant_sees_what_is_done_in_place():
+    x = leaf([3., 4.])
+    x.backward()
+    for g in [x.grad]:  # clipping
+        before = g.data
+        g *= 0.5
+    average = [Tensor([1., 2.])]
+    for a in average:
+        a *= 0.5
+        a += 0.5 * Tensor([3., 4.])
+    assert x.grad.data.tolist() == [0.5, 0.5] and average[0].data.tolist() == [2, 3]
+    assert before.tolist() == [1, 1]
+
+
+def test_a_constant_that_a_graph_is_added_to_becomes_a_new_tensor():
+    total, p = Tensor([0.]), leaf([2.])
+    before = total
+    total += p * p
+    total.backward()
+    assert total is not before and before.item() == 0 and p.grad.item() == 4
+
+
+def test_what_would_change_its_shape_or_kind_is_not_changed_in_place():
+    x = Tensor([1, 2])
+    with pytest.raises(ValueError, match="int64 cannot become .*float64 in place"):
+        x *= 0.5
+    with pytest.raises(ValueError, match=r"\(2,\).*\(3, 2\).*in place"):
+        x += Tensor.ones(3, 2)
+    x **= 2
+    assert x.data.tolist() == [1, 4]

@@ -9,6 +9,7 @@ import functools
 import sys
 import textwrap
 import threading
+import weakref
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -17,8 +18,9 @@ import numpy as np
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
 from mytorch.tensor import Tensor
 
-# The attribute of an operation's ctx that holds them; the data of what has a node is enough.
-MEMORY = "arguments_of_apply"
+MEMORY = "arguments_of_apply"  # the attribute of an operation's ctx that holds them
+FORGOTTEN = object()
+SMALL = 10000  # elements: smaller arrays are remembered as they are, larger ones weakly
 
 
 def _remembering(apply):
@@ -27,10 +29,18 @@ def _remembering(apply):
         output = apply(cls, *args, **options)
         ctx = getattr(getattr(output, "grad_fn", None), "ctx", None)
         if hasattr(ctx, "__dict__"):
-            ctx.__dict__[MEMORY] = [arg if getattr(arg, "grad_fn", None) is None else arg.data
-                                    for arg in args]
+            ctx.__dict__[MEMORY] = [_kept(arg) for arg in args]
         return output
     return classmethod(apply_and_remember)
+
+
+def _kept(arg):
+    """What to remember of an argument: of what has a node its array, else itself; if that is
+    large, only as long as somebody else holds it.
+    """
+    arg = arg if getattr(arg, "grad_fn", None) is None else arg.data
+    array = arg.data if isinstance(arg, Tensor) else arg
+    return weakref.ref(arg) if isinstance(array, np.ndarray) and array.size > SMALL else arg
 
 
 Function.apply = _remembering(vars(Function)["apply"].__func__)
@@ -80,6 +90,8 @@ def graph_of(output, names=None):
     def vertex_of(node, tensor):
         if node is None and tensor is None:
             return None
+        if tensor is FORGOTTEN:
+            return Vertex("constant", "constant", None, None)
         key = key_of(node, tensor)
         if key not in found:
             found[key] = _new_vertex(node, tensor, names.get(key))
@@ -94,7 +106,8 @@ def graph_of(output, names=None):
             vertex.parents = [vertex_of(node, arg) for node, arg in _arguments(vertex.node)]
             to_do += [parent for parent in reversed(vertex.parents) if parent is not None]
         else:
-            graph[key_of(vertex.node, vertex.tensor)] = to_do.pop()
+            known = vertex.node is not None or vertex.tensor is not None
+            graph[key_of(vertex.node, vertex.tensor) if known else id(vertex)] = to_do.pop()
     for number, leaf in enumerate([v for v in graph.values() if v.label is None], 1):
         leaf.label = f"leaf {number}"
     return graph
@@ -116,9 +129,19 @@ def _arguments(node):
     nodes = list(getattr(node, "next_functions", ()))
     args = getattr(getattr(node, "ctx", None), MEMORY, ())
     args = args if len(args) == len(nodes) else [None] * len(nodes)
+    args = [_recalled(node, arg) for node, arg in zip(nodes, args)]
     args = [Tensor(arg) if node is not None and isinstance(arg, (np.ndarray, np.number)) else arg
             for node, arg in zip(nodes, args)]
-    return [(node, arg if isinstance(arg, Tensor) else None) for node, arg in zip(nodes, args)]
+    return [(node, arg if isinstance(arg, Tensor) or arg is FORGOTTEN else None)
+            for node, arg in zip(nodes, args)]
+
+
+def _recalled(node, arg):
+    """A remembered argument; of a large constant that is gone, that there was one."""
+    if not isinstance(arg, weakref.ref):
+        return arg
+    alive = arg()
+    return FORGOTTEN if alive is None and node is None else alive
 
 
 # ---- the steps

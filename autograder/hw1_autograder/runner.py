@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import sys
 import zlib
@@ -55,7 +54,7 @@ class Result:
         self.explanation = None
         self.advice = []
         if answer.values is None:
-            self.off, self.points, self.lines = [], 0, answer.problem.split("\n")
+            self.off, self.points, self.lines = [], 0, answer.failure.lines
         else:
             self.advice = [advice for name, advice in check.advice.items()
                            if answer.values.get(name) is not True]
@@ -96,8 +95,8 @@ def grade(worker, root, checks, seed):
 
 def observe(worker, check, inputs, answer):
     """What there is to see of the graph when a scenario that fails runs once more."""
-    if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
-        return []  # no error of Python's: it took too long, died or broke a rule
+    if answer.failure and not answer.failure.is_exception:
+        return []  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
 
 
@@ -187,7 +186,7 @@ def run(options, printer):
                 if not options.json:
                     raise
                 silence()  # the report is still wanted
-        summary = report(results, whole=not options.problem)
+        summary = report(results, not options.problem, options.seed, worker.isolation)
         if options.json:
             with open(options.json, "w") as file:
                 json.dump(summary, file, indent=1)

@@ -9,7 +9,7 @@ marked ``@formula``.  Nothing here sees the submission's objects.
 
 import numpy as np
 
-from judging.checks import check, formula, problem
+from judging.checks import check, formula, title
 
 
 def numbers(rng, *shape):
@@ -26,10 +26,10 @@ def positive(rng, *shape):
 
 # ---- 1.1 Basic operations: four times the same two checks
 
-problem("1.1.0", "Addition (given)")
-problem("1.1.1", "Element-wise subtraction")
-problem("1.1.2", "Element-wise multiplication")
-problem("1.1.3", "Element-wise division")
+title("1.1.0", "Addition (given)")
+title("1.1.1", "Element-wise subtraction")
+title("1.1.2", "Element-wise multiplication")
+title("1.1.3", "Element-wise division")
 
 
 @formula
@@ -138,7 +138,7 @@ ask_of_operation("1.1.3", "Div", "/", 1)
 # ---- 1.2 Autograd.  Only given operations (Add, Log, Reshape, Transpose) are used, but for the
 # ---- handout's own example.
 
-problem("1.2", "Autograd")
+title("1.2", "Autograd")
 
 
 def positive_arrays(rng):

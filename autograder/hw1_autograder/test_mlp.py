@@ -8,7 +8,7 @@ N rows go in; x (N, F), weight (out, in), bias (out,).
 
 import numpy as np
 
-from judging.checks import check, formula, problem
+from judging.checks import check, formula, title
 from test_autograd import numbers, positive
 
 
@@ -18,7 +18,7 @@ def some(rng, **shapes):
 
 # ---- 2.1 Linear
 
-problem("2.1", "Linear layer")
+title("2.1", "Linear layer")
 
 
 @formula
@@ -105,7 +105,7 @@ class LinearBackwardTwoLayers:
 
 # ---- 2.2 ReLU
 
-problem("2.2", "ReLU")
+title("2.2", "ReLU")
 
 
 @formula
@@ -192,7 +192,7 @@ class ReluNetwork:
 
 # ---- 2.3 SGD
 
-problem("2.3", "Stochastic gradient descent")
+title("2.3", "Stochastic gradient descent")
 
 
 @formula
@@ -283,7 +283,7 @@ class SgdNetwork:
 
 # ---- 2.4 BatchNorm
 
-problem("2.4", "Batch normalization")
+title("2.4", "Batch normalization")
 EPS, ALPHA = 1e-5, 0.1
 
 
@@ -423,7 +423,7 @@ class BatchNormEval:
 
 # ---- 2.5 Cross entropy
 
-problem("2.5", "Cross entropy loss")
+title("2.5", "Cross entropy loss")
 
 
 @formula
@@ -574,7 +574,7 @@ class NoLoops:
 
 # ---- 2.6 Momentum
 
-problem("2.6", "Momentum")
+title("2.6", "Momentum")
 
 
 @formula

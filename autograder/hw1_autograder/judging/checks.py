@@ -23,7 +23,7 @@ ATOL = 1e-5  # far narrower than what any mistake in the catalogue changes
 
 
 @dataclass
-class Known:
+class KnownMistake:
     """A mistake that is known to lead to other values in some check, and those values."""
     id: str
     message: str
@@ -31,10 +31,10 @@ class Known:
 
 
 @dataclass
-class Key:
+class AnswerKey:
     """What judges the answer to a check on given inputs: nothing else is needed for it."""
     expected: dict
-    mistakes: Iterable[Known]  # looked at only when an answer is not as expected
+    mistakes: Iterable[KnownMistake]  # looked at only when an answer is not as expected
 
 
 class Check:
@@ -100,8 +100,9 @@ class Check:
                    if name not in off and (computed or name in numbers))
 
 
-def problem(number, title):
-    TITLES[number] = title
+def title(number, text):
+    """Name a problem; they are asked in the order of these lines."""
+    TITLES[number] = text
 
 
 def check(problem, name, points, swap={}):

@@ -10,7 +10,7 @@ The first that fits is told, in this order:
    values that came to those expected, such as "times -1"; or two mistakes together;
 6. a failed check of the same problem, which may be the cause.
 
-A formula is needed for none of this, only the Key.
+A formula is needed for none of this, only the AnswerKey.
 """
 
 import re
@@ -23,7 +23,7 @@ from judging.checks import alike, same, wrong_values
 OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
-SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size|AssertionError: \(", re.IGNORECASE)
+SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 
 
 @dataclass
@@ -40,17 +40,18 @@ def explain(check, inputs, key, answer, facts, failed):
         facts (list of list of str): what was seen when the scenario ran once more.
         failed (list of Result): the checks that failed before.
     """
-    if answer.problem.startswith("NotImplementedError"):
-        return None  # not written yet, as the report says
+    failure = answer.failure
+    if failure and failure.kind == "not written":
+        return None  # as the report says
     first = fix_first(check, answer, facts, failed)
-    fact = fact_of(FACTS, facts, answer.problem)
+    fact = fact_of(FACTS, facts, failure)
     if first:
         told = fact if check.problem == "1.2" else None
         return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
     related = {check.problem, "2.3"} if check.problem == "2.6" else {check.problem}
     before = [result.check for result in failed if result.check.problem in related]
-    if answer.values is None:
-        found = fact or (not before and error(answer.problem))
+    if failure:
+        found = fact or (not before and error(failure))
     else:
         off = wrong_values(check, key.expected, answer.values)
         single, pairs = known(check, key, answer.values)
@@ -66,7 +67,7 @@ def explain(check, inputs, key, answer, facts, failed):
 
 
 def only(mistakes, most):
-    """One Explanation of one or two Knowns; where there are more than ``most``, none."""
+    """One Explanation of one or two KnownMistakes; where there are more than ``most``, none."""
     if not 1 <= len(mistakes) <= most:
         return None
     message = mistakes[0].message
@@ -103,7 +104,8 @@ def fix_first(check, answer, facts, failed):
     used = {fact[1] for fact in facts if fact[0] == "uses"}
     failing = {result.check.problem for result in failed}
     for name, (problem, symbol) in OPERATIONS.items():
-        operand = f"unsupported operand type(s) for {symbol}:" in answer.problem
+        operand = answer.failure and (f"unsupported operand type(s) for {symbol}:"
+                                      in answer.failure.message)
         wrong = any(result.check.problem == problem and (
             "backward" in check.words or result.answer.values is None
             or {"forward", f"a {symbol} b"} & set(result.off)) for result in failed)
@@ -179,17 +181,22 @@ FACTS = {
 }
 
 
-def fact_of(sentences, facts, problem=""):
+def fact_of(sentences, facts, failure=None):
     """The first fact, in the order of the sentences, that could lead to the failure."""
     for kind, sentence in sentences.items():
         for fact in facts:
-            unfit = problem and (
-                kind == "gradient's shape" and not SHAPES.search(problem)
-                or kind == "requires_grad lost" and not OUTSIDE.search(problem))
+            unfit = failure and (
+                kind == "gradient's shape" and not speaks_of_shapes(failure)
+                or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
             if fact[0] == kind and not unfit:
                 more = _broadcast(fact[1]) if kind == "gradient's shape" else ""
                 return Explanation(f"graph: {kind}", sentence % tuple(fact[1:]) + more)
     return None
+
+
+def speaks_of_shapes(failure):
+    return SHAPES.search(failure.message) or (
+        failure.type == "AssertionError" and failure.message.startswith("("))
 
 
 def read_facts(texts):
@@ -208,46 +215,47 @@ def _broadcast(name):
 
 # ---- errors
 
-ERRORS = [
-    (r"TypeError: unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'",
+ERRORS = [  # the exception's type and message, a word of the line where it fell, and what to say
+    ("TypeError", r"unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'", "",
      "Tensors have no operator {0} yet: it is a method of Tensor (__sub__ for -, __mul__ for *, "
      "__truediv__ for /, __matmul__ for @)."),
-    (r"TypeError: cannot unpack non-iterable NoneType object$",
+    ("TypeError", r"cannot unpack non-iterable NoneType object$", "",
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
-    (r"TypeError: cannot unpack non-iterable (\w+) object$",
+    ("TypeError", r"cannot unpack non-iterable (\w+) object$", "",
      "backward returns a single {0}; it has to return a gradient for each input."),
-    (r"ValueError: not enough values to unpack \(expected \d, got \d\)\n.*saved_tensors",
+    ("ValueError", r"not enough values to unpack \(expected \d, got \d\)", "saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
-    (r"AttributeError: '(?:list|tuple)' object has no attribute 'data'",
+    ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", "",
      "Is this ctx.saved_tensors? It is a sequence also of one: a, = ctx.saved_tensors."),
-    (r"AttributeError: 'NoneType' object has no attribute '(?:apply|next_functions)'",
+    ("AttributeError", r"'NoneType' object has no attribute '(?:apply|next_functions)'", "",
      "A node is None: next_functions holds None for a constant, which backward() has to skip, and "
      "so is grad_fn before the tensor has a node."),
-    (r"(?:AttributeError: 'NoneType' object|TypeError: unsupported operand .*'NoneType')",
+    ("AttributeError", r"'NoneType' object", "",
      "There is None where a Tensor should be: is a return missing in what makes it?"),
-    (r"TypeError: bad operand type for unary -: 'Tensor'",
+    ("TypeError", r"unsupported operand .*'NoneType'", "",
+     "There is None where a Tensor should be: is a return missing in what makes it?"),
+    ("TypeError", r"bad operand type for unary -: 'Tensor'", "",
      "Tensors have no minus sign in front: with Tensors write a - b; in an operation compute with "
      "arrays, such as -grad_output.data."),
-    (r"TypeError: operand 'Tensor' does not support ufuncs",
+    ("TypeError", r"operand 'Tensor' does not support ufuncs", "",
      "NumPy's functions take arrays: the one of a Tensor is its .data."),
-    (r"TypeError: (\w+)\(\) takes no arguments",
+    ("TypeError", r"(\w+)\(\) takes no arguments", "",
      "An operation is run by its apply(), as in F.{0}.apply(x); is {0} one?"),
-    (r"TypeError: '(Tensor|ndarray)' object is not iterable$",
+    ("TypeError", r"'(Tensor|ndarray)' object is not iterable$", "",
      "A backward may return one {0}, or a tuple of several: backward() of the engine has to take "
      "both."),
-    (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
+    ("ValueError", r"matmul: .* mismatch|shapes .* not aligned", "",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
      "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
 ]
 
 
-def error(problem):
+def error(failure):
     """What an error of Python's says by itself."""
-    for pattern, sentence in ERRORS:
-        match = re.match(pattern, problem, re.MULTILINE)  # on the second line is where it was
+    for kind, pattern, word, sentence in ERRORS:
+        match = kind == failure.type and word in failure.code and re.match(pattern, failure.message)
         if match:
-            return Explanation("error: " + problem.split(":")[0],
-                               sentence.format(*match.groups()))
+            return Explanation("error: " + failure.type, sentence.format(*match.groups()))
     return None
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from judging.checks import FORMULAS, Key, Known, wrong_values
+from judging.checks import FORMULAS, AnswerKey, KnownMistake, wrong_values
 from test_mlp import ALPHA, EPS, one_hot
 
 MISTAKES = []
@@ -67,25 +67,25 @@ def slope(function, at, step=1e-6):
 
 
 def key_of(check, inputs):
-    """The Key to a check on these inputs."""
+    """The AnswerKey to a check on these inputs."""
     expected = check.expected(inputs)
-    return Key(expected, known_mistakes(check, inputs, expected))
+    return AnswerKey(expected, known_mistakes(check, inputs, expected))
 
 
 def known_mistakes(check, inputs, expected):
-    """Yield a Known for each mistake that leads to other values; then for each pair of them."""
+    """Yield a KnownMistake for each mistake that leads to other values; then for each pair of them."""
     found = []
     for mistake in MISTAKES:
         if (check.problem + ".").startswith(mistake.problem + "."):
             values = values_of(check, inputs, expected, mistake.variants)
             if values:
                 found.append(mistake)
-                yield Known(mistake.id, f"{mistake.message} Handout {check.problem}.", values)
+                yield KnownMistake(mistake.id, f"{mistake.message} Handout {check.problem}.", values)
     for one, other in combinations(found, 2):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)
         if values:
-            yield Known(f"{one.id}+{other.id}", f"Two mistakes: {one.message} {other.message} "
+            yield KnownMistake(f"{one.id}+{other.id}", f"Two mistakes: {one.message} {other.message} "
                         f"Handout {check.problem}.", values)
 
 

@@ -11,8 +11,6 @@ import numpy as np
 from judging.checks import TITLES
 
 MNIST_POINTS = 10
-NOT_WRITTEN = "NotImplementedError"
-UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
 INDENT = " " * 4
 MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
@@ -31,7 +29,7 @@ class Printer:
         self.again = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
                                "--again"])
         self.problem = None
-        self.last_error = None
+        self.last_failure = None
 
     def paint(self, text, code):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -49,18 +47,18 @@ class Printer:
 
     def explain(self, result):
         """What ran, on what, what came of it, what it printed, and what went wrong."""
-        problem = result.answer.problem
+        failure = result.answer.failure
         if result.explanation and result.explanation.knock_on:
             self._lines(["=> " + result.explanation.message])
             return
-        if problem.startswith(NOT_WRITTEN):
-            self._lines(_wrapped("not written yet" + result.lines[0][len(NOT_WRITTEN):], most=1))
+        if failure and failure.kind == "not written":
+            self._lines(_wrapped("not written yet: " + failure.message, most=1))
             return
-        if "\n" in problem and problem == self.last_error:  # the same line of the same file
+        if failure and failure.place and failure == self.last_failure:
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
-        self.last_error = problem
-        if problem.startswith(UNREADABLE) or (
+        self.last_failure = failure
+        if failure and failure.kind == "syntax" or (
                 result.explanation and not result.explanation.id):  # another may be the cause
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
@@ -111,8 +109,22 @@ def warnings_of(results):
     return list(dict.fromkeys(found))
 
 
-def report(results, whole):
-    """The report as INTERFACE.md gives it: a dict that goes into a JSON file."""
+def entry(result):
+    """A check in the report."""
+    made = {"problem": result.check.problem, "name": result.check.name, "points": result.points,
+            "out_of": result.check.points, "passed": result.passed, "message": result.message,
+            "mistake": result.explanation.id if result.explanation else None}
+    failure = result.answer.failure
+    if failure:
+        made["kind"] = failure.kind
+    if failure and failure.place:
+        at = failure.began or failure.place
+        made.update(file=at.file, line=at.line)
+    return made
+
+
+def report(results, whole, seed, isolation):
+    """The report as a dict, which goes into a JSON file."""
     scores = {}
     for result in results:
         if result.check.problem != "1.1.0":
@@ -123,11 +135,8 @@ def report(results, whole):
         scores["3"] = 0
         out_of += MNIST_POINTS
     return {"scores": scores, "total": sum(scores.values()), "out_of": out_of,
-            "checks": [{"problem": r.check.problem, "name": r.check.name, "points": r.points,
-                        "out_of": r.check.points, "passed": r.passed, "message": r.message,
-                        "mistake": r.explanation.id if r.explanation else None}
-                       for r in results],
-            "warnings": warnings_of(results)}
+            "checks": [entry(result) for result in results], "warnings": warnings_of(results),
+            "seed": seed, "isolation": isolation}
 
 
 def conclude(results, summary, printer):
@@ -142,9 +151,9 @@ def conclude(results, summary, printer):
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:
-        check, problem = failed[0].check, failed[0].answer.problem
+        check, failure = failed[0].check, failed[0].answer.failure
         first = f"{check.name} (handout, section {check.problem})"
-        if problem.startswith(UNREADABLE):
-            first = textwrap.shorten(problem.replace("\n", "; "), 150)
+        if failure and failure.kind == "syntax":
+            first = textwrap.shorten("; ".join(failure.lines), 150)
         print(textwrap.fill(f"First fix: {first}", 80))
     print()

@@ -9,7 +9,7 @@ import pytest
 
 import runner
 from graded import REPOSITORY, checks_around, lost, results_of, side_by_side, variant
-from judging.checks import CHECKS, FORMULAS, Key
+from judging.checks import CHECKS, FORMULAS, AnswerKey
 from judging.explain import known
 from judging.mistakes import MISTAKES, key_of
 
@@ -429,7 +429,7 @@ def test_large_mistakes_elsewhere_leave_what_is_asked_by_itself_alone():
 
 
 def alone(check, known_mistakes, values):
-    key = Key({}, [known for known in known_mistakes if "+" not in known.id])
+    key = AnswerKey({}, [known for known in known_mistakes if "+" not in known.id])
     return [found.id for found in known(check, key, values)[0]]
 
 

@@ -67,7 +67,7 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     with variant(("optim/sgd.py", "param.data - self.lr", "param.data + self.lr")) as root:
         process = run("--submission", root, "--json", str(path))
     report = json.loads(path.read_text())
-    assert set(report) == {"scores", "total", "out_of", "checks", "warnings"}
+    assert set(report) == {"scores", "total", "out_of", "checks", "warnings", "seed", "isolation"}
     assert (report["total"], report["out_of"]) == (90, 110)
     assert report["scores"] == scores_of(process)
     failed = [c for c in report["checks"] if not c["passed"]]

@@ -10,6 +10,7 @@ An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
 
 import sys
+
 sys.path[:1] = []  # the current folder
 
 import json  # noqa: E402
@@ -17,8 +18,21 @@ import json  # noqa: E402
 SETTINGS = json.loads(sys.argv[1])
 sys.path += SETTINGS["sites"]
 
-import base64, builtins, copy, ctypes, os, random, re, resource  # noqa: E401,E402,F401
-import select, signal, threading, time, types, typing, warnings  # noqa: E401,E402,F401
+import base64  # noqa: E401,E402,F401
+import builtins
+import copy
+import ctypes
+import os
+import random
+import re
+import resource
+import select  # noqa: E401,E402,F401
+import signal
+import threading
+import time
+import types
+import typing
+import warnings
 from contextlib import suppress  # noqa: E402
 
 import numpy as np  # noqa: E402

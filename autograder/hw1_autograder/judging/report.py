@@ -8,9 +8,9 @@ import textwrap
 
 import numpy as np
 
+import homework
 from judging.checks import TITLES
 
-MNIST_POINTS = 10
 INDENT = " " * 4
 MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
@@ -127,27 +127,27 @@ def report(results, whole, seed, isolation):
     """The report as a dict, which goes into a JSON file."""
     scores = {}
     for result in results:
-        if result.check.problem != "1.1.0":
-            problem = result.check.problem
+        problem = result.check.problem
+        if result.check.points or problem in scores:
             scores[problem] = scores.get(problem, 0) + result.points
     out_of = sum(result.check.points for result in results)
     if whole:
-        scores["3"] = 0
-        out_of += MNIST_POINTS
+        scores[homework.BY_HAND] = 0
+        out_of += homework.BY_HAND_POINTS
     return {"scores": scores, "total": sum(scores.values()), "out_of": out_of,
             "checks": [entry(result) for result in results], "warnings": warnings_of(results),
             "seed": seed, "isolation": isolation}
 
 
 def conclude(results, summary, printer):
-    """The end of a run: warnings, MNIST's note, the total and the first thing to fix."""
+    """The end of a run: warnings, a note on the problem graded by hand, the total and the first thing to fix."""
     for text in summary["warnings"]:
         print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
-    if "3" in summary["scores"]:
-        print(printer.paint("\n3 MNIST", "1"))
-        full = f"{summary['out_of'] - MNIST_POINTS}/{summary['out_of']}"
-        print(f"        not autograded: 0 of {MNIST_POINTS} here, so that {full} is a full score;")
-        print("        ./grade.sh m makes the plot that is graded by hand")
+    if homework.BY_HAND in summary["scores"]:
+        print(printer.paint(f"\n{homework.BY_HAND} {homework.BY_HAND_TITLE}", "1"))
+        points, out_of = homework.BY_HAND_POINTS, summary["out_of"]
+        print(f"        not autograded: 0 of {points} here, so that {out_of - points}/{out_of} is "
+              f"a full score;\n        {homework.BY_HAND_HOW}")
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [r for r in results if not r.passed and r.check.points]
     if failed:

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+import homework
 import runner
 from graded import (
     PLAIN,
@@ -26,7 +27,7 @@ from graded import (
     variant,
 )
 from judging import report
-from judging.checks import CHECKS
+from judging.checks import CHECKS, check
 from outside import client
 
 RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
@@ -129,6 +130,13 @@ def test_what_a_report_shows_of_a_check_is_short(check):
         assert max(len(line) for line in check.shown.splitlines()) <= 74
         shown = report.shown_inputs(inputs)
         assert len(shown) <= 4 * 71 and "e-" not in shown
+
+
+def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined():
+    before = list(CHECKS)
+    with pytest.raises(ValueError, match="graded by hand"):
+        check(homework.BY_HAND, "a check", 5)(object)
+    assert CHECKS == before
 
 
 # ---- running a check again

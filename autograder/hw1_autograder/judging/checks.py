@@ -15,6 +15,7 @@ import numpy as np
 import homework
 from inside import helpers, observer
 
+ANY = object()  # of the values that a check rests on
 CHECKS = []
 TITLES = {}  # of the problems, in their order
 FORMULAS = SimpleNamespace()  # the right ones; a mistake is a copy with some replaced
@@ -52,11 +53,14 @@ class Check:
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is not True.
         unscored (tuple): names of values that are not scored but tell mistakes apart.
-        carries (tuple): names of values without which the layers cannot work.
-        basic (bool): whether the other checks of its problem cannot work without them either.
+        asks_for_facts (bool): whether its values are the very facts of the graph.
+        after (dict): what this rests on, in order: the number of a problem or a check, and which
+            of its values; ANY of them, or none where only an error there leads to one here.
+        operation (str): the operation that is asked, if it is one; who does not use it is not
+            affected by it.
     """
 
-    def __init__(self, problem, name, points, plan, swap):
+    def __init__(self, problem, name, points, plan, swap, after, operation):
         self.problem = problem
         self.number = f"{problem}.{1 + sum(c.problem == problem for c in CHECKS)}"
         self.name = name
@@ -66,16 +70,15 @@ class Check:
         self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
         self.unscored = getattr(plan, "unscored", ())
-        self.carries = getattr(plan, "carries", ())
-        self.basic = getattr(plan, "basic", False)
+        self.asks_for_facts = getattr(plan, "asks_for_facts", False)
+        self.after = after
+        self.operation = operation
         scenario = textwrap.dedent(inspect.getsource(plan.scenario))
         for old, new in swap.items():
             scenario = scenario.replace(old, new)
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
-        self.words = {node.id if isinstance(node, ast.Name) else node.attr
-                      for node in ast.walk(ast.parse(scenario))
-                      if isinstance(node, (ast.Name, ast.Attribute))}
-        bring = f"bring({sorted(self.words & set(helpers.PLACES))!r})"
+        names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
+        bring = f"bring({sorted(names & set(helpers.PLACES))!r})"
         self.source = "\n\n".join([inspect.getsource(helpers), bring, scenario,
                                    "scenario = answering(scenario)\n"])
         self.observed = "\n\n".join([inspect.getsource(helpers), inspect.getsource(observer),
@@ -83,7 +86,9 @@ class Check:
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):
-            return self.reference(formulas, **inputs)
+            values = self.reference(formulas, **inputs)
+        return {name: np.asarray(value) if isinstance(value, np.number) else value
+                for name, value in values.items()}
 
     def scored(self, expected):
         return [name for name in expected if name not in self.advice and name not in self.unscored]
@@ -106,7 +111,7 @@ def title(number, text):
     TITLES[number] = text
 
 
-def check(problem, name, points, swap={}):
+def check(problem, name, points, swap=(), after=(), operation=""):
     """Class decorator: makes a check of a class with inputs, scenario and reference.
 
     ``points`` is a number, or a dict from the names of values to what each is worth; ``swap``
@@ -116,7 +121,7 @@ def check(problem, name, points, swap={}):
         raise ValueError(f"problem {problem} is graded by hand (homework.py): it has no checks")
 
     def add(plan):
-        CHECKS.append(Check(problem, name, points, plan, swap))
+        CHECKS.append(Check(problem, name, points, plan, dict(swap), dict(after), operation))
         return plan
     return add
 

@@ -2,13 +2,14 @@
 
 The first that fits is told, in this order:
 
-1. a failed check of an earlier problem that must lead to this failure: fix that first;
+1. a check that this one rests on (its ``after``) and that failed: fix that first;
 2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
 4. another fact;
 5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
-6. a failed check of the same problem, which may be the cause.
+6. a failed check of the same problem, which may be the cause;
+7. the sandbox, where operations of the student's own are in the graph.
 
 A formula is needed for none of this, only the AnswerKey.
 """
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judging.checks import alike, same, wrong_values
+from judging.checks import ANY, alike, same, wrong_values
 
-OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
+OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
+GIVEN = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")
+NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
 SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
@@ -43,27 +46,73 @@ def explain(check, inputs, key, answer, facts, failed):
     failure = answer.failure
     if failure and failure.kind == "not written":
         return None  # as the report says
-    first = fix_first(check, answer, facts, failed)
-    fact = fact_of(FACTS, facts, failure)
+    if failed_alike(failure, [result for result in failed if not result.is_knock_on]):
+        return None
+    first = first_to_fix(check, used_by(answer, facts), failed)
     if first:
-        told = fact if check.problem == "1.2" else None
+        told = fact_of(FACTS, facts, failure) if first.startswith(check.problem + ".") else None
         return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
-    related = {check.problem, "2.3"} if check.problem == "2.6" else {check.problem}
-    before = [result.check for result in failed if result.check.problem in related]
-    if failure:
-        found = fact or (not before and error(failure))
-    else:
-        off = wrong_values(check, key.expected, answer.values)
-        single, pairs = known(check, key, answer.values)
-        asked = check.words >= {"is_leaf", "grad_fn"}  # for these very facts
-        broken = None if asked else fact_of(BREAK_ANY_GRAPH, facts)
-        found = (broken or only(single, 1) or fact or only(single, 2)
-                 or relation(inputs, key, answer.values, off)
-                 or numbers_in(off, answer.values) > 3 and only(pairs, 2))
+    before = [result.check for result in failed if result.check.problem == check.problem]
+    found = (of_a_failure(failure, facts, before) if failure else
+             of_values(check, inputs, key, answer.values, facts))
     if not found and before:
-        return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                           "the cause.")
-    return found or None
+        found = Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
+                            "the cause.")
+    if not found and not failure:
+        changed = [text for name, text in check.advice.items() if answer.values.get(name) is False]
+        found = Explanation(None, changed[0]) if changed else look_into_the_sandbox(facts)
+    return found
+
+
+def first_to_fix(check, used, failed):
+    """What failed before and leads to this failure: the number in the check's ``after``."""
+    for number, values in check.after.items():
+        for result in failed:
+            asked = result.check
+            if number in (asked.number, asked.problem) and asked is not check \
+                    and (not asked.operation or asked.operation in used) \
+                    and (result.answer.failure or values is ANY or set(values) & set(result.off)):
+                return number
+    return None
+
+
+def failed_alike(failure, failed):
+    """Whether a check before fell by the same error at the same place: neither is the cause."""
+    return bool(failure and failure.place) and any(
+        result.answer.failure == failure for result in failed)
+
+
+def used_by(answer, facts):
+    """The operations that a scenario used, or wanted to."""
+    wanted = re.match(r"unsupported operand type\(s\) for (\S+):",
+                      answer.failure.message if answer.failure else "")
+    return {fact[1] for fact in facts if fact[0] == "uses"} | {
+        OPERATORS.get(wanted.group(1)) if wanted else None}
+
+
+def of_a_failure(failure, facts, before):
+    if failure.kind == "circular":
+        return Explanation("circular import", f"{failure.file or 'A file'} imports what imports it "
+                           "again: import the module instead of a name from it, or import it in "
+                           "the function that needs it.")
+    return fact_of(FACTS, facts, failure) or (None if before else error(failure))
+
+
+def of_values(check, inputs, key, values, facts):
+    off = wrong_values(check, key.expected, values)
+    single, pairs = known(check, key, values)
+    broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, facts)
+    return (broken or only(single, 1) or fact_of(FACTS, facts) or only(single, 2)
+            or relation(inputs, key, values, off)
+            or (only(pairs, 2) if numbers_in(off, values) > 3 else None))
+
+
+def look_into_the_sandbox(facts):
+    own = sorted({fact[1] for fact in facts if fact[0] == "uses"} - set(GIVEN))
+    if not own:
+        return None
+    return Explanation(None, f"Nothing known fits. python3 sandbox.py compares the gradients of "
+                       f"each operation ({', '.join(own)[:60]}) with differences of its forward.")
 
 
 def only(mistakes, most):
@@ -95,44 +144,6 @@ def numbers_in(off, values):
 def fits(check, wrong, values):
     return all(name in values and alike(values[name], wrong[name])
                for name in wrong if name not in check.advice)
-
-
-# ---- what must fail because something else does
-
-def fix_first(check, answer, facts, failed):
-    """The problem or check that failed before and leads to this failure, or None."""
-    used = {fact[1] for fact in facts if fact[0] == "uses"}
-    failing = {result.check.problem for result in failed}
-    for name, (problem, symbol) in OPERATIONS.items():
-        operand = answer.failure and (f"unsupported operand type(s) for {symbol}:"
-                                      in answer.failure.message)
-        wrong = any(result.check.problem == problem and (
-            "backward" in check.words or result.answer.values is None
-            or {"forward", f"a {symbol} b"} & set(result.off)) for result in failed)
-        if wrong and problem != check.problem and (name in used or operand):
-            return problem
-    if check.problem.startswith("1.1"):  # the operator shows what the function does
-        return next((result.check.number for result in failed
-                     if result.check.problem == check.problem and "forward" in result.off), None)
-    for result in failed:
-        inside = check.problem == "1.2" and not result.check.basic
-        if result.check.problem == "1.2" and not inside and leads_on(result, check):
-            return result.check.number
-    if "2.1" in failing and check.problem != "2.1" and check.words & {"linear", "Sequential"}:
-        return "2.1"
-    return None
-
-
-def leads_on(result, check):
-    """Whether what failed in 1.2 must lead to a failure in a check of the layers."""
-    raised = result.answer.values is None
-    carries = result.check.carries
-    if check.words & {"grad", "backward"} and any("is an array" in name for name in result.off):
-        return True
-    if "backward" in check.words:
-        return bool(carries) and (raised or bool(set(carries) & set(result.off)))
-    return (raised and bool(carries) and "grad" not in check.words
-            and "backward" not in result.check.words)
 
 
 # ---- facts of the graph
@@ -215,6 +226,8 @@ def _broadcast(name):
 
 # ---- errors
 
+ARRAY = ("There is an array where a Tensor should be, and the .data of an array is a memoryview: "
+         "gradients, running estimates and what is saved are Tensors, Tensor(...).")
 ERRORS = [  # the exception's type and message, a word of the line where it fell, and what to say
     ("TypeError", r"unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'", "",
      "Tensors have no operator {0} yet: it is a method of Tensor (__sub__ for -, __mul__ for *, "
@@ -234,6 +247,8 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
      "There is None where a Tensor should be: is a return missing in what makes it?"),
     ("TypeError", r"unsupported operand .*'NoneType'", "",
      "There is None where a Tensor should be: is a return missing in what makes it?"),
+    ("AttributeError", r"'memoryview' object", "", ARRAY),
+    ("TypeError", r"(?:unsupported operand|bad operand) .*'memoryview'", "", ARRAY),
     ("TypeError", r"bad operand type for unary -: 'Tensor'", "",
      "Tensors have no minus sign in front: with Tensors write a - b; in an operation compute with "
      "arrays, such as -grad_output.data."),

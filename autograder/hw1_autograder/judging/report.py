@@ -18,18 +18,20 @@ MORE = "... "  # at the start of a line that goes on: a submission's words never
 class Printer:
     """Prints for a person: in colour on a terminal, unless NO_COLOR is set.
 
-    ``options`` are the command's own, which the line that runs a check again repeats; None
-    where the reader is not who gave the command.
+    Args:
+        options (list of str or None): the command's own, which the line that runs a check again
+            repeats; None where the reader is not who gave the command.
     """
 
     def __init__(self, options=()):
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        lead = ("again, print() and pdb work" if options is not None else
-                "at home, on other numbers, where print() and pdb work")
+        lead = ("to run it alone, with print() and a debugger" if options is not None else
+                "at home, on other numbers, with print() and a debugger")
         self.again = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
                                "--again"])
         self.problem = None
-        self.last_failure = None
+        self.failures = []  # that were shown
+        self.told = {}  # what was said of a failure, and the check where it was
 
     def paint(self, text, code):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -47,27 +49,34 @@ class Printer:
 
     def explain(self, result):
         """What ran, on what, what came of it, what it printed, and what went wrong."""
-        failure = result.answer.failure
-        if result.explanation and result.explanation.knock_on:
-            self._lines(["=> " + result.explanation.message])
+        failure, explanation = result.answer.failure, result.explanation
+        if result.is_knock_on:
+            self._lines(["=> " + explanation.message])
             return
-        if failure and failure.kind == "not written":
-            self._lines(_wrapped("not written yet: " + failure.message, most=1))
+        if result.not_written:
+            said = explanation.message if explanation else failure.message
+            self._lines(_wrapped("not written yet: " + said, most=1 if failure else 3))
             return
-        if failure and failure.place and failure == self.last_failure:
+        if failure and failure.place and failure in self.failures:
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
-        self.last_failure = failure
+        self.failures.append(failure)
         if failure and failure.kind == "syntax" or (
-                result.explanation and not result.explanation.id):  # another may be the cause
+                explanation and not explanation.id):  # another may be the cause
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
         else:
             self._details(result)
-        if result.explanation:
-            self._lines(_wrapped("=> " + result.explanation.message, most=5))
+        if explanation:
+            self._lines(_wrapped(f"=> {self._once(explanation.message, result.check.number)}",
+                                 most=5))
         self._lines([f"{self.again} {result.check.number}"])
         print()
+
+    def _once(self, message, number):
+        """A message, or where it was told before."""
+        before = self.told.setdefault(message, number)
+        return message if before == number else f"the same as said of {before}."
 
     def _details(self, result):
         for line in result.check.shown.split("\n"):
@@ -115,7 +124,9 @@ def entry(result):
             "out_of": result.check.points, "passed": result.passed, "message": result.message,
             "mistake": result.explanation.id if result.explanation else None}
     failure = result.answer.failure
-    if failure:
+    if result.not_written:
+        made.update(kind="not written", mistake=None)
+    elif failure:
         made["kind"] = failure.kind
     if failure and failure.place:
         at = failure.began or failure.place
@@ -149,11 +160,38 @@ def conclude(results, summary, printer):
         print(f"        not autograded: 0 of {points} here, so that {out_of - points}/{out_of} is "
               f"a full score;\n        {homework.BY_HAND_HOW}")
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
-    failed = [r for r in results if not r.passed and r.check.points]
-    if failed:
-        check, failure = failed[0].check, failed[0].answer.failure
-        first = f"{check.name} (handout, section {check.problem})"
-        if failure and failure.kind == "syntax":
-            first = textwrap.shorten("; ".join(failure.lines), 150)
-        print(textwrap.fill(f"First fix: {first}", 80))
+    failed = [result for result in results if not result.passed]
+    if any(result.check.points for result in failed):
+        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80))
     print()
+
+
+def first_to_fix(failed):
+    """What several problems fail by, if there is such a thing; else the first failed check."""
+    causes = {}
+    for result in failed:
+        key, text = cause_of(result)
+        if key:
+            causes.setdefault(key, (text, set()))[1].add(result.check.problem)
+    text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))
+    if len(problems) > 1:
+        return text
+    first = next(result for result in failed if result.check.points)
+    failure = first.answer.failure
+    if failure and failure.kind == "syntax":
+        return textwrap.shorten("; ".join(failure.lines), 150)
+    return f"{first.check.name} (handout, section {first.check.problem})"
+
+
+def cause_of(result):
+    """What may make several checks fail, as a key that is the same for them, and in words."""
+    failure, explanation = result.answer.failure, result.explanation
+    if result.not_written or result.is_knock_on:
+        return None, ""
+    if explanation and (explanation.id or "").startswith(("graph: ", "circular")):
+        return explanation.message, explanation.message
+    if not failure or not failure.place:
+        return None, ""
+    late = failure.kind == "late"  # then the line is any of the loop's
+    key = (failure.kind, failure.type, failure.file, None if late else failure.line)
+    return key, f"{failure.place} ({textwrap.shorten(failure.lines[0], 120)})"

@@ -39,8 +39,8 @@ WARNINGS = {
                "one fails the check (handout, Directions)",
     "missing": "{} is imported, which is not installed here; using it fails the check",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
-SIGNALS = {signal.SIGSEGV: "a segmentation fault", signal.SIGKILL: "it was killed",
-           signal.SIGXCPU: "it used too much processor time"}
+SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed",
+           "SIGXCPU": "it used too much processor time"}
 _count = itertools.count()
 
 
@@ -296,8 +296,9 @@ def _how_it_ended(reply):
         kind = reply["end"] if reply["end"] in ENDS else "lost"
         return Failure(kind, ENDS[kind])
     if status & 127:
-        signal_name = SIGNALS.get(status & 127, f"signal {status & 127}")
-        return Failure("died", f"its process died: {signal_name}")
+        name = next((one.name for one in signal.Signals if one == status & 127),
+                    f"signal {status & 127}")
+        return Failure("died", f"its process died: {SIGNALS.get(name, name)}")
     return Failure("ended", f"its process ended without an answer (exit code {status >> 8})")
 
 

@@ -78,8 +78,7 @@ def first_to_fix(check, used, failed):
 
 def failed_alike(failure, failed):
     """Whether a check before fell by the same error at the same place: neither is the cause."""
-    return bool(failure and failure.place) and any(
-        result.answer.failure == failure for result in failed)
+    return bool(failure) and any(failure.is_like(result.answer.failure) for result in failed)
 
 
 def used_by(answer, facts):

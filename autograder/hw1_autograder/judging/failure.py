@@ -58,6 +58,11 @@ class Failure:
     def is_exception(self):
         return bool(self.type)
 
+    def is_like(self, other):
+        """Whether another fell by the same error at the same place, however it came there."""
+        return bool(other and self.file) and (self.kind, self.type, self.file, self.line) == (
+            other.kind, other.type, other.file, other.line)
+
     @property
     def lines(self):
         """What a report says: what happened, the line that began it, and where it fell."""

@@ -57,7 +57,7 @@ class Printer:
             said = explanation.message if explanation else failure.message
             self._lines(_wrapped("not written yet: " + said, most=1 if failure else 3))
             return
-        if failure and failure.place and failure in self.failures:
+        if failure and any(map(failure.is_like, self.failures)):
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
         self.failures.append(failure)
@@ -188,10 +188,12 @@ def cause_of(result):
     failure, explanation = result.answer.failure, result.explanation
     if result.not_written or result.is_knock_on:
         return None, ""
-    if explanation and (explanation.id or "").startswith(("graph: ", "circular")):
+    if explanation and (explanation.id or "").startswith("graph: "):
         return explanation.message, explanation.message
     if not failure or not failure.place:
         return None, ""
     late = failure.kind == "late"  # then the line is any of the loop's
     key = (failure.kind, failure.type, failure.file, None if late else failure.line)
+    if failure.kind == "circular" and explanation:
+        return key, explanation.message
     return key, f"{failure.place} ({textwrap.shorten(failure.lines[0], 120)})"

@@ -105,8 +105,11 @@ FIRST = {
                                                          "        output = cls")),
     "an import in a circle": ("mytorch/autograd_engine.py imports what imports it again",
                               SLIPS["an import of Tensor on top"][2]),
-    "one operation": ("F.Sub, forward and backward (handout, section 1.1.1)",
-                      (F, "return tensor.Tensor(a.data - b.data)", "return a.data - nobody")),
+    "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
+                               (F, "return tensor.Tensor(a.data - b.data)",
+                                "return a.data - nobody")),
+    "a sign in an operation": ("F.Sub, forward and backward (handout, section 1.1.1)",
+                               (F, "sub_b = -grad_output.data", "sub_b = grad_output.data")),
 }
 
 

@@ -118,7 +118,7 @@ class Worker:
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
-        self.order, self.stand_ins = 0, []
+        self.stand_ins = []
         self.late, self.longest, self.took = 0, 0., 0.
         self._stop()
         self._start()
@@ -127,21 +127,12 @@ class Worker:
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
         request = {"source": source,
                    "inputs": {name: encode(value) for name, value in inputs.items()}}
-        first, orders = None, [self.order]
         while True:
             answer, error = self._ask(request)
-            first = first or answer
             package = error.get("missing")
-            if package and package not in self.stand_ins and len(self.stand_ins) < MOST_STAND_INS:
-                self.stand_ins.append(package)
-                first = None
-            elif error.get("circular"):
-                self.order = (self.order + 1) % 3
-                if self.order in orders:
-                    return first
-                orders.append(self.order)
-            else:
+            if not package or package in self.stand_ins or len(self.stand_ins) == MOST_STAND_INS:
                 return answer
+            self.stand_ins.append(package)
 
     def _ask(self, request):
         """The Answer to a request, and the error in it, as a dict."""
@@ -151,7 +142,7 @@ class Worker:
                                           f"{self.took:.0f} seconds together")), {}
         if self.late >= 2:  # enough was waited for
             seconds = min(seconds, max(seconds / 12, 4 * self.longest))
-        request.update(seconds=seconds, order=self.order, stand_ins=self.stand_ins)
+        request.update(seconds=seconds, stand_ins=self.stand_ins)
         if self.process is None:
             self._start()
         started = time.monotonic()

@@ -86,8 +86,12 @@ def operator_is_in_the_graph():
 def ask_of_operation(number, name, symbol, each):
     """The checks of one operation, where each value is worth ``each``."""
     swap = {"Sub": name, "a - b": f"a {symbol} b"}
-    forward, gradients, output = name.lower(), name.lower() + "_gradients", swap["a - b"]
-    in_graph = f"{output} is in the graph, as a + b is"
+    ask_of_function(number, name, each, swap)
+    ask_of_operator(number, name, each, swap)
+
+
+def ask_of_function(number, name, each, swap):
+    forward, gradients = name.lower(), name.lower() + "_gradients"
 
     @check(number, f"F.{name}, forward and backward",
            {"forward": each, "gradient for a": each, "gradient for b": each}, swap,
@@ -120,6 +124,11 @@ def ask_of_operation(number, name, symbol, each):
                     "gradient for a": grad_a, "gradient for b": grad_b,
                     "the gradients are Tensors": True,
                     "a, b and grad_output are as they were": True}
+
+
+def ask_of_operator(number, name, each, swap):
+    output = swap["a - b"]
+    in_graph = f"{output} is in the graph, as a + b is"
 
     @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap,
            {f"{number}.1": ("forward",)}, operation=name)  # the operator shows what it does

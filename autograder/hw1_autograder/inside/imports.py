@@ -9,7 +9,7 @@ Each part is there for a row of ``test_right_solutions.py``: ``Absent`` and ``pr
 "packages that are not here are imported" and "plots and statistics are imported", ``Nicknames``
 for "the folder mytorch is on the path", ``rename_conversions`` for "float() and int() of arrays
 with one element", ``OLD_NAMES`` for "types and functions of NumPy 1.18", ``first_imports`` for
-"functional imports the class Tensor".  ``compiled`` halves the time of grading.
+"functional imports the class Tensor".  ``compiled`` saves a quarter of the time of grading.
 """
 
 import ast

@@ -1,7 +1,8 @@
 """The submission's side of the grader: a process that carries out checks.
 
 The grader starts it as ``python -c <this text> <settings> <the texts of imports.py and
-describe.py>``, behind a wall if it can (``wall.py``).  It reads one request a line (JSON) from standard input.  For each
+describe.py>``, behind a wall if it can (``wall.py``).
+It reads one request a line (JSON) from standard input.  For each
 it forks a child, which imports the submission, runs one scenario and writes what came of it
 into a pipe; this process itself never imports it.  Behind the wall every child has process
 numbers, scratch and shared memory of its own, which go with it.

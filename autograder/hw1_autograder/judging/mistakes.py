@@ -75,20 +75,20 @@ def key_of(check, inputs):
 
 
 def known_mistakes(check, inputs, expected):
-    """Yield a KnownMistake for each mistake that leads to other values; then for each pair of them."""
-    found = []
+    """Yield a KnownMistake for each mistake that leads to other values; then for each pair."""
+    found, where = [], f" Handout {check.problem}."
     for mistake in MISTAKES:
         if (check.problem + ".").startswith(mistake.problem + "."):
             values = values_of(check, inputs, expected, mistake.variants)
             if values:
                 found.append(mistake)
-                yield KnownMistake(mistake.id, f"{mistake.message} Handout {check.problem}.", values)
+                yield KnownMistake(mistake.id, mistake.message + where, values)
     for one, other in combinations(found, 2):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)
         if values:
-            yield KnownMistake(f"{one.id}+{other.id}", f"Two mistakes: {one.message} {other.message} "
-                        f"Handout {check.problem}.", values)
+            yield KnownMistake(f"{one.id}+{other.id}",
+                               f"Two mistakes: {one.message} {other.message}{where}", values)
 
 
 def values_of(check, inputs, expected, variants):

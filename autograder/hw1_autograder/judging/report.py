@@ -151,7 +151,7 @@ def report(results, whole, seed, isolation):
 
 
 def conclude(results, summary, printer):
-    """The end of a run: warnings, a note on the problem graded by hand, the total and the first thing to fix."""
+    """Print the end of a run: warnings, what is graded by hand, the total, what to fix first."""
     for text in summary["warnings"]:
         print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
     if homework.BY_HAND in summary["scores"]:

@@ -26,8 +26,8 @@ from graded import (
     results_of_all,
     variant,
 )
-from judging import report
-from judging.checks import CHECKS, check
+from judging import checks, report
+from judging.checks import CHECKS
 from outside import client
 
 RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
@@ -137,7 +137,7 @@ def test_what_a_report_shows_of_a_check_is_short(check):
 def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined():
     before = list(CHECKS)
     with pytest.raises(ValueError, match="graded by hand"):
-        check(homework.BY_HAND, "a check", 5)(object)
+        checks.check(homework.BY_HAND, "a check", 5)(object)
     assert CHECKS == before
 
 

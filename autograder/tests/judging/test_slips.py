@@ -64,7 +64,8 @@ SLIPS = {
     "a fixed learning rate": (["2.3.1"], "fixed learning rate", (SGD, "self.lr *", "0.01 *")),
     "momentum not begun": (["2.6"], "all velocities in self.momentums are 0",
                            (SGD, "if self.momentum == 0:", "if True:")),
-    "@ for *": (["1.1.2.1"], "the matrix product a @ b", (F, "a.data * b.data)", "a.data @ b.data)")),
+    "@ for *": (["1.1.2.1"], "the matrix product a @ b",
+                (F, "a.data * b.data)", "a.data @ b.data)")),
     "saved in another order": (["1.1.3"], "saved in another order than they are unpacked",
                                (F, "        ctx.save_for_backward(a, b)\n"
                                 "        return tensor.Tensor(a.data / b.data)",

@@ -300,8 +300,9 @@ class ContextManager:
 
     def save_for_backward(self, *tensors):
         """Keep the arrays that these Tensors hold now: a later assignment to .data does no harm."""
-        for tensor in tensors:
-            if not hasattr(tensor, "grad_fn"):
-                raise TypeError(f"save_for_backward takes Tensors, got {type(tensor).__name__}; "
-                                "other values are set as attributes of ctx")
-        self.saved_tensors += tuple([tensor.detach() for tensor in tensors])
+        try:
+            self.saved_tensors += tuple([tensor.detach() for tensor in tensors])
+        except AttributeError:
+            got = ", ".join(type(tensor).__name__ for tensor in tensors)
+            raise TypeError(f"save_for_backward takes Tensors, got {got}; other values are set as "
+                            "attributes of ctx") from None

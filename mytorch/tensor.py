@@ -43,9 +43,7 @@ class Tensor:
     """
 
     def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
-        if isinstance(data, np.floating):  # what arithmetic on 0-d arrays makes
-            data = np.array(data)
-        elif type(data) is not np.ndarray or data.dtype.kind not in "fiub":
+        if type(data) is not np.ndarray or data.dtype.kind not in "fiub":
             data = _as_array(data)
         if requires_grad is not False or is_leaf is not True or is_parameter is not False:
             _check_flags(requires_grad, is_leaf, is_parameter)
@@ -120,7 +118,10 @@ class Tensor:
 
     def detach(self):
         """A leaf of its own with the same array, outside the graph."""
-        return Tensor(self.data)
+        twin = Tensor.__new__(Tensor)  # in a third of the constructor's time (benchmark: chain)
+        twin.data, twin.requires_grad, twin.is_leaf = self.data, False, True
+        twin.grad_fn, twin.grad, twin.is_parameter = None, None, False
+        return twin
 
     def copy(self, **flags):
         """A leaf of its own with a copy of the array; ``flags`` as for the constructor."""
@@ -364,6 +365,8 @@ def _check_flags(requires_grad, is_leaf, is_parameter):
 
 
 def _as_array(data):
+    if isinstance(data, np.floating):  # what arithmetic on 0-d arrays makes
+        return np.array(data)
     if isinstance(data, Tensor):
         raise TypeError("the data of a Tensor is an array, got a Tensor; copy() makes a new one")
     try:

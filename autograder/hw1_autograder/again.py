@@ -1,52 +1,85 @@
-"""Runs one check again in this process, where print() and a debugger work.
+"""Runs a check again in this process, where print() and a debugger work.
 
     ./grade.sh 1 --again 2.4.3
 
 The scenario, its inputs and what is expected are those of the report, and so are the numbers.
 """
 
+import _thread
 import linecache
 import os
 import random
 import sys
+import threading
 import traceback
 
 import numpy as np
 
-from inside import imports
+from inside import describe, imports
 from judging.checks import difference, same
 from judging.report import shown_inputs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def run_again(check, inputs, key, root):
-    """Run the scenario of a check on the submission in the folder ``root``; print what comes."""
-    imports.compiled.update(imports.look_through(root)["compiled"])  # as the worker does
-    imports.install(root, [])
-    np.random.seed(0)
-    random.seed(0)
-    sys.path.insert(0, root)
-    print(f"{check.number} {check.name} (run as you, without a wall)")
+def run_again(check, inputs, key, root, seconds):
+    """Run the scenario of a check on the submission in the folder ``root``; print what comes.
+
+    After ``seconds`` it is interrupted, unless a debugger is at work.
+    """
+    prepare(root)
+    print(f"{check.number} {check.name} (run here, with your own rights)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs) + "\n")
+    watch = threading.Timer(seconds, interrupt, [seconds])
+    watch.daemon = True
+    watch.start()
     try:
         values = scenario_of(check)(**{name: np.copy(value) if isinstance(value, np.ndarray)
                                        else value for name, value in inputs.items()})
     except (Exception, KeyboardInterrupt) as error:  # Ctrl-C shows where an endless loop is
-        told = traceback.TracebackException.from_exception(error)
-        told.stack[:] = [frame for frame in told.stack  # not importlib's and the grader's own
-                         if frame.filename.startswith((root + os.sep, "<check"))
-                         and not frame.filename.startswith(HERE)]
-        print("".join(told.format()), end="")
-        return
-    print()
-    for name, expected in key.expected.items():
-        if same(values[name], expected):
+        tell(error, root)
+    else:
+        print()
+        compare(key.expected, values)
+    finally:
+        watch.cancel()
+
+
+def prepare(root):
+    """Meet imports and random numbers as the worker does."""
+    if root not in sys.path:
+        imports.compiled.update(imports.look_through(root)["compiled"])
+        imports.install(root, [])
+        sys.path.insert(0, root)
+    np.random.seed(0)
+    random.seed(0)
+
+
+def interrupt(seconds):
+    if "pdb" not in sys.modules:
+        print(f"after {seconds:g} seconds it has not ended; it is interrupted here:", flush=True)
+        _thread.interrupt_main()
+
+
+def tell(error, root):
+    """Print the traceback, without importlib's lines and the grader's own."""
+    told = traceback.TracebackException.from_exception(error)
+    told.stack[:] = [frame for frame in told.stack
+                     if frame.filename.startswith((root + os.sep, "<check"))
+                     and not frame.filename.startswith(HERE)]
+    print("".join(told.format()), end="")
+    if isinstance(error, RecursionError):
+        print(describe.describe(error, root, {})["message"])
+
+
+def compare(expected, values):
+    for name, right in expected.items():
+        if same(values[name], right):
             print(f"{name}: as expected")
         else:
-            print("\n".join(difference(name, values[name], expected)))
-            print("    expected", np.array2string(np.asarray(expected), prefix="    expected "))
+            print("\n".join(difference(name, values[name], right)))
+            print("    expected", np.array2string(np.asarray(right), prefix="    expected "))
             print("    got     ", np.array2string(np.asarray(values[name]), prefix="    expected "))
 
 

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import sys
 import zlib
@@ -25,18 +24,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:  # as with python -I
     sys.path.insert(0, HERE)
 
+import homework  # noqa: E402
 import test_autograd  # noqa: E402,F401 (its checks register themselves)
 import test_mlp  # noqa: E402,F401
 from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
-from judging.explain import explain, read_facts  # noqa: E402
-from judging.mistakes import key_of  # noqa: E402
+from judging.explain import NOT_WRITTEN, explain, read_facts  # noqa: E402
+from judging.mistakes import ANY_SEED, key_of  # noqa: E402
 from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
 from outside.client import Worker, one_line  # noqa: E402
 from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-SEED = 11785
+SEED = homework.SEED
+RANDOM = "random"
+ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class Result:
@@ -55,7 +57,7 @@ class Result:
         self.explanation = None
         self.advice = []
         if answer.values is None:
-            self.off, self.points, self.lines = [], 0, answer.problem.split("\n")
+            self.off, self.points, self.lines = [], 0, answer.failure.lines
         else:
             self.advice = [advice for name, advice in check.advice.items()
                            if answer.values.get(name) is not True]
@@ -67,6 +69,17 @@ class Result:
         if len(self.off) > 2:
             self.lines.append("also off: " + ", ".join(self.off[2:]))
         self.passed = not self.lines
+
+    @property
+    def not_written(self):
+        """Whether what is asked was not begun: then nothing is wrong with it yet."""
+        failure, explanation = self.answer.failure, self.explanation
+        return bool(failure and failure.kind == "not written"
+                    or explanation and explanation.id == NOT_WRITTEN)
+
+    @property
+    def is_knock_on(self):
+        return bool(self.explanation and self.explanation.knock_on)
 
     @property
     def message(self):
@@ -96,24 +109,25 @@ def grade(worker, root, checks, seed):
 
 def observe(worker, check, inputs, answer):
     """What there is to see of the graph when a scenario that fails runs once more."""
-    if answer.values is None and not re.match(r"[A-Z]\w*:", answer.problem):
-        return []  # no error of Python's: it took too long, died or broke a rule
+    if answer.failure and not answer.failure.is_exception:
+        return []  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
 
 
 def arguments():
     parser = argparse.ArgumentParser(
         prog="./grade.sh 1",
-        description="Score a submission on problems 1.1 to 2.6 of homework 1 part 1.")
+        description=f"Score a submission on the problems of {homework.TITLE}.")
+    parser.add_argument("numbers", nargs="*", metavar="N",
+                        help="only this problem or check, such as 2.4 or 2.4.3")
+    parser.add_argument("--problem", action="append", default=[], metavar="N", help="the same")
     parser.add_argument("--submission", default=REPOSITORY, metavar="DIR_OR_TAR",
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
-    parser.add_argument("--problem", action="append", default=[], metavar="N",
-                        help="only this problem, such as 2.4; may be given several times")
-    parser.add_argument("--again", metavar="CHECK",
-                        help="run only this check, such as 2.4.3, in this process, where print() "
-                             "and a debugger work")
-    parser.add_argument("--seed", type=seed, default=SEED, help="what the random inputs are drawn "
-                        "from, a number or 'random' (default: %(default)s)")
+    parser.add_argument("--again", metavar="N",
+                        help="run only this check or problem, in this process, where print() and "
+                             "a debugger work")
+    parser.add_argument("--seed", type=seed, help="what the random inputs are drawn from, a number "
+                        f"or 'random' (default: {SEED} for this folder, else random)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
     parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
@@ -123,43 +137,59 @@ def arguments():
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:
         parser.error("--timeout must be above 0 and at most 3600")
-    numbers = [check.number for check in CHECKS]
-    if options.again and options.again not in numbers:
-        parser.error(f"--again takes one of {', '.join(numbers)}")
-    options.checks = [check for check in CHECKS if not options.problem or any(
-        check.problem == n or check.problem.startswith(n + ".") for n in options.problem)]
-    for n in options.problem:
-        if not any(c.problem == n or c.problem.startswith(n + ".") for c in CHECKS):
-            parser.error(f"problem {n} is not scored here; these are: {', '.join(TITLES)}")
+    wanted = options.numbers + options.problem
+    options.whole = not wanted
+    options.checks = [check for check in CHECKS if not wanted
+                      or any(is_part(check, number) for number in wanted)]
+    for number in wanted + [options.again] * bool(options.again):
+        if not any(is_part(check, number) for check in CHECKS):
+            parser.error(f"{number} is not scored here; these are: {', '.join(TITLES)}")
+    settle_the_seed(options)
     return options
+
+
+def is_part(check, number):
+    """Whether a check is the one of this number, or belongs to the problem of this number."""
+    return (check.number + ".").startswith(number + ".")
 
 
 def seed(text):
     """A seed from the command line; 'random' draws one."""
-    number = random.SystemRandom().randrange(10 ** 6) if text == "random" else int(text)
-    if number < 0:
+    number = None if text == "random" else int(text)
+    if number is not None and number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
-    return number
+    return number if number is not None else RANDOM
+
+
+def settle_the_seed(options):
+    """Draw the seed where that was wanted, and for any submission that is not in this folder."""
+    options.own = os.path.realpath(options.submission) == os.path.realpath(REPOSITORY)
+    wanted = options.seed
+    if wanted is None:
+        wanted = SEED if options.own or options.again or not ANY_SEED else RANDOM
+    options.drawn = wanted == RANDOM
+    options.seed = random.SystemRandom().randrange(10 ** 6) if options.drawn else wanted
 
 
 def to_repeat(options):
     """The options without which a check would run on something else.
 
-    None where the seed was drawn: then a platform grades, whose reader has it all elsewhere.
+    None where the seed was drawn, or where the code is somebody else's: then a teacher or a
+    platform grades, and who reads it has it all elsewhere.
     """
-    if "random" in sys.argv:
+    if options.drawn or not options.own:
         return None
-    given = ([] if options.submission == REPOSITORY
-             else ["--submission", os.path.abspath(options.submission)])
-    return given + ([] if options.seed == SEED else ["--seed", str(options.seed)])
+    return [] if options.seed == SEED else ["--seed", str(options.seed)]
 
 
 def again(options):
-    """Run one check again in this process; the exit code."""
-    check = next(check for check in CHECKS if check.number == options.again)
-    inputs = inputs_of(check, options.seed)
+    """Run a check again in this process, or all of a problem; the exit code."""
     with opened(options.submission) as root:
-        run_again(check, inputs, key_of(check, inputs), os.path.abspath(root))
+        for check in CHECKS:
+            if is_part(check, options.again):
+                inputs = inputs_of(check, options.seed)
+                run_again(check, inputs, key_of(check, inputs), os.path.abspath(root),
+                          options.timeout)
     return 0
 
 
@@ -187,7 +217,7 @@ def run(options, printer):
                 if not options.json:
                     raise
                 silence()  # the report is still wanted
-        summary = report(results, whole=not options.problem)
+        summary = report(results, options.whole, options.seed, worker.isolation)
         if options.json:
             with open(options.json, "w") as file:
                 json.dump(summary, file, indent=1)
@@ -200,12 +230,12 @@ def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
     options = arguments()
-    if not hasattr(os, "fork"):
-        print("the autograder needs Linux, macOS or WSL", file=sys.stderr)
+    if not hasattr(os, "fork") and not options.again:
+        print("the autograder needs Linux, macOS or WSL; --again works here", file=sys.stderr)
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    for number in [getattr(signal, name, signal.SIGTERM) for name in ENDING]:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
     try:

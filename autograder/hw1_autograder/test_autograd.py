@@ -9,7 +9,7 @@ marked ``@formula``.  Nothing here sees the submission's objects.
 
 import numpy as np
 
-from judging.checks import check, formula, problem
+from judging.checks import ANY, check, formula, title
 
 
 def numbers(rng, *shape):
@@ -26,10 +26,10 @@ def positive(rng, *shape):
 
 # ---- 1.1 Basic operations: four times the same two checks
 
-problem("1.1.0", "Addition (given)")
-problem("1.1.1", "Element-wise subtraction")
-problem("1.1.2", "Element-wise multiplication")
-problem("1.1.3", "Element-wise division")
+title("1.1.0", "Addition (given)")
+title("1.1.1", "Element-wise subtraction")
+title("1.1.2", "Element-wise multiplication")
+title("1.1.3", "Element-wise division")
 
 
 @formula
@@ -86,29 +86,52 @@ def operator_is_in_the_graph():
 def ask_of_operation(number, name, symbol, each):
     """The checks of one operation, where each value is worth ``each``."""
     swap = {"Sub": name, "a - b": f"a {symbol} b"}
-    forward, gradients, output = name.lower(), name.lower() + "_gradients", swap["a - b"]
-    in_graph = f"{output} is in the graph, as a + b is"
+    ask_of_function(number, name, each, swap)
+    ask_of_operator(number, name, each, swap)
+
+
+def ask_of_function(number, name, each, swap):
+    forward, gradients = name.lower(), name.lower() + "_gradients"
 
     @check(number, f"F.{name}, forward and backward",
-           {"forward": each, "gradient for a": each, "gradient for b": each}, swap)
+           {"forward": each, "gradient for a": each, "gradient for b": each}, swap,
+           operation=name)
     class Function:
+        advice = {"the gradients are Tensors":
+                  f"{name}.backward returns arrays; wrap each in Tensor(...), as the nodes of the "
+                  "graph expect it (handout 0.2.2)",
+                  "a, b and grad_output are as they were":
+                  f"{name} changes an array that belongs to its caller, a.data, b.data or "
+                  "grad_output.data: make a new one"}
+
         def inputs(rng):
             return {"a": numbers(rng, 2, 2), "b": positive(rng, 2, 2) * [[1, -1], [-1, 1]],
                     "g": numbers(rng, 2, 2)}
 
         def scenario(a, b, g):
-            ctx = ContextManager()
-            a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
-            c = F.Sub.forward(ctx, a, b)
-            grad_a, grad_b = F.Sub.backward(ctx, Tensor(g))
-            return {"forward": c, "gradient for a": grad_a, "gradient for b": grad_b}
+            ctx, g0 = ContextManager(), Tensor(g.copy())
+            a0, b0 = (Tensor(x.copy(), requires_grad=True) for x in (a, b))
+            c = F.Sub.forward(ctx, a0, b0)
+            grad_a, grad_b = F.Sub.backward(ctx, g0)
+            return {"forward": c, "gradient for a": grad_a, "gradient for b": grad_b,
+                    "the gradients are Tensors": are_tensors(grad_a, grad_b),
+                    "a, b and grad_output are as they were":
+                        holds(a0, a) and holds(b0, b) and holds(g0, g)}
 
         def reference(f, a, b, g):
             grad_a, grad_b = getattr(f, gradients)(a, b, g)
             return {"forward": getattr(f, forward)(a, b),
-                    "gradient for a": grad_a, "gradient for b": grad_b}
+                    "gradient for a": grad_a, "gradient for b": grad_b,
+                    "the gradients are Tensors": True,
+                    "a, b and grad_output are as they were": True}
 
-    @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap)
+
+def ask_of_operator(number, name, each, swap):
+    output = swap["a - b"]
+    in_graph = f"{output} is in the graph, as a + b is"
+
+    @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap,
+           {f"{number}.1": ("forward",)}, operation=name)  # the operator shows what it does
     class Operator:
         unscored = ("given",)
 
@@ -138,7 +161,9 @@ ask_of_operation("1.1.3", "Div", "/", 1)
 # ---- 1.2 Autograd.  Only given operations (Add, Log, Reshape, Transpose) are used, but for the
 # ---- handout's own example.
 
-problem("1.2", "Autograd")
+title("1.2", "Autograd")
+REQUIRES_GRAD = {"1.2.1": ("(a + b).requires_grad",)}
+GRAPH = {**REQUIRES_GRAD, "1.2.2": ("a.grad", "b.grad")}  # without this nothing works
 
 
 def positive_arrays(rng):
@@ -165,14 +190,13 @@ def output_has_node():
         "requires_grad of a + b and b + b differ": 1, "is_leaf of a + b and b + b differ": 1})
 class Bookkeeping:
     inputs = positive_arrays
-    unscored = ("(a + b).grad_fn is a node",)
-    carries = ("(a + b).requires_grad",)
-    basic = True
+    unscored = ("(a + b).grad_fn is a node", "of a + a")
+    asks_for_facts = True
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b)
         mixed, constant = a + b, b + b
-        return {"a + b": mixed,
+        return {"a + b": mixed, "of a + a": bool((a + a).requires_grad),
                 "(a + b).requires_grad": bool(mixed.requires_grad),
                 "(a + b).is_leaf": bool(mixed.is_leaf),
                 "(a + b).grad_fn is a node": mixed.grad_fn is not None,
@@ -182,7 +206,7 @@ class Bookkeeping:
                     bool(mixed.is_leaf) != bool(constant.is_leaf)}
 
     def reference(f, a, b):
-        return {"a + b": a + b,
+        return {"a + b": a + b, "of a + a": f.output_requires_grad(True, True),
                 "(a + b).requires_grad": f.output_requires_grad(True, False),
                 "(a + b).is_leaf": f.output_is_leaf(True, False),
                 "(a + b).grad_fn is a node": f.output_has_node(),
@@ -233,11 +257,9 @@ def grad_is_in_a_graph():
 
 @check("1.2", "backward() brings every leaf its gradient",
        {"a.grad": 2, "b.grad": 1, "a.grad is an array, no Tensor": 1,
-        "a.grad is part of a graph": 1})
+        "a.grad is part of a graph": 1}, after=REQUIRES_GRAD)
 class Leaves:
     inputs = positive_arrays
-    carries = ("a.grad", "b.grad")
-    basic = True
     unscored = ("t.grad", "y")
 
     def scenario(a, b):
@@ -268,7 +290,7 @@ def keeps(kind, gradient):
 
 
 @check("1.2", "Constants and intermediate results keep no gradient",
-       {"y": 0, "b.grad (a constant)": 1, "t.grad (intermediate)": 1})
+       {"y": 0, "b.grad (a constant)": 1, "t.grad (intermediate)": 1}, after=GRAPH)
 class Constants:
     inputs = positive_arrays
     unscored = ("a.grad", "y.grad (intermediate)")
@@ -298,9 +320,8 @@ def paths(*gradients):
     return sum(gradients)
 
 
-@check("1.2", "Gradients add up over paths", 3)
+@check("1.2", "Gradients add up over paths", 3, after=GRAPH)
 class Paths:
-    carries = ("a.grad",)
     unscored = ("t.requires_grad", "t.grad")
 
     def inputs(rng):
@@ -327,7 +348,8 @@ def accumulate(old_a, old_b, new_a, new_b):
     return old_a + new_a, old_b + new_b
 
 
-@check("1.2", "Gradients add up over calls of backward()", {"a.grad": 2, "b.grad": 2})
+@check("1.2", "Gradients add up over calls of backward()", {"a.grad": 2, "b.grad": 2},
+       after=GRAPH)
 class Calls:
     inputs = positive_arrays
 
@@ -347,10 +369,9 @@ def three_numbers(rng):
 
 
 @check("1.2", "The handout's worked example, e = ((a * b + a) + c) + 3",
-       {"a.grad": 1, "c.grad": 1})
+       {"a.grad": 1, "c.grad": 1}, after={"1.1.2": ANY, **GRAPH})
 class WorkedExample:
     inputs = three_numbers
-    carries = ("a.grad", "c.grad")
     unscored = ("e",)
 
     def scenario(a, b, c):
@@ -366,8 +387,8 @@ class WorkedExample:
 
 
 @formula
-def product_gradients(a, b):
-    """The gradients of a * b for a and b."""
+def product_gradients(a, b, c, d):
+    """The gradients of a * b + c * d for a and b."""
     return b, a
 
 
@@ -378,27 +399,26 @@ def constant_first(b, c):
 
 
 @check("1.2", "Each operand gets its own gradient, also behind a constant",
-       {"gradients of a * b": 1, "c.grad": 1})
+       {"gradients of a * b": 1, "e.grad": 1}, after={"1.1.2": ANY, **GRAPH})
 class Operands:
-    inputs = three_numbers
-    carries = ("gradients of a * b",)
+    def inputs(rng):
+        return dict(zip("abcd", positive(rng, 4).reshape(4, 1)))
 
-    def scenario(a, b, c):
-        a, b, c = (Tensor(x, requires_grad=True) for x in (a, b, c))
-        (a * b).backward()
-        (Tensor(b.data) * c).backward()
-        return {"gradients of a * b": joined(a.grad, b.grad), "c.grad": c.grad}
+    def scenario(a, b, c, d):
+        a, b, c, d, e = (Tensor(x, requires_grad=True) for x in (a, b, c, d, c))
+        (a * b + c * d).backward()
+        (Tensor(b.data) * e).backward()
+        return {"gradients of a * b": joined(a.grad, b.grad), "e.grad": e.grad}
 
-    def reference(f, a, b, c):
-        grad_a, grad_b = f.product_gradients(a, b)
+    def reference(f, a, b, c, d):
+        grad_a, grad_b = f.product_gradients(a, b, c, d)
         return {"gradients of a * b": np.concatenate([grad_a, grad_b]),
-                "c.grad": f.constant_first(b, c)}
+                "e.grad": f.constant_first(b, c)}
 
 
-@check("1.2", "Subexpressions that are used more than once", 2)
+@check("1.2", "Subexpressions that are used more than once", 2, after=GRAPH)
 class SharedSubexpressions:
     inputs = positive_arrays
-    carries = ("a.grad", "b.grad")
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
@@ -413,10 +433,9 @@ class SharedSubexpressions:
         return {"a.grad": f.paths(through_u, np.ones_like(a)) / a, "b.grad": through_u}
 
 
-@check("1.2", "Transpose, reshape and log through the graph", 1)
+@check("1.2", "Transpose, reshape and log through the graph", 1, after=GRAPH)
 class Shapes:
     inputs = positive_arrays
-    carries = ("a.grad",)
     unscored = ("y",)
 
     def scenario(a, b):
@@ -429,7 +448,7 @@ class Shapes:
         return {"y": (np.log(a.T) + b).reshape(4), "a.grad": 1 / a}
 
 
-@check("1.2", "The time of backward()", 0)
+@check("1.2", "The time of backward()", 0, after=GRAPH)
 class LinearTime:
     advice = {"each node's backward ran once":
               "backward() goes through a node once for each path to it, so that its time doubles "

@@ -8,8 +8,18 @@ N rows go in; x (N, F), weight (out, in), bias (out,).
 
 import numpy as np
 
-from judging.checks import check, formula, problem
-from test_autograd import numbers, positive
+from judging.checks import ANY, check, formula, title
+from test_autograd import REQUIRES_GRAD, numbers, positive
+
+# What the layers rest on: the operations, as far as they are used, and the engine.
+FORWARD = {"1.1.1": ("forward", "a - b"), "1.1.2": ("forward", "a * b"),
+           "1.1.3": ("forward", "a / b"), "1.2.1": ()}
+BACKWARD = {"1.1.1": ANY, "1.1.2": ANY, "1.1.3": ANY, **REQUIRES_GRAD,
+            "1.2.2": ("a.grad", "b.grad", "a.grad is an array, no Tensor"), "1.2.4": ("a.grad",),
+            "1.2.6": ("a.grad", "c.grad"), "1.2.7": ("gradients of a * b",),
+            "1.2.8": ("a.grad", "b.grad"), "1.2.9": ("a.grad",)}
+LINEAR = {"2.1.1": ("one layer", "two layers")}
+NETWORK = {**BACKWARD, "2.1": ANY}
 
 
 def some(rng, **shapes):
@@ -18,7 +28,7 @@ def some(rng, **shapes):
 
 # ---- 2.1 Linear
 
-problem("2.1", "Linear layer")
+title("2.1", "Linear layer")
 
 
 @formula
@@ -47,27 +57,33 @@ def two_layers(rng):
 
 
 @check("2.1", "Linear forward, one layer and two in a Sequential",
-       {"one layer": 2, "two layers": 1, "shape of Linear(3, 5).weight": 1})
+       {"one layer": 2, "two layers": 1, "shape of Linear(3, 5).weight": 1}, after=FORWARD)
 class LinearForward:
     inputs = two_layers
+    advice = {"the weights are as they were":
+              "Linear's forward changes its weight; transpose in the graph, weight.T(), which "
+              "makes a new tensor (handout 2.1)"}
 
     def scenario(x, w1, b1, w2, b2):
         one, two = linear(w1, b1), linear(w2, b2)
         shape = np.shape(Linear(3, 5).weight.data)
         return {"shape of Linear(3, 5).weight": str(shape),
                 "one layer": one(Tensor(x)),
-                "two layers": Sequential(one, two)(Tensor(x))}
+                "two layers": Sequential(one, two)(Tensor(x)),
+                "the weights are as they were":
+                    holds(one.weight, w1) and holds(two.weight, w2)}
 
     def reference(f, x, w1, b1, w2, b2):
         out = x
         for layer in f.sequence([(w1, b1), (w2, b2)]):
             out = f.linear(out, *layer)
         return {"shape of Linear(3, 5).weight": str(f.weight_shape(3, 5)),
-                "one layer": f.linear(x, w1, b1), "two layers": out}
+                "one layer": f.linear(x, w1, b1), "two layers": out,
+                "the weights are as they were": True}
 
 
 @check("2.1", "Linear backward, one layer (through a logarithm)",
-       {"x.grad": 1, "weight.grad": 2, "bias.grad": 1})
+       {"x.grad": 1, "weight.grad": 2, "bias.grad": 1}, after={**BACKWARD, **LINEAR})
 class LinearBackward:
     def inputs(rng):
         return {"x": positive(rng, 3, 2), "w": positive(rng, 4, 2), "b": positive(rng, 4)}
@@ -83,7 +99,8 @@ class LinearBackward:
         return {"x.grad": grad_x, "weight.grad": grad_w, "bias.grad": grad_b}
 
 
-@check("2.1", "Linear backward, two layers in a Sequential", 2)
+@check("2.1", "Linear backward, two layers in a Sequential", 2,
+       after={**BACKWARD, **LINEAR})
 class LinearBackwardTwoLayers:
     inputs = two_layers
 
@@ -105,7 +122,7 @@ class LinearBackwardTwoLayers:
 
 # ---- 2.2 ReLU
 
-problem("2.2", "ReLU")
+title("2.2", "ReLU")
 
 
 @formula
@@ -123,7 +140,7 @@ def of_both_signs(rng):
     return positive(rng, 2, 3) * rng.permutation([1, 1, 1, -1, -1, -1]).reshape(2, 3)
 
 
-@check("2.2", "ReLU forward", 1)
+@check("2.2", "ReLU forward", 1, after=FORWARD)
 class ReluForward:
     advice = {"z is as it was":
               "ReLU's forward changes the array of its input; whoever else uses that tensor gets "
@@ -143,9 +160,12 @@ class ReluForward:
 
 
 @check("2.2", "ReLU backward, then its derivative at exactly 0",
-       {"z.grad": 2, "derivative at 0": 1})
+       {"z.grad": 2, "derivative at 0": 1}, after=BACKWARD)
 class ReluBackward:
     unscored = ("out",)
+    advice = {"grad_output is as it was":
+              "ReLU's backward changes the array of the gradient that comes in, which may belong "
+              "to another operation too: make a new one (handout 2.2)"}
 
     def inputs(rng):
         return {"z": of_both_signs(rng), "c": positive(rng, 2, 3)}
@@ -156,14 +176,16 @@ class ReluBackward:
         out = ReLU()(z)
         (out + Tensor(c)).log().backward()
         ReLU()(zero).backward()
-        return {"out": out, "z.grad": z.grad, "derivative at 0": zero.grad}
+        return {"out": out, "z.grad": z.grad, "derivative at 0": zero.grad,
+                "grad_output is as it was": leaves_its_gradient_alone(out)}
 
     def reference(f, z, c):
         return {"out": f.relu(z), "z.grad": f.relu_gradient(z, 1 / (f.relu(z) + c)),
-                "derivative at 0": f.relu_gradient(np.zeros(1), np.ones(1))}
+                "derivative at 0": f.relu_gradient(np.zeros(1), np.ones(1)),
+                "grad_output is as it was": True}
 
 
-@check("2.2", "Linear, ReLU, Linear in a Sequential, forward and backward", 1)
+@check("2.2", "Linear, ReLU, Linear in a Sequential, forward and backward", 1, after=NETWORK)
 class ReluNetwork:
     def inputs(rng):
         """Odd eighths as bias: W x is a multiple of 1/4, so that nothing is near 0."""
@@ -192,7 +214,7 @@ class ReluNetwork:
 
 # ---- 2.3 SGD
 
-problem("2.3", "Stochastic gradient descent")
+title("2.3", "Stochastic gradient descent")
 
 
 @formula
@@ -214,7 +236,7 @@ def parameter_is_leaf():
 def two_parameters(rng, steps=2):
     """Two parameters, and for each step a gradient of positive numbers: its mean is not 0."""
     gradients = {f"g{i + 1}": positive(rng, 2) for i in range(steps)}
-    return dict(some(rng, w=(2,), b=(2,)), **gradients, lr=0.1)
+    return dict(some(rng, w=(2,), b=(2,)), **gradients, lr=0.3)
 
 
 STEP_CLEARS = {".grad is left to zero_grad()":
@@ -246,7 +268,7 @@ class SgdByHand:
 
 
 def network_and_lr(rng):
-    return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), lr=0.1)
+    return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), lr=0.3)
 
 
 @formula
@@ -261,7 +283,7 @@ def trained(f, x, w1, b1, w2, b2, update):
     return dict(zip(("one.weight", "one.bias", "two.weight", "two.bias"), p))
 
 
-@check("2.3", "SGD: two linear layers, two steps", 3)
+@check("2.3", "SGD: two linear layers, two steps", 3, after=NETWORK)
 class SgdNetwork:
     inputs = network_and_lr
 
@@ -283,7 +305,7 @@ class SgdNetwork:
 
 # ---- 2.4 BatchNorm
 
-problem("2.4", "Batch normalization")
+title("2.4", "Batch normalization")
 EPS, ALPHA = 1e-5, 0.1
 
 
@@ -341,7 +363,7 @@ def batch(rng):
 
 
 @check("2.4", "BatchNorm forward in training; eps where x hardly varies",
-       {"out": 2, "out of x / 10000": 1})
+       {"out": 2, "out of x / 10000": 1}, after=FORWARD)
 class BatchNormForward:
     inputs = batch
 
@@ -355,7 +377,7 @@ class BatchNormForward:
 
 
 @check("2.4", "BatchNorm backward (through a logarithm)",
-       {"x.grad": 2, "gamma.grad": 1, "beta.grad": 1})
+       {"x.grad": 2, "gamma.grad": 1, "beta.grad": 1}, after=BACKWARD)
 class BatchNormBackward:
     inputs = batch
     unscored = ("out",)
@@ -374,7 +396,7 @@ class BatchNormBackward:
 
 
 @check("2.4", "BatchNorm: the running estimates after two batches",
-       {"running_mean": 1, "running_var": 1})
+       {"running_mean": 1, "running_var": 1}, after=FORWARD)
 class BatchNormRunning:
     advice = {"running_mean is outside the graph":
               "your running estimates are part of the graph, which then grows with every batch; "
@@ -401,7 +423,7 @@ class BatchNormRunning:
                 "running_mean is outside the graph": True}
 
 
-@check("2.4", "BatchNorm in evaluation, with running estimates set by hand", 1)
+@check("2.4", "BatchNorm in evaluation, with running estimates set by hand", 1, after=FORWARD)
 class BatchNormEval:
     def inputs(rng):
         return dict(batch(rng), mean=10 * numbers(rng, 2), var=100 * positive(rng, 2))
@@ -423,7 +445,7 @@ class BatchNormEval:
 
 # ---- 2.5 Cross entropy
 
-problem("2.5", "Cross entropy loss")
+title("2.5", "Cross entropy loss")
 
 
 @formula
@@ -466,7 +488,7 @@ def logits_and_target(rng):
     return {"logits": logits, "target": target}
 
 
-@check("2.5", "Cross entropy forward", 4)
+@check("2.5", "Cross entropy forward", 4, after=FORWARD)
 class CrossEntropyForward:
     inputs = logits_and_target
 
@@ -477,7 +499,7 @@ class CrossEntropyForward:
         return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)])}
 
 
-@check("2.5", "Cross entropy of large logits", 2)
+@check("2.5", "Cross entropy of large logits", 2, after=FORWARD)
 class CrossEntropyLarge:
     inputs = logits_and_target
     unscored = ("loss of logits",)
@@ -494,7 +516,7 @@ class CrossEntropyLarge:
 
 
 @check("2.5", "Cross entropy backward; then with 1/loss as the incoming gradient",
-       {"gradient of loss": 5, "loss * gradient of log(loss)": 2})
+       {"gradient of loss": 5, "loss * gradient of log(loss)": 2}, after=BACKWARD)
 class CrossEntropyBackward:
     inputs = logits_and_target
     unscored = ("loss",)
@@ -514,7 +536,7 @@ class CrossEntropyBackward:
                 "loss * gradient of log(loss)": loss * f.through_loss(gradient, 1 / loss)}
 
 
-@check("2.5", "Cross entropy of two linear layers, backward", 2)
+@check("2.5", "Cross entropy of two linear layers, backward", 2, after=NETWORK)
 class CrossEntropyNetwork:
     unscored = ("loss",)
 
@@ -541,7 +563,7 @@ class CrossEntropyNetwork:
                 "one.weight.grad": grad_w1, "one.bias.grad": grad_b1, "two.weight.grad": grad_w2}
 
 
-@check("2.5", "No Python loop over the batch", 0)
+@check("2.5", "No Python loop over the batch", 0, after=FORWARD)
 class NoLoops:
     advice = {"as many lines run for 64 rows as for 8":
               "your cross entropy runs more lines of Python for a larger batch; use NumPy's "
@@ -574,7 +596,7 @@ class NoLoops:
 
 # ---- 2.6 Momentum
 
-problem("2.6", "Momentum")
+title("2.6", "Momentum")
 
 
 @formula
@@ -582,6 +604,13 @@ def momentum_step(weight, velocity, g, lr, momentum):
     """The new weight and the new velocity."""
     velocity = momentum * velocity - lr * g
     return weight + velocity, velocity
+
+
+@formula
+def velocities():
+    """What is to be seen of the velocities, where it is to be known: who has them elsewhere
+    than in ``momentums`` loses nothing."""
+    return {}
 
 
 @formula
@@ -605,9 +634,10 @@ def with_momentum(f, lr, momentum, count):
 @check("2.6", "Momentum: three steps, with gradients set by hand", {"w": 4, "b": 3})
 class MomentumByHand:
     advice = STEP_CLEARS
+    unscored = ("all velocities are 0",)
 
     def inputs(rng):
-        return dict(two_parameters(rng, steps=3), lr=0.2, momentum=0.9)
+        return dict(two_parameters(rng, steps=3), lr=0.2, momentum=0.7)
 
     def scenario(w, b, g1, g2, g3, lr, momentum):
         w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
@@ -615,21 +645,22 @@ class MomentumByHand:
         for g in (g1, g2, g3):
             w.grad, b.grad = Tensor(g), Tensor(2 * g)
             optimizer.step()
-        return {"w": w, "b": b,
-                ".grad is left to zero_grad()":
-                    holds(w.grad, g3)}
+        return {"w": w, "b": b, "all velocities are 0": stands_still(optimizer),
+                ".grad is left to zero_grad()": holds(w.grad, g3)}
 
     def reference(f, w, b, g1, g2, g3, lr, momentum):
         update = f.with_momentum(f, lr, momentum, 2)
         for g in (g1, g2, g3):
             w, b = update(0, w, g), update(1, b, 2 * g)
-        return {"w": w, "b": b, ".grad is left to zero_grad()": True}
+        return {"w": w, "b": b, ".grad is left to zero_grad()": True, **f.velocities()}
 
 
-@check("2.6", "Momentum: two linear layers, two steps", 3)
+@check("2.6", "Momentum: two linear layers, two steps", 3, after=NETWORK)
 class MomentumNetwork:
+    unscored = ("all velocities are 0",)
+
     def inputs(rng):
-        return dict(network_and_lr(rng), lr=0.2, momentum=0.9)
+        return dict(network_and_lr(rng), lr=0.2, momentum=0.7)
 
     def scenario(x, w1, b1, w2, b2, lr, momentum):
         one, two = linear(w1, b1), linear(w2, b2)
@@ -640,7 +671,9 @@ class MomentumNetwork:
             net(Tensor(batch, requires_grad=True)).backward()
             optimizer.step()
         return {"one.weight": one.weight, "one.bias": one.bias,
-                "two.weight": two.weight, "two.bias": two.bias}
+                "two.weight": two.weight, "two.bias": two.bias,
+                "all velocities are 0": stands_still(optimizer)}
 
     def reference(f, x, w1, b1, w2, b2, lr, momentum):
-        return f.trained(f, x, w1, b1, w2, b2, f.with_momentum(f, lr, momentum, 4))
+        return dict(f.trained(f, x, w1, b1, w2, b2, f.with_momentum(f, lr, momentum, 4)),
+                    **f.velocities())

@@ -8,7 +8,9 @@ Nothing is scored; the plot, hw1/validation_accuracy.png, is graded by hand (han
 import hashlib
 import os
 import sys
+import textwrap
 import time
+import traceback
 import zipfile
 
 try:
@@ -29,6 +31,14 @@ SUMS = {  # SHA-256 of each array's bytes, see data/README.md
     "test_data": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "test_labels": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
+
+
+NEAR_CHANCE = 0.2
+VALIDATIONS = 18
+
+
+class NoAccuracy(Exception):
+    """What validate() returned is none."""
 
 
 class UnusableData(Exception):
@@ -72,19 +82,27 @@ def train_and_keep(module, data):
     """Run the submission's ``mnist()``, with a line for each of its validations.
 
     Returns:
-        tuple: its accuracies, and the model that it handed to ``train`` (None if it has none).
+        tuple: its accuracies, the model that it handed to ``train`` (None if it has none), and
+        whether that was put into training mode again after a validation.
+
+    Raises:
+        NoAccuracy: at the first validation that returns anything but a share.
     """
-    kept = {"validations": 0}
+    kept = {"validations": 0, "back to training": False}
     train, validate = module.train, module.validate
 
     def train_kept(model, *args, **kwargs):
         kept["model"] = model
+        watch_the_mode(model, kept)
         return train(model, *args, **kwargs)
 
     def validate_told(*args, **kwargs):
         accuracy = validate(*args, **kwargs)
         kept["validations"] += 1
         say(f"validation {kept['validations']:2d}: accuracy {accuracy!s:.6}")
+        if not 0 <= accuracy <= 1:
+            raise NoAccuracy(f"validate() has to return the share of right answers, between 0 and "
+                             f"1, got {accuracy!s:.20}")
         return accuracy
 
     module.train, module.validate = train_kept, validate_told
@@ -92,7 +110,38 @@ def train_and_keep(module, data):
         accuracies = module.mnist(*data["train"], *data["val"])
     finally:
         module.train, module.validate = train, validate
-    return accuracies, kept.get("model")
+    return accuracies, kept.get("model"), kept["back to training"]
+
+
+def watch_the_mode(model, kept):
+    """Note whether the model is put into training mode again after a validation."""
+    original = getattr(model, "train", None)
+    if original is None:
+        kept["back to training"] = True  # a model of another kind: nothing is to be said of it
+        return
+
+    def noted(*args, **kwargs):
+        kept["back to training"] |= kept["validations"] > 0 and args != (False,)
+        return original(*args, **kwargs)
+
+    object.__setattr__(model, "train", noted)
+
+
+def look_at(accuracies, back_to_training=True):
+    """What the curve says of usual slips, a sentence each; nothing is scored."""
+    best, last, count = max(accuracies), accuracies[-1], len(accuracies)
+    if best < NEAR_CHANCE:
+        yield ("The accuracy stays near chance, 0.1: is optimizer.step() called for each batch, "
+               "and are images and labels shuffled together?")
+    elif last < best / 2:
+        yield ("The accuracy rises and falls again: is optimizer.zero_grad() called before each "
+               "backward()?  Otherwise the gradients of all batches add up.")
+    if count > 1 and not back_to_training:
+        yield ("After the first validation the model stays in evaluation mode: call model.train() "
+               "again, or batch normalization does not learn its estimates.")
+    if count != VALIDATIONS:
+        yield (f"There are {count} validations; three epochs of 550 batches with one after every "
+               f"100th, counted from 0, have {VALIDATIONS}.")
 
 
 def plot(accuracies, path=PLOT):
@@ -116,6 +165,13 @@ def plot(accuracies, path=PLOT):
     pyplot.close(figure)
 
 
+def tell(error):
+    """Print an error's traceback, without the lines of this file."""
+    told = traceback.TracebackException.from_exception(error)
+    told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
+    print("".join(told.format()), end="", file=sys.stderr)
+
+
 def main():
     if sys.argv[1:]:
         print("usage: python3 autograder/hw1_autograder/test_mnist.py (it takes no arguments)",
@@ -131,14 +187,25 @@ def main():
         print(f"cannot write the plot: no permission to write to {os.path.dirname(PLOT)}",
               file=sys.stderr)
         return 2
+    return train_and_report(data)
+
+
+def train_and_report(data):
+    """Train, plot and print; the exit code."""
     from hw1 import mnist
 
     started = time.perf_counter()
     try:
-        accuracies, model = train_and_keep(mnist, data)
+        accuracies, model, back_to_training = train_and_keep(mnist, data)
     except NotImplementedError as missing:  # in the starter handout
         print(f"{missing}; nothing was trained", file=sys.stderr)
         return 2
+    except NoAccuracy as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except Exception as error:
+        tell(error)
+        return 1
     seconds = time.perf_counter() - started
     if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
         print(f"mnist() has to return a list of accuracies between 0 and 1, got {accuracies!r:.60}",
@@ -154,6 +221,8 @@ def main():
         say(f"test accuracy        {mnist.validate(model, *data['test']):.4f}")
     say(f"time                 {seconds:.1f} s")
     say(f"plot                 {PLOT}")
+    for sentence in look_at(accuracies, back_to_training):
+        say("\n" + textwrap.fill("warning: " + sentence, 80))
     return 0
 
 

@@ -30,7 +30,7 @@ def digits(n, dtype=np.float64):
 @pytest.mark.parametrize("accuracies", [None, [], [93.9], [float("nan")]])
 def test_what_is_no_list_of_accuracies_is_not_plotted(accuracies, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(job, "load_mnist", dict)
-    monkeypatch.setattr(job, "train_and_keep", lambda module, data: (accuracies, None))
+    monkeypatch.setattr(job, "train_and_keep", lambda module, data: (accuracies, None, True))
     monkeypatch.setattr(job, "PLOT", str(tmp_path / "plot.png"))
     monkeypatch.setattr(sys, "argv", ["test_mnist.py"])
     assert job.main() == 2 and not list(tmp_path.iterdir())
@@ -70,7 +70,7 @@ def train_witness(n, epochs=1):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_job_learns_in_the_datas_dtype_and_returns_its_accuracies(dtype):
     np.random.seed(0)
-    accuracies, model = job.train_and_keep(
+    accuracies, model, _ = job.train_and_keep(
         mnist, {"train": digits(600, dtype), "val": digits(200, dtype)})
     assert len(accuracies) == 3 and accuracies[0] < 0.5 and accuracies[-1] > 0.9
     assert all(type(a) is float and 0 <= a <= 1 for a in accuracies)
@@ -169,6 +169,55 @@ def test_every_validation_is_told_in_a_line(capsys):
     job.train_and_keep(mnist, {"train": digits(300), "val": digits(50)})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[2].startswith("validation  3: accuracy ")
+
+
+CHANCE = [0.1, 0.12, 0.11] * 6
+RISING = [0.1 + 0.05 * i for i in range(18)]
+
+
+@pytest.mark.parametrize("accuracies, back, words", [
+    (CHANCE, True, "is optimizer.step() called"), (RISING[:17] + [0.1], True, "zero_grad()"),
+    (RISING, False, "call model.train() again"), (RISING[:15], True, "There are 15 validations")])
+def test_the_curve_of_a_usual_slip_is_told_in_one_sentence(accuracies, back, words):
+    told = list(job.look_at(accuracies, back))
+    assert len(told) == 1 and words in told[0]
+
+
+def test_the_curve_of_a_training_that_went_well_is_left_alone():
+    assert list(job.look_at(RISING, True)) == []
+
+
+def test_the_model_that_goes_on_training_after_a_validation_is_seen(monkeypatch):
+    data = {"train": digits(300), "val": digits(50)}
+    assert job.train_and_keep(mnist, data)[2]
+    right = mnist.validate
+
+    def validate(model, x, y):
+        accuracy = right(model, x, y)
+        model.train = lambda mode=True: model  # whatever the loop calls, the mode stays
+        return accuracy
+    monkeypatch.setattr(mnist, "validate", validate)
+    assert not job.train_and_keep(mnist, data)[2]
+
+
+def test_a_share_above_one_ends_the_training_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(job, "load_mnist",
+                        lambda: dict.fromkeys(("train", "val", "test"), digits(300)))
+    monkeypatch.setattr(mnist, "validate", lambda model, x, y: 93.5)
+    monkeypatch.setattr(sys, "argv", ["test_mnist.py"])
+    assert job.main() == 2
+    shown = capsys.readouterr()
+    assert shown.out.count("validation") == 1 and "between 0 and 1, got 93.5" in shown.err
+
+
+def test_a_traceback_holds_no_line_of_the_grader(monkeypatch, capsys):
+    monkeypatch.setattr(job, "load_mnist",
+                        lambda: dict.fromkeys(("train", "val", "test"), digits(300)))
+    monkeypatch.setattr(mnist, "SGD", None)
+    monkeypatch.setattr(sys, "argv", ["test_mnist.py"])
+    assert job.main() == 1
+    told = capsys.readouterr().err
+    assert "mnist.py" in told and "test_mnist.py" not in told and "TypeError" in told
 
 
 SMALL_JOB = """

@@ -20,9 +20,10 @@ COMMAND = re.compile(r"(?:^    |`)((?:\./|python3 )[^`\n]+?)(?:`|  |$)", re.MULT
 COMMANDS = {
     "./grade.sh m": ({}, "hw1/validation_accuracy.png"),
     "./grade.sh test": ({"test": "test mytorch/tools/gradcheck.py"}, "1 passed"),
-    "./grade.sh test -k batchnorm": ({"-k": "autograder/tests/library/test_torch.py --collect-only -k"},
-                                     "tests collected"),
-    "./grade.sh test autograder/tests/library/test_engine.py": ({".py": ".py --collect-only"}, "tests"),
+    "./grade.sh test -k batchnorm": (
+        {"-k": "autograder/tests/library/test_torch.py --collect-only -k"}, "tests collected"),
+    "./grade.sh test autograder/tests/library/test_engine.py": (
+        {".py": ".py --collect-only"}, "tests"),
     "./grade.sh 1": ({}, "Total: 100/110"),
     "./grade.sh 1 --problem 2.4": ({}, '{"scores": {"2.4": 10}}'),
     "./grade.sh 1 --submission ../other/handin.tar": ({}, "Total: 100/110"),

@@ -66,11 +66,33 @@ def holds(tensor, numbers):
     return array is not None and bool(np.allclose(array, numbers))
 
 
+def are_tensors(*values):
+    return all(hasattr(value, "requires_grad") for value in values)
+
+
+def leaves_its_gradient_alone(output):
+    """Whether the node of an operation's output changes the gradient that it is given."""
+    ones = np.ones(np.shape(array_of(output)))
+    gradient = type(output)(ones.copy())
+    try:
+        output.grad_fn.apply(gradient)
+    except Exception:  # the check itself says what is wrong
+        return True
+    return holds(gradient, ones)
+
+
 def leaves(node):
     """The leaves that a node of a graph leads to."""
     if hasattr(node, "variable"):
         return {id(node.variable)}
     return {leaf for parent in getattr(node, "next_functions", ()) for leaf in leaves(parent)}
+
+
+def stands_still(optimizer):
+    """Whether an optimizer's velocities are all 0, or are not there."""
+    velocities = getattr(optimizer, "momentums", None)
+    return not isinstance(velocities, (list, tuple)) or not any(
+        np.any(array_of(velocity)) for velocity in velocities)
 
 
 def put(owner, name, array):

@@ -1,7 +1,8 @@
 """The submission's side of the grader: a process that carries out checks.
 
-The grader starts it as ``python -c <this text> <the text of imports.py> <settings>``, behind a
-wall if it can (``wall.py``).  It reads one request a line (JSON) from standard input.  For each
+The grader starts it as ``python -c <this text> <settings> <the texts of imports.py and
+describe.py>``, behind a wall if it can (``wall.py``).
+It reads one request a line (JSON) from standard input.  For each
 it forks a child, which imports the submission, runs one scenario and writes what came of it
 into a pipe; this process itself never imports it.  Behind the wall every child has process
 numbers, scratch and shared memory of its own, which go with it.
@@ -10,22 +11,37 @@ An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
 
 import sys
+
 sys.path[:1] = []  # the current folder
 
 import json  # noqa: E402
 
-SETTINGS = json.loads(sys.argv[2])
+SETTINGS = json.loads(sys.argv[1])
 sys.path += SETTINGS["sites"]
 
-import base64, builtins, copy, ctypes, errno, os, random, re, resource  # noqa: E401,E402,F401
-import select, signal, threading, time, types, typing, warnings  # noqa: E401,E402,F401
+import base64  # noqa: E401,E402,F401
+import builtins
+import copy
+import ctypes
+import os
+import random
+import re
+import resource
+import select  # noqa: E401,E402,F401
+import signal
+import threading
+import time
+import types
+import typing
+import warnings
 from contextlib import suppress  # noqa: E402
 
 import numpy as np  # noqa: E402
 import numpy.random  # noqa: E402,F401
 
-imports = types.ModuleType("imports")
-exec(sys.argv[1], imports.__dict__)
+imports, describe = types.ModuleType("imports"), types.ModuleType("describe")
+exec(sys.argv[2], imports.__dict__)
+exec(sys.argv[3], describe.__dict__)
 
 ROOT = SETTINGS["root"]
 SCRATCH = SETTINGS["scratch"]
@@ -38,6 +54,7 @@ NEW_NAMESPACES = 0x20000 | 0x8000000 | 0x20000000  # CLONE_NEWNS, _NEWIPC, _NEWP
 NEW_NETWORK = 0x40000000
 NOSUID_NODEV, PRIVATE_MOUNTS, READ_ONLY_MOUNT = 2 | 4, 0x4000 | 0x40000, 1 | 2 | 32 | 0x1000
 BLIND = 71  # an exit code
+TO_SAY_WHERE = 0.5  # seconds that a check has at its limit, to say where it was
 PDEATHSIG, DUMPABLE, NO_NEW_PRIVS = 1, 4, 38
 
 
@@ -59,7 +76,7 @@ def serve():
     found = json.loads(reply["answer"])["values"] if reply["end"] == "answered" else {}
     imports.compiled.update(found.get("compiled", {}))
     imports.preload(found.get("names", []) if SETTINGS["preload"] else [], SETTINGS["sites"])
-    works = reply["end"] != "failed" and reply["status"] != BLIND << 8
+    works = reply["end"] != "lost" and reply["status"] != BLIND << 8
     replies.write(json.dumps({"works": works,
                               "threads": threading.active_count()}).encode() + b"\n")
     for line in requests:
@@ -81,9 +98,9 @@ def carry_out(task, request, requests):
         os.close(end)
     child = int.from_bytes(os.read(report, 4), "little")
     started = time.monotonic()
-    reply = {"end": "failed", "answer": "", "output": "", "status": 0, "took": 0.}
+    reply = {"end": "lost", "answer": "", "output": "", "status": 0, "took": 0.}
     if child:
-        listen(reply, answer, output, report, requests, started + request["seconds"])
+        listen(reply, answer, output, report, requests, started + request["seconds"] + TO_SAY_WHERE)
     end_all(child, keeper)
     for handle, _ in pipes:
         os.close(handle)
@@ -139,7 +156,7 @@ def listen(reply, answer, output, report, requests, deadline):
         elif line.endswith(b"\n"):
             end = "answered"
         elif max(len(line), size) > OUTPUT_LIMIT:
-            end = "flood" if size > OUTPUT_LIMIT else "large answer"
+            end = "flood" if size > OUTPUT_LIMIT else "large"
         elif ready == [report]:  # and nothing more to read
             end = "ended"
             reply["status"] = int.from_bytes(os.read(report, 4), "little")
@@ -231,7 +248,12 @@ def confine(seconds):
 
 def run_child(task, request, answer, output):
     """Carry out one request, write the answer and end the process."""
-    write, dumps, end = os.write, json.dumps, os._exit  # whatever is patched later
+    def send(reply, write=os.write, dumps=json.dumps, end=os._exit):  # whatever is patched later
+        data = memoryview(dumps(dict(reply, notes=imports.notes)).encode() + b"\n")
+        while data:
+            data = data[write(3, data):]
+        end(0)
+
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(answer, 3)
@@ -239,13 +261,24 @@ def run_child(task, request, answer, output):
     try:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)
         confine(request["seconds"])
+        signal.signal(signal.SIGALRM, lambda number, frame: send({"error": late(frame)}))
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         reply = {"values": task(request)}
     except BaseException as error:  # whatever it is, it is the answer
-        reply = {"error": describe(error)}
-    data = memoryview(dumps(dict(reply, notes=imports.notes)).encode() + b"\n")
-    while data:
-        data = data[write(3, data):]
-    end(0)
+        reply = {"error": failure(error)}
+    send(reply)
+
+
+def failure(error):
+    """An exception as the grader reads it."""
+    return dict(describe.describe(error, ROOT, LIMITS), late=False,
+                missing=imports.missing(error) or "", circular=imports.circular(error))
+
+
+def late(frame):
+    """The same for the frame in which the time ran out."""
+    return dict(describe.places(describe.stack_from(frame, ROOT), ROOT), type="", message="",
+                late=True, missing="", circular=False)
 
 
 def look_through(request):
@@ -264,7 +297,7 @@ def run_scenario(request):
     sys.addaudithook(rules())
     sys.path.insert(0, ROOT)
     imports.install(ROOT, request["stand_ins"])
-    imports.first_imports(request["order"])
+    imports.first_imports()
     namespace = {"__builtins__": builtins, "__name__": "check"}
     exec(compile(request["source"], "<the check>", "exec"), namespace)
     return {name: encode(value) for name, value in namespace["scenario"](**inputs).items()}
@@ -343,49 +376,6 @@ def decode(value):
         return value
     array = np.frombuffer(base64.b64decode(value["data"]), value["dtype"])
     return array.reshape(value["shape"]).copy()
-
-
-def describe(error):
-    """What went wrong and where in the submission: type, message, file, line, its text."""
-    places = [getattr(error, "place", None)]  # of a stand-in
-    trace = error.__traceback__
-    while trace is not None:
-        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        places.append((error.filename, error.lineno))
-    places = [place for place in places if place and str(place[0]).startswith(ROOT + os.sep)]
-    try:
-        message = str(error)
-    except Exception:
-        message = "(its text cannot be shown)"
-    kind = type(error).__name__
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        message = f"it ends the process ({kind})"
-    elif kind == "BdbQuit":
-        message = "a breakpoint is left in the code (pdb.set_trace())"
-    elif isinstance(error, MemoryError):
-        message = f"it needs more than {LIMITS['AS'] >> 30} GB of memory"
-    elif isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.EMFILE):
-        message = (f"it wrote a file of more than {OUTPUT_LIMIT >> 20} MB"
-                   if error.errno == errno.EFBIG else
-                   f"it has more than {LIMITS['NOFILE']} files open at once")
-    answer = {"type": kind, "message": message[:400], "place": [],
-              "missing": imports.missing(error), "circular": imports.circular(error)}
-    if places:  # rather where something is called than where given code refuses it
-        file, line = next((place for place in reversed(places)
-                           if not line_of(*place).startswith("raise ")), places[-1])
-        answer["place"] = [os.path.relpath(file, ROOT), line or 0, line_of(file, line)]
-    return answer
-
-
-def line_of(file, number):
-    """The text of a line of a file."""
-    try:
-        with open(file, errors="replace") as lines:
-            return list(lines)[number - 1].strip()[:100]
-    except (OSError, IndexError, TypeError):
-        return ""
 
 
 def format_warning(message, category, file, line, text=None):

@@ -12,8 +12,10 @@ from typing import Iterable
 
 import numpy as np
 
+import homework
 from inside import helpers, observer
 
+ANY = object()  # of the values that a check rests on
 CHECKS = []
 TITLES = {}  # of the problems, in their order
 FORMULAS = SimpleNamespace()  # the right ones; a mistake is a copy with some replaced
@@ -23,7 +25,7 @@ ATOL = 1e-5  # far narrower than what any mistake in the catalogue changes
 
 
 @dataclass
-class Known:
+class KnownMistake:
     """A mistake that is known to lead to other values in some check, and those values."""
     id: str
     message: str
@@ -31,10 +33,10 @@ class Known:
 
 
 @dataclass
-class Key:
+class AnswerKey:
     """What judges the answer to a check on given inputs: nothing else is needed for it."""
     expected: dict
-    mistakes: Iterable[Known]  # looked at only when an answer is not as expected
+    mistakes: Iterable[KnownMistake]  # looked at only when an answer is not as expected
 
 
 class Check:
@@ -51,11 +53,14 @@ class Check:
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is not True.
         unscored (tuple): names of values that are not scored but tell mistakes apart.
-        carries (tuple): names of values without which the layers cannot work.
-        basic (bool): whether the other checks of its problem cannot work without them either.
+        asks_for_facts (bool): whether its values are the very facts of the graph.
+        after (dict): what this rests on, in order: the number of a problem or a check, and which
+            of its values; ANY of them, or none where only an error there leads to one here.
+        operation (str): the operation that is asked, if it is one; who does not use it is not
+            affected by it.
     """
 
-    def __init__(self, problem, name, points, plan, swap):
+    def __init__(self, problem, name, points, plan, swap, after, operation):
         self.problem = problem
         self.number = f"{problem}.{1 + sum(c.problem == problem for c in CHECKS)}"
         self.name = name
@@ -65,16 +70,15 @@ class Check:
         self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
         self.unscored = getattr(plan, "unscored", ())
-        self.carries = getattr(plan, "carries", ())
-        self.basic = getattr(plan, "basic", False)
+        self.asks_for_facts = getattr(plan, "asks_for_facts", False)
+        self.after = after
+        self.operation = operation
         scenario = textwrap.dedent(inspect.getsource(plan.scenario))
         for old, new in swap.items():
             scenario = scenario.replace(old, new)
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
-        self.words = {node.id if isinstance(node, ast.Name) else node.attr
-                      for node in ast.walk(ast.parse(scenario))
-                      if isinstance(node, (ast.Name, ast.Attribute))}
-        bring = f"bring({sorted(self.words & set(helpers.PLACES))!r})"
+        names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
+        bring = f"bring({sorted(names & set(helpers.PLACES))!r})"
         self.source = "\n\n".join([inspect.getsource(helpers), bring, scenario,
                                    "scenario = answering(scenario)\n"])
         self.observed = "\n\n".join([inspect.getsource(helpers), inspect.getsource(observer),
@@ -82,7 +86,9 @@ class Check:
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):
-            return self.reference(formulas, **inputs)
+            values = self.reference(formulas, **inputs)
+        return {name: np.asarray(value) if isinstance(value, np.number) else value
+                for name, value in values.items()}
 
     def scored(self, expected):
         return [name for name in expected if name not in self.advice and name not in self.unscored]
@@ -100,18 +106,22 @@ class Check:
                    if name not in off and (computed or name in numbers))
 
 
-def problem(number, title):
-    TITLES[number] = title
+def title(number, text):
+    """Name a problem; they are asked in the order of these lines."""
+    TITLES[number] = text
 
 
-def check(problem, name, points, swap={}):
+def check(problem, name, points, swap=(), after=(), operation=""):
     """Class decorator: makes a check of a class with inputs, scenario and reference.
 
     ``points`` is a number, or a dict from the names of values to what each is worth; ``swap``
     says what to write instead in the text of the scenario.
     """
+    if problem == homework.BY_HAND:
+        raise ValueError(f"problem {problem} is graded by hand (homework.py): it has no checks")
+
     def add(plan):
-        CHECKS.append(Check(problem, name, points, plan, swap))
+        CHECKS.append(Check(problem, name, points, plan, dict(swap), dict(after), operation))
         return plan
     return add
 

@@ -2,15 +2,16 @@
 
 The first that fits is told, in this order:
 
-1. a failed check of an earlier problem that must lead to this failure: fix that first;
+1. a check that this one rests on (its ``after``) and that failed: fix that first;
 2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
 4. another fact;
 5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
-6. a failed check of the same problem, which may be the cause.
+6. a failed check of the same problem, which may be the cause;
+7. the sandbox, where operations of the student's own are in the graph.
 
-A formula is needed for none of this, only the Key.
+A formula is needed for none of this, only the AnswerKey.
 """
 
 import re
@@ -18,12 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judging.checks import alike, same, wrong_values
+from judging.checks import ANY, alike, same, wrong_values
 
-OPERATIONS = {"Sub": ("1.1.1", "-"), "Mul": ("1.1.2", "*"), "Div": ("1.1.3", "/")}
+OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
+GIVEN = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")
+NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
-SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size|AssertionError: \(", re.IGNORECASE)
+SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 
 
 @dataclass
@@ -40,33 +43,79 @@ def explain(check, inputs, key, answer, facts, failed):
         facts (list of list of str): what was seen when the scenario ran once more.
         failed (list of Result): the checks that failed before.
     """
-    if answer.problem.startswith("NotImplementedError"):
-        return None  # not written yet, as the report says
-    first = fix_first(check, answer, facts, failed)
-    fact = fact_of(FACTS, facts, answer.problem)
+    failure = answer.failure
+    if failure and failure.kind == "not written":
+        return None  # as the report says
+    if failed_alike(failure, [result for result in failed if not result.is_knock_on]):
+        return None
+    first = first_to_fix(check, used_by(answer, facts), failed)
     if first:
-        told = fact if check.problem == "1.2" else None
+        told = fact_of(FACTS, facts, failure) if first.startswith(check.problem + ".") else None
         return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
-    related = {check.problem, "2.3"} if check.problem == "2.6" else {check.problem}
-    before = [result.check for result in failed if result.check.problem in related]
-    if answer.values is None:
-        found = fact or (not before and error(answer.problem))
-    else:
-        off = wrong_values(check, key.expected, answer.values)
-        single, pairs = known(check, key, answer.values)
-        asked = check.words >= {"is_leaf", "grad_fn"}  # for these very facts
-        broken = None if asked else fact_of(BREAK_ANY_GRAPH, facts)
-        found = (broken or only(single, 1) or fact or only(single, 2)
-                 or relation(inputs, key, answer.values, off)
-                 or numbers_in(off, answer.values) > 3 and only(pairs, 2))
+    before = [result.check for result in failed if result.check.problem == check.problem]
+    found = (of_a_failure(failure, facts, before) if failure else
+             of_values(check, inputs, key, answer.values, facts))
     if not found and before:
-        return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                           "the cause.")
-    return found or None
+        found = Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
+                            "the cause.")
+    if not found and not failure:
+        changed = [text for name, text in check.advice.items() if answer.values.get(name) is False]
+        found = Explanation(None, changed[0]) if changed else look_into_the_sandbox(facts)
+    return found
+
+
+def first_to_fix(check, used, failed):
+    """What failed before and leads to this failure: the number in the check's ``after``."""
+    for number, values in check.after.items():
+        for result in failed:
+            asked = result.check
+            if number in (asked.number, asked.problem) and asked is not check \
+                    and (not asked.operation or asked.operation in used) \
+                    and (result.answer.failure or values is ANY or set(values) & set(result.off)):
+                return number
+    return None
+
+
+def failed_alike(failure, failed):
+    """Whether a check before fell by the same error at the same place: neither is the cause."""
+    return bool(failure) and any(failure.is_like(result.answer.failure) for result in failed)
+
+
+def used_by(answer, facts):
+    """The operations that a scenario used, or wanted to."""
+    wanted = re.match(r"unsupported operand type\(s\) for (\S+):",
+                      answer.failure.message if answer.failure else "")
+    return {fact[1] for fact in facts if fact[0] == "uses"} | {
+        OPERATORS.get(wanted.group(1)) if wanted else None}
+
+
+def of_a_failure(failure, facts, before):
+    if failure.kind == "circular":
+        return Explanation("circular import", f"{failure.file or 'A file'} imports what imports it "
+                           "again: import the module instead of a name from it, or import it in "
+                           "the function that needs it.")
+    return fact_of(FACTS, facts, failure) or (None if before else error(failure))
+
+
+def of_values(check, inputs, key, values, facts):
+    off = wrong_values(check, key.expected, values)
+    single, pairs = known(check, key, values)
+    broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, facts)
+    return (broken or only(single, 1) or fact_of(FACTS, facts) or only(single, 2)
+            or relation(inputs, key, values, off)
+            or (only(pairs, 2) if numbers_in(off, values) > 3 else None))
+
+
+def look_into_the_sandbox(facts):
+    own = sorted({fact[1] for fact in facts if fact[0] == "uses"} - set(GIVEN))
+    if not own:
+        return None
+    return Explanation(None, f"Nothing known fits. python3 sandbox.py compares the gradients of "
+                       f"each operation ({', '.join(own)[:60]}) with differences of its forward.")
 
 
 def only(mistakes, most):
-    """One Explanation of one or two Knowns; where there are more than ``most``, none."""
+    """One Explanation of one or two KnownMistakes; where there are more than ``most``, none."""
     if not 1 <= len(mistakes) <= most:
         return None
     message = mistakes[0].message
@@ -94,43 +143,6 @@ def numbers_in(off, values):
 def fits(check, wrong, values):
     return all(name in values and alike(values[name], wrong[name])
                for name in wrong if name not in check.advice)
-
-
-# ---- what must fail because something else does
-
-def fix_first(check, answer, facts, failed):
-    """The problem or check that failed before and leads to this failure, or None."""
-    used = {fact[1] for fact in facts if fact[0] == "uses"}
-    failing = {result.check.problem for result in failed}
-    for name, (problem, symbol) in OPERATIONS.items():
-        operand = f"unsupported operand type(s) for {symbol}:" in answer.problem
-        wrong = any(result.check.problem == problem and (
-            "backward" in check.words or result.answer.values is None
-            or {"forward", f"a {symbol} b"} & set(result.off)) for result in failed)
-        if wrong and problem != check.problem and (name in used or operand):
-            return problem
-    if check.problem.startswith("1.1"):  # the operator shows what the function does
-        return next((result.check.number for result in failed
-                     if result.check.problem == check.problem and "forward" in result.off), None)
-    for result in failed:
-        inside = check.problem == "1.2" and not result.check.basic
-        if result.check.problem == "1.2" and not inside and leads_on(result, check):
-            return result.check.number
-    if "2.1" in failing and check.problem != "2.1" and check.words & {"linear", "Sequential"}:
-        return "2.1"
-    return None
-
-
-def leads_on(result, check):
-    """Whether what failed in 1.2 must lead to a failure in a check of the layers."""
-    raised = result.answer.values is None
-    carries = result.check.carries
-    if check.words & {"grad", "backward"} and any("is an array" in name for name in result.off):
-        return True
-    if "backward" in check.words:
-        return bool(carries) and (raised or bool(set(carries) & set(result.off)))
-    return (raised and bool(carries) and "grad" not in check.words
-            and "backward" not in result.check.words)
 
 
 # ---- facts of the graph
@@ -179,17 +191,22 @@ FACTS = {
 }
 
 
-def fact_of(sentences, facts, problem=""):
+def fact_of(sentences, facts, failure=None):
     """The first fact, in the order of the sentences, that could lead to the failure."""
     for kind, sentence in sentences.items():
         for fact in facts:
-            unfit = problem and (
-                kind == "gradient's shape" and not SHAPES.search(problem)
-                or kind == "requires_grad lost" and not OUTSIDE.search(problem))
+            unfit = failure and (
+                kind == "gradient's shape" and not speaks_of_shapes(failure)
+                or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
             if fact[0] == kind and not unfit:
                 more = _broadcast(fact[1]) if kind == "gradient's shape" else ""
                 return Explanation(f"graph: {kind}", sentence % tuple(fact[1:]) + more)
     return None
+
+
+def speaks_of_shapes(failure):
+    return SHAPES.search(failure.message) or (
+        failure.type == "AssertionError" and failure.message.startswith("("))
 
 
 def read_facts(texts):
@@ -208,46 +225,51 @@ def _broadcast(name):
 
 # ---- errors
 
-ERRORS = [
-    (r"TypeError: unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'",
+ARRAY = ("There is an array where a Tensor should be, and the .data of an array is a memoryview: "
+         "gradients, running estimates and what is saved are Tensors, Tensor(...).")
+ERRORS = [  # the exception's type and message, a word of the line where it fell, and what to say
+    ("TypeError", r"unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'", "",
      "Tensors have no operator {0} yet: it is a method of Tensor (__sub__ for -, __mul__ for *, "
      "__truediv__ for /, __matmul__ for @)."),
-    (r"TypeError: cannot unpack non-iterable NoneType object$",
+    ("TypeError", r"cannot unpack non-iterable NoneType object$", "",
      "backward returns None (is a return missing?); it has to return a gradient for each input."),
-    (r"TypeError: cannot unpack non-iterable (\w+) object$",
+    ("TypeError", r"cannot unpack non-iterable (\w+) object$", "",
      "backward returns a single {0}; it has to return a gradient for each input."),
-    (r"ValueError: not enough values to unpack \(expected \d, got \d\)\n.*saved_tensors",
+    ("ValueError", r"not enough values to unpack \(expected \d, got \d\)", "saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
-    (r"AttributeError: '(?:list|tuple)' object has no attribute 'data'",
+    ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", "",
      "Is this ctx.saved_tensors? It is a sequence also of one: a, = ctx.saved_tensors."),
-    (r"AttributeError: 'NoneType' object has no attribute '(?:apply|next_functions)'",
+    ("AttributeError", r"'NoneType' object has no attribute '(?:apply|next_functions)'", "",
      "A node is None: next_functions holds None for a constant, which backward() has to skip, and "
      "so is grad_fn before the tensor has a node."),
-    (r"(?:AttributeError: 'NoneType' object|TypeError: unsupported operand .*'NoneType')",
+    ("AttributeError", r"'NoneType' object", "",
      "There is None where a Tensor should be: is a return missing in what makes it?"),
-    (r"TypeError: bad operand type for unary -: 'Tensor'",
+    ("TypeError", r"unsupported operand .*'NoneType'", "",
+     "There is None where a Tensor should be: is a return missing in what makes it?"),
+    ("AttributeError", r"'memoryview' object", "", ARRAY),
+    ("TypeError", r"(?:unsupported operand|bad operand) .*'memoryview'", "", ARRAY),
+    ("TypeError", r"bad operand type for unary -: 'Tensor'", "",
      "Tensors have no minus sign in front: with Tensors write a - b; in an operation compute with "
      "arrays, such as -grad_output.data."),
-    (r"TypeError: operand 'Tensor' does not support ufuncs",
+    ("TypeError", r"operand 'Tensor' does not support ufuncs", "",
      "NumPy's functions take arrays: the one of a Tensor is its .data."),
-    (r"TypeError: (\w+)\(\) takes no arguments",
+    ("TypeError", r"(\w+)\(\) takes no arguments", "",
      "An operation is run by its apply(), as in F.{0}.apply(x); is {0} one?"),
-    (r"TypeError: '(Tensor|ndarray)' object is not iterable$",
+    ("TypeError", r"'(Tensor|ndarray)' object is not iterable$", "",
      "A backward may return one {0}, or a tuple of several: backward() of the engine has to take "
      "both."),
-    (r"ValueError: (?:matmul: .* mismatch|shapes .* not aligned)",
+    ("ValueError", r"matmul: .* mismatch|shapes .* not aligned", "",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
      "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
 ]
 
 
-def error(problem):
+def error(failure):
     """What an error of Python's says by itself."""
-    for pattern, sentence in ERRORS:
-        match = re.match(pattern, problem, re.MULTILINE)  # on the second line is where it was
+    for kind, pattern, word, sentence in ERRORS:
+        match = kind == failure.type and word in failure.code and re.match(pattern, failure.message)
         if match:
-            return Explanation("error: " + problem.split(":")[0],
-                               sentence.format(*match.groups()))
+            return Explanation("error: " + failure.type, sentence.format(*match.groups()))
     return None
 
 

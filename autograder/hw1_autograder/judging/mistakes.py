@@ -11,10 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from judging.checks import FORMULAS, Key, Known, wrong_values
+from judging.checks import FORMULAS, AnswerKey, KnownMistake, wrong_values
+from judging.explain import NOT_WRITTEN
 from test_mlp import ALPHA, EPS, one_hot
 
 MISTAKES = []
+ANY_SEED = True  # the starter knows the answers for one seed alone
 
 
 @dataclass
@@ -67,26 +69,26 @@ def slope(function, at, step=1e-6):
 
 
 def key_of(check, inputs):
-    """The Key to a check on these inputs."""
+    """The AnswerKey to a check on these inputs."""
     expected = check.expected(inputs)
-    return Key(expected, known_mistakes(check, inputs, expected))
+    return AnswerKey(expected, known_mistakes(check, inputs, expected))
 
 
 def known_mistakes(check, inputs, expected):
-    """Yield a Known for each mistake that leads to other values; then for each pair of them."""
-    found = []
+    """Yield a KnownMistake for each mistake that leads to other values; then for each pair."""
+    found, where = [], f" Handout {check.problem}."
     for mistake in MISTAKES:
         if (check.problem + ".").startswith(mistake.problem + "."):
             values = values_of(check, inputs, expected, mistake.variants)
             if values:
                 found.append(mistake)
-                yield Known(mistake.id, f"{mistake.message} Handout {check.problem}.", values)
+                yield KnownMistake(mistake.id, mistake.message + where, values)
     for one, other in combinations(found, 2):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)
         if values:
-            yield Known(f"{one.id}+{other.id}", f"Two mistakes: {one.message} {other.message} "
-                        f"Handout {check.problem}.", values)
+            yield KnownMistake(f"{one.id}+{other.id}",
+                               f"Two mistakes: {one.message} {other.message}{where}", values)
 
 
 def values_of(check, inputs, expected, variants):
@@ -108,7 +110,8 @@ mistake("sub-sign", "1.1.1",
         "Your gradient for b is the right one with its sign flipped: d(a-b)/db is -1.",
         dict(sub_gradients=lambda a, b, g: (g, g)))
 mistake("mul-swapped", "1.1.2",
-        "Your two gradients are swapped: d(ab)/da is b, and d(ab)/db is a.",
+        "Your two gradients are swapped: d(ab)/da is b, and d(ab)/db is a (or a and b were saved "
+        "in the other order).",
         dict(mul_gradients=lambda a, b, g: (g * a, g * b)))
 mistake("upstream-forgotten", "1.1",
         "You forgot to multiply by the gradient that comes in: backward returns "
@@ -165,6 +168,16 @@ mistake("div-b-like-a", "1.1.3",
 mistake("div-b-not-squared", "1.1.3",
         "Your gradient for b is -a/b; the b has to be squared: d(a/b)/db is -a/b^2.",
         dict(div_gradients=lambda a, b, g: (g / b, -g * a / b)))
+mistake("mul-matmul", "1.1.2", "What is computed is the matrix product a @ b; the product here is "
+        "element by element, a * b.",
+        dict(mul=lambda a, b: a @ b), dict(mul=lambda a, b: np.dot(a, b)),
+        dict(mul_gradients=lambda a, b, g: (g @ b, g @ a)),
+        dict(mul_gradients=lambda a, b, g: (g @ b.T, a.T @ g)),
+        dict(mul=lambda a, b: a @ b, mul_gradients=lambda a, b, g: (g @ b, g @ a)),
+        dict(mul=lambda a, b: a @ b, mul_gradients=lambda a, b, g: (g @ b.T, a.T @ g)))
+mistake("div-saved-swapped", "1.1.3", "a and b are exchanged in backward: they were saved in "
+        "another order than they are unpacked.",
+        dict(div_gradients=lambda a, b, g: (g / a, -g * b / a ** 2)))
 mistake("div-swapped", "1.1.3",
         "Your two gradients are swapped: d(a/b)/da is 1/b, and d(a/b)/db is -a/b^2.",
         dict(div_gradients=lambda a, b, g: (-g * a / b ** 2, g / b)))
@@ -176,6 +189,12 @@ mistake("output-requires-grad", "1.2",
         "all do); set its requires_grad, in Function.apply() or in forward (Appendix A.1).",
         dict(output_requires_grad=lambda *inputs: False),
         dict(output_requires_grad=lambda *inputs: False, output_has_node=lambda: False))
+mistake("output-if-all", "1.2",
+        "The output requires grad only if all inputs do; it does as soon as one of them does (any, "
+        "not all; Appendix A.1).",
+        *[dict(output_requires_grad=lambda *inputs: all(inputs), output_has_node=node, **leaf)
+          for node in (lambda: True, lambda: False)
+          for leaf in ({}, dict(output_is_leaf=lambda *inputs: not all(inputs)))])
 mistake("output-always-requires-grad", "1.2",
         "The output requires grad although no input does; it does only if one of the inputs "
         "requires grad (Appendix A.1).",
@@ -246,8 +265,13 @@ mistake("grad-on-everything", "1.2",
 mistake("same-gradient-for-all", "1.2",
         "Both operands get the same gradient: the parent at place i of next_functions gets the "
         "gradient at place i of what the operation's backward returned.",
-        dict(product_gradients=lambda a, b: (b, b), constant_first=lambda b, c: c),
-        dict(product_gradients=lambda a, b: (a, a)))
+        dict(product_gradients=lambda a, b, c, d: (b, b), constant_first=lambda b, c: c),
+        dict(product_gradients=lambda a, b, c, d: (a, a)))
+mistake("state-on-class", "1.2",
+        "The second product's values are used for the first one's gradients: what forward keeps "
+        "belongs into ctx, not on the class (Mul.a = a) or in a global name, where the next call "
+        "replaces it.",
+        dict(product_gradients=lambda a, b, c, d: (d, c)))
 mistake("constant-takes-a-place", "1.2",
         "The gradient of a constant goes to the other operand: either a constant leaves no None "
         "in next_functions, or gradients reach the parents in another order (Appendix A.1).",
@@ -373,6 +397,9 @@ mistake("sgd-lr-ignored", "2.3", "The learning rate is ignored: W - lr * gradien
         dict(sgd=lambda w, g, lr: w - g))
 mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * gradient.",
         dict(sgd=lambda w, g, lr: w - lr * lr * g))
+mistake("sgd-lr-fixed", "2.3", "The step has a fixed learning rate, whatever lr is given: use "
+        "self.lr.",
+        *[dict(sgd=lambda w, g, lr, k=k: w - k * g) for k in (0.1, 0.01, 0.001)])
 mistake("sgd-unchanged", "2.3",
         "The parameters do not change: step() has to assign the new values to param.data (or are "
         "there no params? A generator gives them once: keep list(params)).",
@@ -405,6 +432,27 @@ mistake("only-last-parameter-moves", "2",
 
 def _normalise(x, gamma, beta, mean, root):
     return gamma * (x - mean) / root + beta
+
+
+def _normalised_by(x, gamma, beta, count):
+    """With sums that are divided by another count than the number of rows."""
+    mean = x.sum(axis=0) / count
+    return _normalise(x, gamma, beta, mean, np.sqrt(((x - mean) ** 2).sum(axis=0) / count + EPS))
+
+
+def _over(take):
+    """BatchNorm with its mean, its variance or both over other entries than the batch's.
+
+    ``take`` applies np.mean or np.var to x.
+    """
+    def wrong(mean_too, var_too):
+        def batchnorm(x, gamma, beta):
+            mean = take(x, np.mean) if mean_too else x.mean(axis=0)
+            squares = (x - mean) ** 2
+            var = take(squares, np.mean) if var_too else squares.mean(axis=0)
+            return _normalise(x, gamma, beta, mean, np.sqrt(var + EPS))
+        return dict(batchnorm=batchnorm)
+    return [wrong(1, 1), wrong(1, 0), wrong(0, 1)]
 
 
 def _partial_gradients(through_mean, through_var, each_row=False):
@@ -503,6 +551,25 @@ mistake("bn-running-mean-of-all", "2.4",
              running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(ddof=1)),
         dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.mean(),
              running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var()))
+mistake("bn-running-exchanged", "2.4",
+        "running_mean and running_var are exchanged: each is moved by the other's statistic.",
+        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0, ddof=1),
+             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)),
+        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0),
+             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)),
+        dict(running_start=lambda n: (np.ones(n), np.zeros(n)),
+             running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0, ddof=1),
+             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)))
+mistake("bn-running-divided-twice", "2.4",
+        "The variance for the running estimate is divided by m and by m - 1; it is the sum of the "
+        "squares, divided by m - 1 alone: var * m / (m - 1).",
+        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0) / (len(x) - 1)))
+mistake("bn-divided-by-features", "2.4",
+        "The sums are divided by the number of features (shape[1]); m is the number of rows "
+        "(shape[0]).",
+        dict(batchnorm=lambda x, gamma, beta: _normalised_by(x, gamma, beta, x.shape[1])),
+        dict(batchnorm=lambda x, gamma, beta: _normalise(
+            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) * len(x) / x.shape[1] + EPS))))
 mistake("bn-running-updated-in-eval", "2.4",
         "The running estimates change in evaluation; only training may move them.",
         dict(running_after_eval=_moved),
@@ -550,16 +617,13 @@ mistake("bn-beta-left-out", "2.4", "beta is left out: y = gamma * x_hat + beta."
         dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0),
              batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma, None))))
 mistake("bn-wrong-axis", "2.4",
-        "Mean and variance are taken over the features of a row; they are taken over the batch, "
-        "one for each feature (axis 0).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=1, keepdims=True),
-            np.sqrt(x.var(axis=1, keepdims=True) + EPS))))
+        "Mean, variance or both are taken over the features of a row (axis 1); they are taken over "
+        "the batch, one for each feature (axis 0).",
+        *_over(lambda x, f: f(x, axis=1, keepdims=True)))
 mistake("bn-statistics-of-all", "2.4",
-        "Mean and variance are taken over all entries, rows and features together; there is one "
-        "of each for every feature (axis 0).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(), np.sqrt(x.var() + EPS))),
+        "Mean, variance or both are taken over all entries, rows and features together; there is "
+        "one of each for every feature (axis 0).",
+        *_over(lambda x, f: f(x)),
         dict(batchnorm=lambda x, gamma, beta: _normalise(
             x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
                 ((x - x.sum(axis=0) / x.size) ** 2).sum(axis=0) / x.size + EPS))),
@@ -703,6 +767,22 @@ mistake("xe-wrong-axis", "2.5",
 mistake("xe-softmax-over-all", "2.5",
         "The softmax runs over all entries; it runs over the classes of a row (axis 1).",
         dict(log_softmax=lambda x: FORMULAS.log_softmax(x.reshape(1, -1)).reshape(x.shape)))
+mistake("xe-sum-over-all", "2.5",
+        "The sum of the exponentials runs over all entries, or over the batch; it runs over the "
+        "classes of a row (axis 1).",
+        *[dict(log_softmax=lambda x, axis=axis: (x - x.max(axis=1, keepdims=True)) - np.log(
+            np.exp(x - x.max(axis=1, keepdims=True)).sum(axis=axis, keepdims=True)))
+          for axis in (None, 0)])
+mistake("xe-gradient-in-all-rows", "2.5",
+        "1 is subtracted in whole columns, [:, target] -= 1; subtract it at one entry of each row: "
+        "[np.arange(N), target] -= 1.",
+        *[dict(cross_entropy_gradient=lambda logits, target, n=n: (_softmax(logits) - np.isin(
+            np.arange(logits.shape[1]), target)) / (len(logits) if n else 1)) for n in (1, 0)])
+mistake("xe-gradient-added", "2.5",
+        "1 is added at the right class; it is subtracted there: (softmax - one_hot) / N.",
+        *[dict(cross_entropy_gradient=lambda logits, target, n=n: (
+            _softmax(logits) + one_hot(target, logits)) / (len(logits) if n else 1))
+          for n in (1, 0)])
 mistake("xe-sign", "2.5",
         "The sign is wrong: the loss is minus the mean log-probability of the right class, and "
         "its gradient (softmax - one_hot) / N.",
@@ -756,10 +836,18 @@ mistake("xe-upstream-forgotten", "2.5",
 
 # ---- 2.6 Momentum
 
+_plain_step = dict(momentum_step=lambda w, v, g, lr, beta: (w - lr * g, v))
+
+mistake(NOT_WRITTEN, "2.6",
+        "each step is - lr * gradient, and all velocities in self.momentums are 0.",
+        dict(_plain_step, velocities=lambda: {"all velocities are 0": True}))
 mistake("momentum-forgotten", "2.6",
-        "Momentum has no effect, each step is - lr * gradient: either the velocity is not kept in "
-        "self.momentums, or it is kept and not used.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w - lr * g, v)))
+        "Momentum has no effect, each step is - lr * gradient: self.momentums holds a velocity "
+        "that is not used, or not the one that is changed (self.momentums[i] = ..., no append).",
+        dict(_plain_step, velocities=lambda: {"all velocities are 0": False}))
+mistake("momentum-fixed", "2.6", "The velocity is scaled by 0.9 whatever momentum is given: use "
+        "self.momentum.",
+        dict(momentum_step=lambda w, v, g, lr, beta: (w + 0.9 * v - lr * g, 0.9 * v - lr * g)))
 mistake("momentum-unchanged", "2.6",
         "The parameters do not change: either nothing is assigned to param.data, or the velocity "
         "stays at 0 because - lr * gradient is not in it.",

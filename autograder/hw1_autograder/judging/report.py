@@ -8,11 +8,9 @@ import textwrap
 
 import numpy as np
 
+import homework
 from judging.checks import TITLES
 
-MNIST_POINTS = 10
-NOT_WRITTEN = "NotImplementedError"
-UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
 INDENT = " " * 4
 MORE = "... "  # at the start of a line that goes on: a submission's words never begin one
 
@@ -20,18 +18,20 @@ MORE = "... "  # at the start of a line that goes on: a submission's words never
 class Printer:
     """Prints for a person: in colour on a terminal, unless NO_COLOR is set.
 
-    ``options`` are the command's own, which the line that runs a check again repeats; None
-    where the reader is not who gave the command.
+    Args:
+        options (list of str or None): the command's own, which the line that runs a check again
+            repeats; None where the reader is not who gave the command.
     """
 
     def __init__(self, options=()):
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        lead = ("again, print() and pdb work" if options is not None else
-                "at home, on other numbers, where print() and pdb work")
+        lead = ("to run it alone, with print() and a debugger" if options is not None else
+                "at home, on other numbers, with print() and a debugger")
         self.again = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
                                "--again"])
         self.problem = None
-        self.last_error = None
+        self.failures = []  # that were shown
+        self.told = {}  # what was said of a failure, and the check where it was
 
     def paint(self, text, code):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -49,27 +49,34 @@ class Printer:
 
     def explain(self, result):
         """What ran, on what, what came of it, what it printed, and what went wrong."""
-        problem = result.answer.problem
-        if result.explanation and result.explanation.knock_on:
-            self._lines(["=> " + result.explanation.message])
+        failure, explanation = result.answer.failure, result.explanation
+        if result.is_knock_on:
+            self._lines(["=> " + explanation.message])
             return
-        if problem.startswith(NOT_WRITTEN):
-            self._lines(_wrapped("not written yet" + result.lines[0][len(NOT_WRITTEN):], most=1))
+        if result.not_written:
+            said = explanation.message if explanation else failure.message
+            self._lines(_wrapped("not written yet: " + said, most=1 if failure else 3))
             return
-        if "\n" in problem and problem == self.last_error:  # the same line of the same file
+        if failure and any(map(failure.is_like, self.failures)):
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
-        self.last_error = problem
-        if problem.startswith(UNREADABLE) or (
-                result.explanation and not result.explanation.id):  # another may be the cause
+        self.failures.append(failure)
+        if failure and failure.kind == "syntax" or (
+                explanation and not explanation.id):  # another may be the cause
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
         else:
             self._details(result)
-        if result.explanation:
-            self._lines(_wrapped("=> " + result.explanation.message, most=5))
+        if explanation:
+            self._lines(_wrapped(f"=> {self._once(explanation.message, result.check.number)}",
+                                 most=5))
         self._lines([f"{self.again} {result.check.number}"])
         print()
+
+    def _once(self, message, number):
+        """A message, or where it was told before."""
+        before = self.told.setdefault(message, number)
+        return message if before == number else f"the same as said of {before}."
 
     def _details(self, result):
         for line in result.check.shown.split("\n"):
@@ -111,40 +118,82 @@ def warnings_of(results):
     return list(dict.fromkeys(found))
 
 
-def report(results, whole):
-    """The report as INTERFACE.md gives it: a dict that goes into a JSON file."""
+def entry(result):
+    """A check in the report."""
+    made = {"problem": result.check.problem, "name": result.check.name, "points": result.points,
+            "out_of": result.check.points, "passed": result.passed, "message": result.message,
+            "mistake": result.explanation.id if result.explanation else None}
+    failure = result.answer.failure
+    if result.not_written:
+        made.update(kind="not written", mistake=None)
+    elif failure:
+        made["kind"] = failure.kind
+    if failure and failure.place:
+        at = failure.began or failure.place
+        made.update(file=at.file, line=at.line)
+    return made
+
+
+def report(results, whole, seed, isolation):
+    """The report as a dict, which goes into a JSON file."""
     scores = {}
     for result in results:
-        if result.check.problem != "1.1.0":
-            problem = result.check.problem
+        problem = result.check.problem
+        if result.check.points or problem in scores:
             scores[problem] = scores.get(problem, 0) + result.points
     out_of = sum(result.check.points for result in results)
     if whole:
-        scores["3"] = 0
-        out_of += MNIST_POINTS
+        scores[homework.BY_HAND] = 0
+        out_of += homework.BY_HAND_POINTS
     return {"scores": scores, "total": sum(scores.values()), "out_of": out_of,
-            "checks": [{"problem": r.check.problem, "name": r.check.name, "points": r.points,
-                        "out_of": r.check.points, "passed": r.passed, "message": r.message,
-                        "mistake": r.explanation.id if r.explanation else None}
-                       for r in results],
-            "warnings": warnings_of(results)}
+            "checks": [entry(result) for result in results], "warnings": warnings_of(results),
+            "seed": seed, "isolation": isolation}
 
 
 def conclude(results, summary, printer):
-    """The end of a run: warnings, MNIST's note, the total and the first thing to fix."""
+    """Print the end of a run: warnings, what is graded by hand, the total, what to fix first."""
     for text in summary["warnings"]:
         print(printer.paint("\nwarning: ", "33") + "\n         ".join(_wrapped(text)))
-    if "3" in summary["scores"]:
-        print(printer.paint("\n3 MNIST", "1"))
-        full = f"{summary['out_of'] - MNIST_POINTS}/{summary['out_of']}"
-        print(f"        not autograded: 0 of {MNIST_POINTS} here, so that {full} is a full score;")
-        print("        ./grade.sh m makes the plot that is graded by hand")
+    if homework.BY_HAND in summary["scores"]:
+        print(printer.paint(f"\n{homework.BY_HAND} {homework.BY_HAND_TITLE}", "1"))
+        points, out_of = homework.BY_HAND_POINTS, summary["out_of"]
+        print(f"        not autograded: 0 of {points} here, so that {out_of - points}/{out_of} is "
+              f"a full score;\n        {homework.BY_HAND_HOW}")
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
-    failed = [r for r in results if not r.passed and r.check.points]
-    if failed:
-        check, problem = failed[0].check, failed[0].answer.problem
-        first = f"{check.name} (handout, section {check.problem})"
-        if problem.startswith(UNREADABLE):
-            first = textwrap.shorten(problem.replace("\n", "; "), 150)
-        print(textwrap.fill(f"First fix: {first}", 80))
+    failed = [result for result in results if not result.passed]
+    if any(result.check.points for result in failed):
+        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80))
     print()
+
+
+def first_to_fix(failed):
+    """What several problems fail by, if there is such a thing; else the first failed check."""
+    causes = {}
+    for result in failed:
+        key, text = cause_of(result)
+        if key:
+            causes.setdefault(key, (text, set()))[1].add(result.check.problem)
+    text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))
+    if len(problems) > 1:
+        return text
+    first = next(result for result in failed if result.check.points)
+    failure = first.answer.failure
+    if failure and failure.kind == "syntax":
+        return textwrap.shorten("; ".join(failure.lines), 150)
+    return f"{first.check.name} (handout, section {first.check.problem})"
+
+
+def cause_of(result):
+    """What may make several checks fail, as a key that is the same for them, and in words."""
+    failure, explanation = result.answer.failure, result.explanation
+    if result.not_written or result.is_knock_on:
+        return None, ""
+    if explanation and (explanation.id or "").startswith("graph: "):
+        return explanation.message, explanation.message
+    if not failure or not failure.place:
+        return None, ""
+    late = failure.kind == "late"  # then the line is any of the loop's
+    key = (failure.kind, failure.type, failure.file, None if late else failure.line)
+    if failure.kind == "circular" and explanation:
+        return key, explanation.message
+    return key, f"{failure.place} ({textwrap.shorten(failure.lines[0], 120)})"

@@ -15,9 +15,11 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
 
+from judging.failure import Failure, Place, kind_of
 from outside import wall
 from outside.submission import remove
 
@@ -37,8 +39,8 @@ WARNINGS = {
                "one fails the check (handout, Directions)",
     "missing": "{} is imported, which is not installed here; using it fails the check",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
-SIGNALS = {signal.SIGSEGV: "a segmentation fault", signal.SIGKILL: "it was killed",
-           signal.SIGXCPU: "it used too much processor time"}
+SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed",
+           "SIGXCPU": "it used too much processor time"}
 _count = itertools.count()
 
 
@@ -64,13 +66,13 @@ class Answer:
 
     Attributes:
         values (dict or None): arrays and facts by name, when the scenario ran to its end.
-        problem (str): otherwise, what happened instead, and on a second line where.
+        failure (Failure or None): otherwise, what happened instead.
         output (str): what the submission printed, cut to size.
         warnings (list of str): what is worth saying but costs nothing, a sentence each.
     """
 
-    values: dict = None
-    problem: str = ""
+    values: Optional[dict] = None
+    failure: Optional[Failure] = None
     output: str = ""
     warnings: list = field(default_factory=list)
 
@@ -116,7 +118,7 @@ class Worker:
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
         self.root = os.path.realpath(root)
-        self.order, self.stand_ins = 0, []
+        self.stand_ins = []
         self.late, self.longest, self.took = 0, 0., 0.
         self._stop()
         self._start()
@@ -125,31 +127,22 @@ class Worker:
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
         request = {"source": source,
                    "inputs": {name: encode(value) for name, value in inputs.items()}}
-        first, orders = None, [self.order]
         while True:
             answer, error = self._ask(request)
-            first = first or answer
             package = error.get("missing")
-            if package and package not in self.stand_ins and len(self.stand_ins) < MOST_STAND_INS:
-                self.stand_ins.append(package)
-                first = None
-            elif error.get("circular"):
-                self.order = (self.order + 1) % 3
-                if self.order in orders:
-                    return first
-                orders.append(self.order)
-            else:
+            if not package or package in self.stand_ins or len(self.stand_ins) == MOST_STAND_INS:
                 return answer
+            self.stand_ins.append(package)
 
     def _ask(self, request):
         """The Answer to a request, and the error in it, as a dict."""
         seconds = self.seconds
         if self.took > MOST_FOR_ALL * seconds:
-            return Answer(problem="it was not run: those before took too long, "
-                                  f"{self.took:.0f} seconds together"), {}
+            return Answer(failure=Failure("not run", "it was not run: those before took too long, "
+                                          f"{self.took:.0f} seconds together")), {}
         if self.late >= 2:  # enough was waited for
             seconds = min(seconds, max(seconds / 12, 4 * self.longest))
-        request.update(seconds=seconds, order=self.order, stand_ins=self.stand_ins)
+        request.update(seconds=seconds, stand_ins=self.stand_ins)
         if self.process is None:
             self._start()
         started = time.monotonic()
@@ -161,19 +154,27 @@ class Worker:
         except (OSError, EOFError, ValueError, RecursionError) as error:
             self._stop()
             reason = "it did not end" if isinstance(error, TimeoutError) else "it was lost"
-            return Answer(problem=f"something happened to the checks' process: {reason}"), {}
+            return Answer(failure=Failure(
+                "lost", f"something happened to the checks' process: {reason}")), {}
         finally:
             self.took += time.monotonic() - started
         more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
         output = clean(reply["output"][:LONGEST_OUTPUT]) + more
+        answer, error = Answer(failure=_how_it_ended(reply), output=output), {}
         if reply["end"] == "answered":
+            answer, error = read_answer(reply["answer"], output)
+        if answer.failure and answer.failure.kind == "late":
+            self.late += 1
+            answer.failure.message = self._how_long(seconds)
+        elif reply["end"] == "answered":
             self.longest = max(self.longest, min(reply["took"], seconds))
-            return read_answer(reply["answer"], output)
-        self.late += reply["end"] == "late"
-        problem = _how_it_ended(reply, seconds)
-        if reply["end"] == "late" and seconds < self.seconds:
-            problem += f"; {self.seconds:g} at first, but two checks before took too long"
-        return Answer(problem=problem, output=output), {}
+        return answer, error
+
+    def _how_long(self, seconds):
+        text = f"it did not end within {seconds:.2g} seconds (an endless loop?)"
+        if seconds < self.seconds:
+            text += f"; {self.seconds:g} at first, but two checks before took too long"
+        return text
 
     def _line(self, deadline):
         """The worker's next line."""
@@ -239,13 +240,13 @@ class Worker:
             "scratch": wall.SCRATCH if walled else os.path.join(self.folder, "scratch"),
             "uid": self.uid if isolation == "user" else 0,
             "sites": wall.sites(), "private": self._private()}
-        texts = [_text(name) for name in ("worker.py", "imports.py")]  # no file is there
+        worker, *texts = [_text(name) for name in ("worker.py", "imports.py", "describe.py")]
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         self.process = subprocess.Popen(
             (wall.command(self.root, REPOSITORY) if walled else [])
-            + [wall.python(), "-s", "-S", "-B", "-c"] + texts + [json.dumps(settings)],
+            + [wall.python(), "-s", "-S", "-B", "-c", worker, json.dumps(settings)] + texts,
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(one_thread, **kept, PYTHONHASHSEED="0", MPLBACKEND="Agg",
@@ -275,16 +276,21 @@ def _text(name):
 
 # ---- reading what came back
 
-def _how_it_ended(reply, seconds):
-    limits = {"late": f"it did not end within {seconds:.2g} seconds (an endless loop?)",
-              "flood": "it printed more than 4 MB", "large answer": "its answer is too large",
-              "failed": "its process could not be started"}
+ENDS = {"late": "", "flood": "it printed more than 4 MB", "large": "its answer is too large",
+        "lost": "its process could not be started"}
+
+
+def _how_it_ended(reply):
+    """The Failure of a check whose process gave no answer."""
     status = reply["status"]
     if reply["end"] != "ended":
-        return limits.get(reply["end"], "its process was lost")
+        kind = reply["end"] if reply["end"] in ENDS else "lost"
+        return Failure(kind, ENDS[kind])
     if status & 127:
-        return "its process died: " + SIGNALS.get(status & 127, f"signal {status & 127}")
-    return f"its process ended without an answer (exit code {status >> 8})"
+        name = next((one.name for one in signal.Signals if one == status & 127),
+                    f"signal {status & 127}")
+        return Failure("died", f"its process died: {SIGNALS.get(name, name)}")
+    return Failure("ended", f"its process ended without an answer (exit code {status >> 8})")
 
 
 def read_answer(text, output):
@@ -296,12 +302,13 @@ def read_answer(text, output):
         warnings = _warnings(content["notes"])
         if kind == "error":
             error = content["error"]
-            return Answer(None, _describe(error), output, warnings), error
+            return Answer(None, _failure(error), output, warnings), error
         values = {short(name, 100): decode(value)
                   for name, value in content["values"].items()}
-        return Answer(values, "", output, warnings), {}
+        return Answer(values, None, output, warnings), {}
     except (ValueError, RecursionError, MemoryError):
-        return Answer(None, "its answer is none that a check can give", output), {}
+        return Answer(None, Failure("unreadable", "its answer is none that a check can give"),
+                      output), {}
 
 
 def _loads(text):
@@ -333,19 +340,25 @@ def _warnings(notes):
     return list(dict.fromkeys(found))[:20]
 
 
-def _describe(error):
-    """What went wrong, and on a second line where."""
-    if error.get("missing") is None:
-        error["missing"] = ""
-    _exactly(error, type=str, message=str, place=list, missing=str, circular=bool)
-    kind = re.sub(r"\W", "?", error["type"][:60])  # a report's line begins with it
-    text = f"{kind}: {short(error['message'], 300)}"
-    if error["place"]:
-        if [type(part) for part in error["place"]] != [str, int, str]:
-            raise ValueError("no place")
-        file, line, code = error["place"]
-        text += f"\n{short(file, 100)}, line {line}: {short(code, 100)}"
-    return text
+def _failure(error):
+    """What went wrong, from what a child says of it."""
+    _exactly(error, type=str, message=str, place=list, began=list, late=bool, missing=str,
+             circular=bool)
+    place, began = _place(error["place"]), _place(error["began"])
+    kind = re.sub(r"\W", "?", error["type"][:60] or "?")  # a report's line begins with it
+    failure = Failure("late" if error["late"] else kind_of(kind, error["circular"]),
+                      short(error["message"], 300), "" if error["late"] else kind, began=began)
+    if place:
+        failure.file, failure.line, failure.code = place.file, place.line, place.code
+    return failure
+
+
+def _place(parts):
+    if not parts:
+        return None
+    if [type(part) for part in parts] != [str, int, str]:
+        raise ValueError("no place")
+    return Place(short(parts[0], 100), parts[1], short(parts[2], 100))
 
 
 # ---- arrays as JSON, see the same in worker.py

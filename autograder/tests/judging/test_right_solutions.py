@@ -303,7 +303,8 @@ IMPORTS = {
         swap(ENGINE, "    grads = grad_fn.apply(grad_of_outputs)\n",
              "    print('DFS', grad_fn, grad_of_outputs.data.shape, flush=True)\n"
              "    grads = grad_fn.apply(grad_of_outputs)\n    print(grads)\n"),
-        swap(SGD, "        for i, param", "        print('{\"scores\": 5}')\n        for i, param")],
+        swap(SGD, "        for i, param",
+             "        print('{\"scores\": 5}')\n        for i, param")],
     "it asserts and has type hints": [
         swap(LINEAR, "def forward(self, x):\n",
              "def forward(self, x: 'Tensor') -> 'Tensor':\n        assert isinstance(x, Tensor)\n"

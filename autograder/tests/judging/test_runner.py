@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+import homework
 import runner
 from graded import (
     PLAIN,
@@ -25,7 +26,7 @@ from graded import (
     results_of_all,
     variant,
 )
-from judging import report
+from judging import checks, report
 from judging.checks import CHECKS
 from outside import client
 
@@ -33,7 +34,9 @@ RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
 
 
 def run(*arguments, **options):
-    return subprocess.run([sys.executable, RUNNER] + list(arguments), stdout=subprocess.PIPE,
+    """The grader's command; on the published seed, also where it would draw one."""
+    seed = [] if {"--seed", "--again"} & set(arguments) else ["--seed", str(runner.SEED)]
+    return subprocess.run([sys.executable, RUNNER, *arguments, *seed], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=120, **options)
 
 
@@ -67,7 +70,7 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     with variant(("optim/sgd.py", "param.data - self.lr", "param.data + self.lr")) as root:
         process = run("--submission", root, "--json", str(path))
     report = json.loads(path.read_text())
-    assert set(report) == {"scores", "total", "out_of", "checks", "warnings"}
+    assert set(report) == {"scores", "total", "out_of", "checks", "warnings", "seed", "isolation"}
     assert (report["total"], report["out_of"]) == (90, 110)
     assert report["scores"] == scores_of(process)
     failed = [c for c in report["checks"] if not c["passed"]]
@@ -116,7 +119,7 @@ def test_a_failed_check_is_explained_in_under_twenty_lines_of_eighty_columns(cha
     assert blocks and all(len(block) < 20 for block in blocks)
     commands = [line for block in blocks for line in block if "./grade.sh" in line]
     assert all(len(line) <= 80 for block in blocks for line in block if line not in commands)
-    assert "--submission %s --again " % root in commands[0]
+    assert "at home" in commands[0] and root not in commands[0]  # it is somebody else's code
     assert any("| return {" in line for line in blocks[0])
     assert any("=> " in line for block in blocks for line in block)
 
@@ -129,6 +132,13 @@ def test_what_a_report_shows_of_a_check_is_short(check):
         assert max(len(line) for line in check.shown.splitlines()) <= 74
         shown = report.shown_inputs(inputs)
         assert len(shown) <= 4 * 71 and "e-" not in shown
+
+
+def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined():
+    before = list(CHECKS)
+    with pytest.raises(ValueError, match="graded by hand"):
+        checks.check(homework.BY_HAND, "a check", 5)(object)
+    assert CHECKS == before
 
 
 # ---- running a check again
@@ -421,7 +431,8 @@ def test_the_same_error_is_explained_once(tmp_path):
     with variant(("nn/functional.py", "import numpy as np\n",
                   "import numpy as np\n1 / 0\n")) as root:
         process = run("--submission", root)
-    assert process.stdout.count("mytorch/nn/functional.py, line 2: 1 / 0") == 1
+    assert process.stdout.count("mytorch/nn/functional.py, line 2: 1 / 0") == 2
+    assert "First fix: mytorch/nn/functional.py, line 2: 1 / 0 (ZeroDivisionError" in process.stdout
     again = process.stdout.count("the same as above: ZeroDivisionError")
     assert again > 5 and again + process.stdout.count("fails: fix that first.") > 20
 

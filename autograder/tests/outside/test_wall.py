@@ -330,7 +330,7 @@ def test_behind_the_wall_a_check_works_as_ever():
     with Worker(5, "require") as worker:
         worker.open(PLAIN)
         answer = worker.run(ADDITION, {"a": 2., "b": 3.})
-    assert answer.problem == "" and answer.values["sum"] == 5 and worker.notice == ""
+    assert answer.failure is None and answer.values["sum"] == 5 and worker.notice == ""
 
 
 ADDITION = ("def scenario(a, b):\n    from mytorch.tensor import Tensor\n"

@@ -1,0 +1,148 @@
+"""What went wrong and where in the submission, as plain data: of an exception, or of a stack."""
+
+import errno
+import os
+from collections import Counter
+
+
+class Line:
+    """A line on a stack: its function, and the name and value of the first argument."""
+
+    def __init__(self, file, line, name="", argument="", value=None):
+        self.file, self.line, self.name = file, line, name
+        self.argument, self.value = argument, value
+
+    @classmethod
+    def of(cls, frame, line):
+        code = frame.f_code
+        argument = code.co_varnames[0] if code.co_argcount else ""
+        return cls(code.co_filename, line, code.co_name, argument, frame.f_locals.get(argument))
+
+    def text(self):
+        try:
+            with open(self.file, errors="replace") as lines:
+                return list(lines)[self.line - 1].strip()[:100]
+        except (OSError, IndexError, TypeError):
+            return ""
+
+    def applies(self):
+        """Whether this is ``Function.apply``, a class method, or a method of Tensor."""
+        return (self.name == "apply" and isinstance(self.value, type)
+                or os.path.basename(self.file) == "tensor.py" and self.name != "backward")
+
+    def leads_on(self):
+        """Whether this calls layers, or nodes of the graph, that are none of its business."""
+        return self.name in ("__call__", "apply", "backward")
+
+
+def describe(error, root, limits):
+    """An exception as data: type, message, where it fell, and the line that began it.
+
+    Args:
+        root (str): the submission's folder; only its lines are places.
+        limits (dict): what a check may use at most, by the names that ``resource`` has.
+    """
+    frames = stack_of(error, root)
+    answer = {"type": type(error).__name__, "message": message_of(error, limits)[:400]}
+    if isinstance(error, RecursionError) and frames:
+        again = repeated(frames)
+        answer["message"] += f" ({told_of(again, root)})"
+        own = [line for line in again if not line.applies()] or again
+        return dict(answer, **places(own[-1:], root))
+    return dict(answer, **places(frames, root))
+
+
+def stack_of(error, root):
+    """The submission's frames on an exception's way, the innermost last."""
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    lines = [Line.of(*pair) for pair in frames]
+    if isinstance(error, SyntaxError):
+        lines.append(Line(error.filename, error.lineno))
+    if getattr(error, "place", None):  # of a stand-in for a package
+        lines.insert(0, Line(*error.place))
+    return [line for line in lines if is_inside(line.file, root)]
+
+
+def stack_from(frame, root):
+    """The same, of a frame that is running."""
+    lines = []
+    while frame is not None:
+        lines.insert(0, Line.of(frame, frame.f_lineno))
+        frame = frame.f_back
+    return [line for line in lines if is_inside(line.file, root)]
+
+
+def is_inside(file, root):
+    return str(file).startswith(root + os.sep)
+
+
+def places(frames, root):
+    """Where it fell, and the line that called the operation in which it fell, if one did."""
+    if not frames:
+        return {"place": [], "began": []}
+    fell = len(frames) - 1
+    while fell and frames[fell].text().startswith("raise "):
+        fell -= 1  # rather where something is called than where it is refused
+    began, within = None, frames[fell].applies()
+    for line in reversed(frames[:fell]):
+        if line.applies():
+            within = True
+        elif within:
+            began = line
+            break
+        elif line.leads_on():
+            break
+    return {"place": as_data(frames[fell], root), "began": as_data(began, root) if began else []}
+
+
+def repeated(frames):
+    """The frames that call each other without end, in the order in which they do."""
+    counts = Counter((line.file, line.line) for line in frames)
+    most = max(counts.values())
+    often = {place for place, count in counts.items() if count > most // 2}
+    last = {}
+    for line in frames:
+        if (line.file, line.line) in often:
+            last.pop((line.file, line.line), None)
+            last[line.file, line.line] = line
+    same = [line for line in frames if (line.file, line.line) in often][-1 - len(last):]
+    found = list(last.values())
+    found[-1].same = len(same) > len(last) and same[0].value is found[-1].value
+    return found
+
+
+def told_of(frames, root):
+    """What is said of frames that call each other."""
+    last = frames[-1]
+    if len(frames) > 1:
+        return "these call each other: " + "; ".join(
+            f"{os.path.relpath(line.file, root)}, line {line.line}" for line in frames[-4:])
+    if last.same and last.argument and not isinstance(last.value, type):
+        return f"{last.name}() calls itself with the same {last.argument}"
+    return f"{last.name}() calls itself"
+
+
+def message_of(error, limits):
+    """What an exception says, or what it means here."""
+    kind = type(error).__name__
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return f"it ends the process ({kind})"
+    if kind == "BdbQuit":
+        return "a breakpoint is left in the code (pdb.set_trace())"
+    if isinstance(error, MemoryError):
+        return f"it needs more than {limits['AS'] >> 30} GB of memory"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return f"it wrote a file of more than {limits['FSIZE'] >> 20} MB"
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return f"it has more than {limits['NOFILE']} files open at once"
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+def as_data(line, root):
+    return [os.path.relpath(line.file, root), line.line or 0, line.text()]

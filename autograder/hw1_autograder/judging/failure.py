@@ -1,0 +1,83 @@
+"""Why a check gave no values, as data: from the submission's process to the report."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+KINDS = (
+    "error",        # an exception of Python's
+    "not written",  # NotImplementedError, as in the starter
+    "syntax",       # a file that Python cannot read
+    "circular",     # modules that import each other and work in no order
+    "late",         # it did not end within its time
+    "not run",      # the checks before took too long together
+    "died",         # its process was ended by a signal
+    "ended",        # its process ended itself
+    "flood",        # it printed too much
+    "large",        # its answer is too large
+    "unreadable",   # its answer is none that a check can give
+    "lost",         # something happened to its process
+)
+SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+
+
+@dataclass
+class Place:
+    """A line of the submission: its file, relative to the submission, number and text."""
+    file: str
+    line: int
+    code: str
+
+    def __str__(self):
+        return f"{self.file}, line {self.line}: {self.code}"
+
+
+@dataclass
+class Failure:
+    """Why a check gave no values.
+
+    Attributes:
+        kind (str): one of KINDS.
+        message (str): one clean line.
+        type (str): the exception's class, if it was one.
+        file (str), line (int), code (str): where it fell, if that is known.
+        began (Place or None): the line that called the operation in which it fell.
+    """
+    kind: str
+    message: str
+    type: str = ""
+    file: str = ""
+    line: int = 0
+    code: str = ""
+    began: Optional[Place] = None
+
+    @property
+    def place(self):
+        return Place(self.file, self.line, self.code) if self.file else None
+
+    @property
+    def is_exception(self):
+        return bool(self.type)
+
+    def is_like(self, other):
+        """Whether another fell by the same error at the same place, however it came there."""
+        return bool(other and self.file) and (self.kind, self.type, self.file, self.line) == (
+            other.kind, other.type, other.file, other.line)
+
+    @property
+    def lines(self):
+        """What a report says: what happened, the line that began it, and where it fell."""
+        said = [f"{self.type}: {self.message}" if self.type else self.message]
+        if self.began:
+            said += [str(self.began), f"  it fell at {self.place}"]
+        elif self.place:
+            said.append(str(self.place))
+        return said
+
+
+def kind_of(type, circular=False):
+    """The kind of an exception, by the name of its class."""
+    if type == "NotImplementedError":
+        return "not written"
+    if type in SYNTAX:
+        return "syntax"
+    return "circular" if circular else "error"

@@ -1,0 +1,167 @@
+"""What a student is told after a slip: in the check's explanation, as a warning, or as first fix.
+
+Each row is a slip in the plain submission, the problems that are asked, and words of what has to
+be told; none of them is about another slip.
+"""
+
+import pytest
+
+from graded import grade, results_of_all, variant
+from judging.checks import CHECKS
+from judging.report import Printer, first_to_fix
+from runner import is_part, warnings_of
+
+F, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
+BN, SGD, LINEAR = "nn/batchnorm.py", "optim/sgd.py", "nn/linear.py"
+MUL = ("        return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n"
+       "                tensor.Tensor(unbroadcast(mul_b, b.shape)))")
+RUNNING_MEAN = ("self.running_mean = Tensor((1 - alpha) * self.running_mean.data + "
+                "alpha * mean.data)")
+SLIPS = {
+    "arrays from backward": (["1.1.2"], "Mul.backward returns arrays; wrap each in Tensor(...)",
+                             (F, MUL, "        return unbroadcast(mul_a, a.shape), mul_b")),
+    "state on the class": (["1.2"], "belongs into ctx, not on the class",
+                           (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor("
+                            "a.data * b.data)",
+                            "        Mul.a, Mul.b = a, b\n        return tensor.Tensor("
+                            "a.data * b.data)"),
+                           (F, "        a, b = ctx.saved_tensors\n        mul_a",
+                            "        a, b = Mul.a, Mul.b\n        mul_a")),
+    "all for any": (["1.2.1"], "does as soon as one of them does (any, not all",
+                    (ENGINE, "        needs = False\n",
+                     "        needs = all(getattr(a, 'requires_grad', True) for a in args)\n"),
+                    (ENGINE, "                needs = True\n", "")),
+    "a forward in place": (["1.1.1"], "Sub changes an array that belongs to its caller",
+                           (F, "return tensor.Tensor(a.data - b.data)",
+                            "a.data -= b.data\n        return tensor.Tensor(a.data)")),
+    "a backward in place": (["2.2.2"], "changes the array of the gradient that comes in",
+                            (F, "return tensor.Tensor(grad_output.data * ctx.mask)",
+                             "grad_output.data[~ctx.mask] = 0\n        return grad_output")),
+    "a step in place": (["2.3.1"], "step() changes the gradients that it uses",
+                        (SGD, "self.lr * param.grad.data", "param.grad.data.__imul__(self.lr)")),
+    "the weight turned round": (["2.1"], "Linear's forward changes its weight",
+                                (LINEAR, "self.weight.T()", "self.turned()"),
+                                (LINEAR, "    def forward",
+                                 "    def turned(self):\n"
+                                 "        self.weight.data = self.weight.data.T\n"
+                                 "        return self.weight\n\n    def forward")),
+    "mean and variance of rows": (["2.4.1"], "over the features of a row (axis 1)",
+                                  (BN, "axis, count = 0, m", "axis, count = 1, x.shape[1]")),
+    "sums divided by shape[1]": (["2.4.1"], "divided by the number of features (shape[1])",
+                                 (BN, "axis, count = 0, m", "axis, count = 0, x.shape[1]")),
+    "running estimates exchanged": (["2.4.3"], "running_mean and running_var are exchanged",
+                                    (BN, "alpha * mean.data", "alpha * unbiased"),
+                                    (BN, "running_var.data + alpha * unbiased",
+                                     "running_var.data + alpha * mean.data")),
+    "divided by m, then by m - 1": (["2.4.3"], "divided by m and by m - 1",
+                                    (BN, "squares.data / (m - 1)", "var.data / (m - 1)")),
+    "a running estimate as array": (["2.4.3"], "There is an array where a Tensor should be",
+                                    (BN, RUNNING_MEAN, RUNNING_MEAN.replace("Tensor(", "(", 1))),
+    "velocities appended": (["2.6.1"], "no append",
+                            (SGD, "self.momentums[i] = velocity",
+                             "self.momentums.append(velocity)")),
+    "a fixed momentum": (["2.6.1"], "scaled by 0.9 whatever", (SGD, "self.momentum *", "0.9 *")),
+    "a fixed learning rate": (["2.3.1"], "fixed learning rate", (SGD, "self.lr *", "0.01 *")),
+    "momentum not begun": (["2.6"], "all velocities in self.momentums are 0",
+                           (SGD, "if self.momentum == 0:", "if True:")),
+    "@ for *": (["1.1.2.1"], "the matrix product a @ b",
+                (F, "a.data * b.data)", "a.data @ b.data)")),
+    "saved in another order": (["1.1.3"], "saved in another order than they are unpacked",
+                               (F, "        ctx.save_for_backward(a, b)\n"
+                                "        return tensor.Tensor(a.data / b.data)",
+                                "        ctx.save_for_backward(b, a)\n"
+                                "        return tensor.Tensor(a.data / b.data)")),
+    "whole columns": (["2.5.3"], "1 is subtracted in whole columns", (F, "    return loss\n", """\
+    class Loss(Function):
+        @staticmethod
+        def forward(ctx, logits):
+            return tensor.Tensor(loss.data)
+
+        @staticmethod
+        def backward(ctx, g):
+            soft = np.exp(log_softmax.data)
+            soft[:, target.data] -= 1
+            return tensor.Tensor(g.data * soft / n)
+    return Loss.apply(predicted)
+""")),
+    "an import of Tensor on top": (["1.1.1.1"], "imports what imports it again",
+                                   (ENGINE, "def backward(", "from mytorch.tensor import Tensor\n\n"
+                                    "\ndef backward("),
+                                   (F, "import mytorch.tensor as tensor",
+                                    "import mytorch.tensor as tensor\n"
+                                    "from mytorch.tensor import Tensor")),
+    "nothing that is known": (["2.2.2"], "python3 sandbox.py compares the gradients of each "
+                              "operation (ReLU)",
+                              (F, "grad_output.data * ctx.mask)", "np.tanh(grad_output.data) "
+                               "* ctx.mask)")),
+}
+FIRST = {
+    "no return in apply": ("Function.apply() returns a value of type NoneType",
+                           (ENGINE, "        return output\n", "")),
+    "a name in apply": ("mytorch/autograd_engine.py, line 16: print(nobody) (NameError: name",
+                        (ENGINE, "        output = cls", "        print(nobody)\n"
+                                                         "        output = cls")),
+    "a loop in apply": ("mytorch/autograd_engine.py, line 1",
+                        (ENGINE, "        output = cls", "        while True:\n            pass\n"
+                                                         "        output = cls")),
+    "an import in a circle": ("mytorch/autograd_engine.py imports what imports it again",
+                              SLIPS["an import of Tensor on top"][2]),
+    "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
+                               (F, "return tensor.Tensor(a.data - b.data)",
+                                "return a.data - nobody")),
+    "a sign in an operation": ("F.Sub, forward and backward (handout, section 1.1.1)",
+                               (F, "sub_b = -grad_output.data", "sub_b = grad_output.data")),
+}
+
+
+def told(results):
+    return [result.explanation.message for result in results if result.explanation] + [
+        text for result in results for text in result.advice]
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_what_is_told_of_a_slip(slip):
+    numbers, words, *changes = SLIPS[slip]
+    with variant(*changes) as root:
+        results = grade(root, [check for check in CHECKS
+                               if any(is_part(check, number) for number in numbers)])
+    assert any(words in text for text in told(results)), told(results)
+    others = {entry[1] for entry in SLIPS.values()} - {words}
+    assert not any(other in text for other in others for text in told(results))
+
+
+@pytest.fixture(scope="module")
+def firsts():
+    return results_of_all({name: changes for name, (_, *changes) in FIRST.items()}, seconds=0.3)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_the_first_thing_to_fix_is_the_cause(firsts, name):
+    assert first_to_fix([r for r in firsts[name] if not r.passed]).startswith(FIRST[name][0])
+
+
+def test_an_error_of_the_engine_is_not_laid_at_the_operations_door(firsts):
+    messages = [r.explanation.message for r in firsts["a name in apply"] if r.explanation]
+    assert not [text for text in messages if text.startswith("1.1.")]
+
+
+def test_what_was_not_begun_is_no_mistake_in_the_report(capsys):
+    with variant(*SLIPS["momentum not begun"][2:]) as root:
+        results = grade(root, [check for check in CHECKS if check.problem == "2.6"])
+    printer = Printer()
+    for result in results:
+        printer.show(result)
+    shown = capsys.readouterr().out
+    assert shown.count("not written yet: each step is - lr * gradient") == 2
+    assert all(result.not_written for result in results)
+
+
+def test_a_hint_is_told_once(capsys):
+    with variant(*SLIPS["velocities appended"][2:]) as root:
+        results = grade(root, [check for check in CHECKS if check.problem == "2.6"])
+    printer = Printer()
+    for result in results:
+        printer.show(result)
+    shown = capsys.readouterr().out
+    assert shown.count("Momentum has no effect") == 1 and "the same as said of 2.6.1" in shown
+    assert warnings_of(results) == []

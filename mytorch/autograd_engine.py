@@ -229,7 +229,7 @@ class BackwardFunction:
     Attributes:
         ctx (ContextManager): what ``forward`` left for ``backward``.
         next_functions (list): for each argument of forward its node; None for a constant.
-        leaves (list of Tensor): the arguments that are leaves, kept alive by this.
+        leaves (tuple of Tensor): the arguments that are leaves, kept alive by this.
         shape (tuple or None): the output's, if it is known.
 
     Source: handout 0.1.5 (step 2).
@@ -239,7 +239,7 @@ class BackwardFunction:
         self.cls = cls
         self.ctx = ContextManager()
         self.next_functions = []
-        self.leaves = []
+        self.leaves = ()
         self.shape = None
 
     @property
@@ -248,19 +248,20 @@ class BackwardFunction:
 
     def link(self, args):
         """Take the nodes of the arguments; returns whether any of them requires grad."""
-        recording = is_recording()
+        recording, leaves = is_recording(), []
         needs = self.ctx.needs_input_grad = []
         for arg in args:
-            needed, node = False, None
+            needed = False
             if hasattr(arg, "grad_fn"):
                 arg.settle_data()
                 needed = recording and arg.requires_grad
             if needed and arg.is_leaf:
-                self.leaves.append(arg)
+                leaves.append(arg)
                 if arg.grad_fn is None:
                     arg.grad_fn = AccumulateGrad(arg)
             needs.append(needed)
             self.next_functions.append(arg.grad_fn if needed else None)
+        self.leaves = tuple(leaves)
         return True in needs
 
     def apply(self, *grads):

@@ -1,9 +1,10 @@
 """How fast MyTorch is, as ratios measured side by side in one process.
 
-    python3 autograder/benchmark.py [CASE...]     cases: mnist chain mlp nodes job lines
+    python3 autograder/benchmark.py [CASE...]
 
-What is compared takes turns, so that a machine whose speed drifts treats all alike; each figure
-is the median over the turns.  PyTorch's column appears when torch can be imported.
+What is compared takes turns; a figure is the least processor time of one over that of the other,
+on one thread and with memory that the process keeps (else page faults decide).  PyTorch's rows
+appear when torch can be imported.
 """
 
 import gc
@@ -14,17 +15,20 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
+SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+            "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_MMAP_THRESHOLD_": str(1 << 34)}
+if __name__ == "__main__" and not SETTINGS.items() <= os.environ.items():
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **SETTINGS})
+
+import numpy as np  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "hw1_autograder")]
 
 from hw1 import mnist  # noqa: E402
-from mytorch import Tensor  # noqa: E402
-from mytorch.nn.activations import ReLU  # noqa: E402
-from mytorch.nn.linear import Linear  # noqa: E402
-from mytorch.nn.loss import CrossEntropyLoss  # noqa: E402
-from mytorch.nn.sequential import Sequential  # noqa: E402
+from mytorch import Tensor, no_grad  # noqa: E402
+from mytorch.nn import functional as F  # noqa: E402
+from mytorch.nn import BatchNorm1d, CrossEntropyLoss, Linear, ReLU, Sequential  # noqa: E402
 from mytorch.optim.sgd import SGD  # noqa: E402
 from test_mnist import load_mnist  # noqa: E402
 
@@ -35,29 +39,32 @@ except ImportError:
 
 
 def take_turns(turns, **contestants):
-    """Time functions in turn; each one's seconds, turn by turn."""
-    times = {name: [] for name in contestants}
+    """Run functions in turn; the least processor time of each, in seconds."""
+    best = dict.fromkeys(contestants, float("inf"))
     for _ in range(turns):
         for name, function in contestants.items():
             gc.collect()
-            started = time.perf_counter()
+            started = time.process_time()
             function()
-            times[name].append(time.perf_counter() - started)
-    return times
-
-
-def ratio(times, one, other):
-    """The median over the turns of one's time divided by the other's in the same turn."""
-    return statistics.median(a / b for a, b in zip(times[one], times[other]))
+            best[name] = min(best[name], time.process_time() - started)
+    return best
 
 
 def row(what, measured, reach):
     print(f"  {what:58s} {measured:<9} (reach {reach})", flush=True)
 
 
-def absolute(times, unit=1.0, name="s", per=1):
-    medians = {who: statistics.median(t) * unit / per for who, t in times.items()}
-    print("    " + ", ".join(f"{who} {value:.3g} {name}" for who, value in medians.items()),
+def against_torch(what, reach, turns, ours, theirs, unit="ms", per=1):
+    """A row that compares a function of ours with PyTorch's, and both times below it."""
+    best = take_turns(turns, MyTorch=ours, **({"PyTorch": theirs} if torch else {}))
+    if torch:
+        row(f"{what}, against PyTorch", f"{best['MyTorch'] / best['PyTorch']:.2f}", reach)
+    absolute(best, unit, per)
+
+
+def absolute(best, unit="s", per=1):
+    factor = {"s": 1, "ms": 1e3, "us": 1e6}[unit] / per
+    print("    " + ", ".join(f"{who} {value * factor:.3g} {unit}" for who, value in best.items()),
           flush=True)
 
 
@@ -173,50 +180,165 @@ def mnist_case():
                    "gathers and products alone": lambda: least(arrays[0], arrays[2])}
     if torch:
         contestants["PyTorch"] = lambda: with_torch(*arrays)
-    times = take_turns(9, **contestants)
-    row("MNIST job, against NumPy by hand", f"{ratio(times, 'MyTorch', 'by hand'):.2f}", "1.2")
+    best = take_turns(9, **contestants)
+    row("MNIST job, against NumPy by hand", f"{best['MyTorch'] / best['by hand']:.2f}", "1.2")
     if torch:
-        row("MNIST job, against PyTorch", f"{ratio(times, 'MyTorch', 'PyTorch'):.2f}", "0.6")
-    alone = ratio(times, "MyTorch", "gathers and products alone")
+        row("MNIST job, against PyTorch", f"{best['MyTorch'] / best['PyTorch']:.2f}", "0.6")
+    alone = best["MyTorch"] / best["gathers and products alone"]
     row("MNIST job, against its gathers and products alone", f"{alone:.2f}", "2.5")
-    absolute(times)
+    absolute(best)
     row(f"final validation accuracy, median of {len(finals)} runs",
         f"{statistics.median(finals):.4f}", "0.955")
 
 
-# ---- single operations
+# ---- chains of small operations
 
-def scalar_chain(leaf, n=400):
-    """Forward and backward of a chain of n adds and multiplies of scalars."""
-    a, b = leaf(0.9, False), leaf(0.1, False)
+def chain_of(leaf, start, other, wants, ones=(), n=400):
+    """Forward and backward of a chain of n multiplications and additions, five times."""
+    factor, summand = leaf(other, wants), leaf(other, wants)
 
     def run():
-        for _ in range(20):
-            y = leaf(1.0, True)
+        for _ in range(5):
+            y = leaf(start)
             for _ in range(n // 2):
-                y = y * a + b
-            y.backward()
+                y = y * factor + summand
+            y.backward(*ones)
     return run
 
 
-def mytorch_leaf(value, requires_grad):
+def mytorch_leaf(value, requires_grad=True):
     return Tensor(value, requires_grad=requires_grad)
 
 
-def torch_leaf(value, requires_grad):
+def torch_leaf(value, requires_grad=True):
     return torch.tensor(value, dtype=torch.float64, requires_grad=requires_grad)
 
 
 def chain_case():
-    """A chain of 400 scalar operations."""
-    contestants = {"MyTorch": scalar_chain(mytorch_leaf)}
-    if torch:
-        contestants["PyTorch"] = scalar_chain(torch_leaf)
-    times = take_turns(31, **contestants)
-    if torch:
-        row("chain of 400 scalar operations, against PyTorch",
-            f"{ratio(times, 'MyTorch', 'PyTorch'):.2f}", "1.15")
-    absolute(times, 1e6, "us an operation", per=400 * 20)
+    """Chains of 400 operations: on a number, on a (4, 5) with a (5,)."""
+    for what, value, other, wants, reach in (
+            ("chain of 400 scalar operations", np.array(1.), np.array(0.9), False, "1.5"),
+            ("chain of 400 on a (4, 5) with constants (5,)", np.ones((4, 5)), np.full(5, 0.9),
+             False, "1.2"),
+            ("chain of 400 on a (4, 5) with leaves (5,)", np.ones((4, 5)), np.full(5, 0.9), True,
+             "1.2")):
+        theirs = torch and chain_of(torch_leaf, value, other, wants,
+                                    (torch.ones(value.shape, dtype=torch.float64),))
+        against_torch(what, reach, 31, chain_of(mytorch_leaf, value, other, wants), theirs,
+                      "us", 2000)
+
+
+# ---- single operations on much data
+
+def large_case():
+    """Operations on a million elements, float32, forward and backward."""
+    x = np.random.uniform(0.5, 1.5, 10 ** 6).astype(np.float32)
+    signed, other = x - 1, x[::-1].copy()
+    for what, function, arrays, reach in (
+            ("x ** 3", lambda x: x ** 3, [x], "1.3"), ("sum", lambda x: x.sum(), [x], "1.3"),
+            ("ReLU", lambda x: F.ReLU.apply(x) if isinstance(x, Tensor) else x.relu(), [signed],
+             "1.2"),
+            ("a * b + a", lambda a, b: a * b + a, [x, other], "1.1")):
+        ours = there_and_back(function, [Tensor(a, requires_grad=True) for a in arrays])
+        theirs = torch and there_and_back(
+            function, [torch.tensor(a, requires_grad=True) for a in arrays],
+            lambda y: (torch.ones_like(y),))
+        against_torch(f"{what} of 10^6", reach, 31, ours, theirs)
+    evaluation_row()
+    loss_row()
+    momentum_row()
+
+
+def there_and_back(function, leaves, seed=lambda y: ()):
+    def run():
+        for leaf in leaves:
+            leaf.grad = None
+        y = function(*leaves)
+        y.backward(*seed(y))
+    return run
+
+
+def evaluation_row():
+    x = np.random.standard_normal((256, 1024)).astype(np.float32)
+    ours, tensor = BatchNorm1d(1024).float().eval(), Tensor(x)
+    theirs = torch and torch.nn.BatchNorm1d(1024).eval()
+
+    def without_graph(layer, x, block):
+        def run():
+            with block():
+                layer(x)
+        return run
+    against_torch("BatchNorm (256, 1024) in evaluation", "1.3", 101,
+                  without_graph(ours, tensor, no_grad),
+                  torch and without_graph(theirs, torch.from_numpy(x), torch.no_grad))
+
+
+def loss_row():
+    x, y = np.random.standard_normal((256, 1000)).astype(np.float32), np.arange(256) * 3
+    ours, theirs = CrossEntropyLoss(), torch and torch.nn.CrossEntropyLoss()
+    labels = Tensor(y), torch and torch.from_numpy(y)
+    against_torch("cross entropy (256, 1000)", "1.3", 51,
+                  there_and_back(lambda x: ours(x, labels[0]), [Tensor(x, requires_grad=True)]),
+                  torch and there_and_back(lambda x: theirs(x, labels[1]),
+                                           [torch.tensor(x, requires_grad=True)]))
+
+
+def momentum_row():
+    data = np.ones(10 ** 6, np.float32)
+    ours = [Tensor(data, requires_grad=True, is_parameter=True) for _ in range(4)]
+    theirs = [torch.tensor(data, requires_grad=True) for _ in range(4)] if torch else []
+    for parameter in ours:
+        parameter.grad = Tensor(data)
+    for parameter in theirs:
+        parameter.grad = torch.from_numpy(data.copy())
+    against_torch("SGD with momentum, 4 of 10^6", "1.2", 31,
+                  SGD(ours, lr=0.01, momentum=0.9).step,
+                  torch and torch.optim.SGD(theirs, lr=0.01, momentum=0.9).step)
+
+
+# ---- memory
+
+GRAPH = """
+import sys
+library, operation = sys.argv[1:]
+import numpy as np
+if library == "torch":
+    import torch
+    new = lambda requires_grad: torch.ones(362, 362, dtype=torch.float64,
+                                           requires_grad=requires_grad)
+else:
+    from mytorch import Tensor
+    new = lambda requires_grad: Tensor(np.ones((362, 362)), requires_grad=requires_grad)
+constant, leaf, y = new(False), new(True), new(True)
+operation = {"scale": lambda y: y * 1.0001, "constant": lambda y: y * constant,
+             "leaf": lambda y: y * leaf, "divide": lambda y: y / 1.0001,
+             "exp": lambda y: y.exp()}[operation]
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+y, before = operation(y), resident()
+for _ in range(200):
+    y = operation(y)
+print(resident() - before)
+"""
+
+
+def memory_case():
+    """What 200 operations on 1 MB hold until the backward pass."""
+    environment = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
+
+    def held(library, operation):
+        return int(subprocess.run([sys.executable, "-c", GRAPH, library, operation], check=True,
+                                  stdout=subprocess.PIPE, cwd=str(HERE.parent),
+                                  env=environment).stdout)
+    for operation in ("scale", "constant", "leaf", "divide", "exp"):
+        ours = held("mytorch", operation) / 1e6
+        if torch:
+            theirs = held("torch", operation) / 1e6
+            row(f"memory of 200 operations on 1 MB ({operation}), against PyTorch",
+                f"{max(ours, 1) / max(theirs, 1):.2f}", "1.1")
+            print(f"    MyTorch {ours:.0f} MB, PyTorch {theirs:.0f} MB")
+        else:
+            print(f"    memory of 200 operations on 1 MB ({operation}): {ours:.0f} MB")
 
 
 # ---- a larger network
@@ -239,18 +361,12 @@ def mlp_case():
     """One step of a 784-1024-1024-10 network on a batch of 256, float32."""
     x = np.random.standard_normal((256, 784)).astype(np.float32)
     y = np.random.randint(0, 10, 256)
-    contestants = {"MyTorch": mlp_step(Linear, ReLU, Sequential, SGD, CrossEntropyLoss(),
-                                       Tensor(x), Tensor(y))}
-    if torch:
-        nn = torch.nn
-        contestants["PyTorch"] = mlp_step(
-            nn.Linear, nn.ReLU, nn.Sequential, torch.optim.SGD, nn.CrossEntropyLoss(),
-            torch.from_numpy(x), torch.from_numpy(y))
-    times = take_turns(15, **contestants)
-    if torch:
-        row("784-1024-1024-10 network, one step, against PyTorch",
-            f"{ratio(times, 'MyTorch', 'PyTorch'):.2f}", "0.95")
-    absolute(times, 1e3, "ms a step", per=5)
+    nn = torch and torch.nn
+    against_torch("784-1024-1024-10 network, one step", "0.9", 15,
+                  mlp_step(Linear, ReLU, Sequential, SGD, CrossEntropyLoss(), Tensor(x), Tensor(y)),
+                  torch and mlp_step(nn.Linear, nn.ReLU, nn.Sequential, torch.optim.SGD,
+                                     nn.CrossEntropyLoss(), torch.from_numpy(x),
+                                     torch.from_numpy(y)), per=5)
 
 
 # ---- scaling
@@ -276,8 +392,8 @@ def nodes_case():
         costs = {}
         for n in (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6):
             repeats = max(1, 10 ** 5 // n)
-            times = take_turns(2, run=lambda: [build(n) for _ in range(repeats)])["run"]
-            costs[n] = min(times) / n / repeats * 1e6
+            best = take_turns(2, run=lambda: [build(n) for _ in range(repeats)])["run"]
+            costs[n] = best / n / repeats * 1e6
         row(f"{name}, largest by smallest cost of a node, 10^3 to 10^6",
             f"{max(costs.values()) / min(costs.values()):.2f}", "1.5")
         print("    " + ", ".join(f"{n}: {cost:.2f} us" for n, cost in costs.items()))
@@ -287,21 +403,28 @@ def nodes_case():
 def job_case():
     """./grade.sh m as a whole process."""
     script = str(HERE / "hw1_autograder" / "test_mnist.py")
-    times = take_turns(3, process=lambda: subprocess.run(
-        [sys.executable, script], stdout=subprocess.DEVNULL, check=True))
-    row("./grade.sh m, seconds", f"{statistics.median(times['process']):.1f}", "4")
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, script], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - started)
+    row("./grade.sh m, seconds", f"{statistics.median(seconds):.1f}", "4")
 
 
 def lines_case():
-    """How much there is to read: the library without what only watches and draws."""
-    tools = ("graph.py", "trace.py")
-    files = [path for path in (HERE.parent / "mytorch").rglob("*.py") if path.name not in tools]
-    row("lines of mytorch/ without graph.py and trace.py",
-        sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files), "1500")
+    """How much there is to read: the library without its tools."""
+    library = HERE.parent / "mytorch"
+    for what, files, reach in (
+            ("autograd_engine.py", [library / "autograd_engine.py"], "220"),
+            ("functional.py", [library / "nn" / "functional.py"], "400"),
+            ("mytorch/ without tools/", [path for path in library.rglob("*.py")
+                                         if "tools" not in path.parts], "1400")):
+        row(f"lines of {what}",
+            sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files), reach)
 
 
-CASES = {"mnist": mnist_case, "chain": chain_case, "mlp": mlp_case, "nodes": nodes_case,
-         "job": job_case, "lines": lines_case}
+CASES = {"mnist": mnist_case, "chain": chain_case, "mlp": mlp_case, "large": large_case,
+         "memory": memory_case, "nodes": nodes_case, "job": job_case, "lines": lines_case}
 
 
 def main():

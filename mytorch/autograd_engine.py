@@ -135,7 +135,8 @@ class Function:
 
     @classmethod
     def backward(cls, ctx, grad_output):
-        raise NotImplementedError(f"{cls.__name__} needs a static method backward(ctx, grad_output)")
+        raise NotImplementedError(f"{cls.__name__} needs a static method backward(ctx, "
+                                  "grad_output)")
 
     @classmethod
     def apply(cls, *args):

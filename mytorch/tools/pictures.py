@@ -1,6 +1,6 @@
 """Pictures: ``draw`` of the graph behind a tensor, ``animate`` of its backward pass.
 
-What they show comes from ``mytorch/tools/recorder.py``, as does ``trace``, which prints the same steps.
+What they show comes from ``mytorch/tools/recorder.py``, as does ``trace``, which prints it.
 """
 
 from collections import defaultdict, namedtuple
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mytorch.tools.recorder import Recorder, Vertex, describe, graph_of, trace  # noqa: F401
+from mytorch.tools.recorder import Recorder, Vertex, describe, graph_of
 
 MAX_NODES, MAX_FRAMES = 400, 60
 COLUMNS, SWEEPS = 8, 8  # of operations in a row; to sort their boxes

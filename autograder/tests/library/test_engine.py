@@ -352,7 +352,8 @@ def test_an_operation_of_twenty_thousand_inputs_takes_no_time_to_speak_of():
 def test_tensors_that_no_gradient_needs_are_freed_while_the_graph_lives():
     """In a process of its own: the tracing tool, once imported, remembers constants."""
     subprocess.run([sys.executable, "-c", textwrap.dedent("""
-                from mytorch import Tensor
+        import weakref
+        from mytorch import Tensor
         a, constant = Tensor([1., 2.], requires_grad=True), Tensor([3., 4.])
         h = a + constant
         y = h + 1

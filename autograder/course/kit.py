@@ -86,32 +86,38 @@ def copy_grader(folder, *drivers):
         shutil.copyfile(path, folder / path.name)
 
 
-def _files(folder):
-    """The files in a folder, in an order that is the same everywhere."""
-    return sorted((path for path in folder.rglob("*") if path.is_file()),
-                  key=lambda path: path.relative_to(folder).as_posix())
+def _inside(folder):
+    """What is in a folder, at any depth, in an order that is the same everywhere."""
+    return sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _mode(path):
-    """Scripts can be run: those with a first line that says by what."""
+    """Folders can be entered, and scripts be run: those whose first line says by what."""
+    if path.is_dir():
+        return 0o755
     with open(path, "rb") as file:
         return 0o755 if file.read(2) == b"#!" else 0o644
 
 
 def pack_tar(folder, archive, top):
-    """Pack a folder into a tar, under the name ``top``."""
+    """Pack a folder into a tar under the name ``top``, each folder ahead of what it holds."""
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in _files(folder):
-            member = tarfile.TarInfo(f"{top}/{path.relative_to(folder).as_posix()}")
-            member.size, member.mode, member.mtime = path.stat().st_size, _mode(path), RELEASED
-            with open(path, "rb") as file:
-                tar.addfile(member, file)
+        for path in [folder, *_inside(folder)]:
+            member = tarfile.TarInfo((Path(top) / path.relative_to(folder)).as_posix())
+            member.mode, member.mtime = _mode(path), RELEASED
+            if path.is_dir():
+                member.type = tarfile.DIRTYPE
+                tar.addfile(member)
+            else:
+                member.size = path.stat().st_size
+                with open(path, "rb") as file:
+                    tar.addfile(member, file)
 
 
 def pack_zip(folder, archive):
     """Pack the files in a folder into a zip, uncompressed: no version of zlib changes the bytes."""
     with zipfile.ZipFile(archive, "w") as packed:
-        for path in _files(folder):
+        for path in filter(Path.is_file, _inside(folder)):
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (2020, 9, 6, 0, 0, 0))
             member.create_system, member.external_attr = 3, (0o100000 | _mode(path)) << 16
             packed.writestr(member, path.read_bytes())

@@ -1,5 +1,6 @@
 """./grade.sh autolab and gradescope, each tried on an imitation of its platform."""
 
+import ast
 import io
 import json
 import os
@@ -21,7 +22,7 @@ from graded import PLAIN, REPOSITORY, archive_plain, variant
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 SOMEBODY = 54321  # a user that nobody else is
 ALL = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10, "2.4": 10,
-       "2.5": 15, "2.6": 10, "3": 0}
+       "2.5": 15, "2.6": 10}  # 3 is graded by hand
 BROKEN = ("nn/functional.py", "def unbroadcast(", "def unbroadcast((")
 HOSTILE = ("nn/functional.py", "import numpy as np\n", """import numpy as np
 import glob, os, signal
@@ -35,8 +36,9 @@ os.kill(os.getppid(), signal.SIGKILL)
 """)
 
 
-def run(*command, **options):
-    environment = dict(os.environ, PATH=os.path.dirname(sys.executable) + ":" + os.environ["PATH"])
+def run(*command, first=os.path.dirname(sys.executable), **options):
+    """Run a command that finds programs in the folder ``first`` before others."""
+    environment = dict(os.environ, PATH=f"{first}:{os.environ['PATH']}")
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True, timeout=120,
                           env=environment, **options)
@@ -107,9 +109,67 @@ def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_asses
     assert json.loads(lines[-1]) == {"scores": ALL}
     assert "Total: 100/110" in lines and not any('"scores"' in line for line in lines[:-1])
     described = (kits / "lab" / "hw1p1" / "hw1p1.yml").read_text()
-    assert re.findall(r"- name: '(.*)'", described) == list(ALL)
-    assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [
-        ALL[name] or 10 for name in ALL]
+    assert re.findall(r"- name: '(.*)'", described) == [*ALL, "3"]
+    assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [*ALL.values(), 10]
+
+
+def test_autolab_keeps_the_points_that_were_given_by_hand_when_it_grades_again(kits, tmp_path):
+    """Autolab's saveAutograde: what the line lists is set, and nothing else."""
+    archive_plain(tmp_path / "right.tar")
+    book = {"3": (9, "a teacher")}
+    for name, points in json.loads(autolab(kits, tmp_path, tmp_path / "right.tar")[-1])[
+            "scores"].items():
+        book[name] = (points, "the autograder")
+    assert book["3"] == (9, "a teacher") and len(book) == len(ALL) + 1
+
+
+def python_of_an_old_image(place, version):
+    """A command python3 that is of another version, by what it says of itself."""
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(f"import sys\nsys.version_info = {version}\n")
+    (place / "python3").write_text(f'#!/bin/sh\nPYTHONPATH="{place}" exec "{sys.executable}" "$@"')
+    (place / "python3").chmod(0o755)
+    for path in (place, *place.iterdir()):
+        path.chmod(0o755)
+    return place / "python3"
+
+
+def test_autolab_on_a_python_too_old_says_so_in_one_line_and_gives_no_scores(kits, tmp_path):
+    python_of_an_old_image(tmp_path / "bin", (3, 6, 9))
+    for name, copy in (("autograde-Makefile", "Makefile"), ("autograde.tar", "autograde.tar")):
+        shutil.copy(str(kits / "lab" / "hw1p1" / name), str(tmp_path / copy))
+    archive_plain(tmp_path / "handin.tar")
+    process = run("make", cwd=str(tmp_path), first=tmp_path / "bin")
+    said = [line for line in process.stdout.splitlines() if not line.startswith("make")]
+    assert process.returncode and said == [
+        "Nothing was graded, ask the course staff: the grader needs Python 3.8 or later, "
+        "and this image has 3.6"]
+    driver = (tmp_path / "autograde" / "drive.py").read_text()
+    assert ast.parse(driver, feature_version=(3, 4))
+
+
+@pytest.mark.parametrize("file", ["autolab/Dockerfile", "gradescope/setup.sh"])
+def test_an_image_with_a_python_too_old_is_not_built(tmp_path, file):
+    text = Path(COURSE.parent, "templates", file).read_text()
+    check = re.search(r'python3 -c ".*"$', text, re.MULTILINE).group()
+    assert run("sh", "-c", check).returncode == 0
+    python_of_an_old_image(tmp_path / "bin", (3, 6, 9))
+    process = run("sh", "-c", check, first=tmp_path / "bin")
+    assert process.returncode and "Python 3.8 is needed" in process.stdout
+
+
+def test_autolabs_kit_is_tried_by_one_command_that_knows_what_each_handin_is_worth(kits):
+    trial = kits / "lab" / "test-autograder"
+    process = run(sys.executable, trial / "try_kit.py")
+    assert process.returncode == 0, process.stdout
+    assert [line.split() for line in process.stdout.splitlines()] == [
+        [f"{points}-points-{kind}.tar", "as", "expected"]
+        for points, kind in ((0, "broken"), (0, "empty"), (100, "right"))]
+    (trial / "0-points-right.tar").write_bytes((trial / "100-points-right.tar").read_bytes())
+    process = run(sys.executable, trial / "try_kit.py")
+    (trial / "0-points-right.tar").unlink()
+    assert process.returncode and "0-points-right.tar" in process.stdout
+    assert "WRONG: 100 points" in process.stdout
 
 
 def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path):

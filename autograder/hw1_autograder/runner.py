@@ -211,7 +211,7 @@ def run(options, printer):
             results.append(result)
             try:
                 if len(results) == 1 and worker.notice:
-                    print(worker.notice)
+                    print(worker.notice, file=sys.stderr)
                 printer.show(result)
             except BrokenPipeError:
                 if not options.json:

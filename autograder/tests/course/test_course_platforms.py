@@ -241,8 +241,8 @@ def test_autolabs_tar_holds_all_that_the_assessment_names_and_no_solution(kits):
 
 # ---- Gradescope
 
-def gradescope(kits, tmp_path, fill):
-    """What Gradescope does with a submission: results.json, and what was printed for staff."""
+def gradescope_image(kits, tmp_path):
+    """What Gradescope builds of the zip: the folder /autograder."""
     root = tmp_path / "autograder"
     for name in ("source", "submission", "results"):
         (root / name).mkdir(parents=True)
@@ -250,8 +250,18 @@ def gradescope(kits, tmp_path, fill):
         packed.extractall(str(root / "source"))
     shutil.copy(str(root / "source" / "run_autograder"), str(root / "run_autograder"))
     (root / "run_autograder").chmod(0o755)
+    return root
+
+
+def gradescope(kits, tmp_path, fill):
+    """What Gradescope does with a submission: results.json, and what was printed for staff."""
+    root = gradescope_image(kits, tmp_path)
     fill(root / "submission")
-    process = run(root / "run_autograder", cwd=str(tmp_path))
+    return gradescope_job(root)
+
+
+def gradescope_job(root):
+    process = run(root / "run_autograder", cwd=str(root.parent))
     return json.loads((root / "results" / "results.json").read_text()), process.stdout
 
 
@@ -288,6 +298,51 @@ def test_gradescope_shows_what_failed_and_why(kits, tmp_path):
     assert all(test["output"] and test["score"] < test["max_score"] for test in failed
                if "score" in test)
     assert "First fix: " in results["output"]
+
+
+def test_a_student_reads_the_same_report_on_both_platforms(kits, tmp_path):
+    """With the code that ran, its inputs, and how to run it again."""
+    wrong = ("nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")
+    results, _ = gradescope(kits, tmp_path, put(wrong))
+    shown = results["output"].splitlines()
+    printed = autolab(kits, tmp_path, handin_of(tmp_path, wrong))
+    assert len(shown) > 50
+    for lines in (shown, printed):
+        assert any("| " in line for line in lines) and any("a = [" in line for line in lines)
+        assert any("./grade.sh 1 --again 1.1.1" in line for line in lines)
+    for line in shown:
+        assert line in printed or any(char.isdigit() for char in line)  # other inputs
+
+
+def test_how_checks_are_isolated_is_said_to_the_staff_and_not_to_students(kits, tmp_path):
+    def unprotected(place):
+        put()(place)
+        homework = place.parent / "source" / "hw1_autograder" / "homework.py"
+        homework.write_text(homework.read_text().replace('= "require"', '= "none"'))
+    results, printed = gradescope(kits, tmp_path, unprotected)
+    assert "isolation" in printed and "isolation" not in json.dumps(results)
+
+
+def test_gradescope_takes_no_word_of_a_submission_for_html_and_one_word_says_who_sees(
+        kits, tmp_path):
+    def link(place):
+        with tarfile.open(str(place / "handin.tar"), "w") as tar:
+            tar.addfile(tarfile.TarInfo("../<a href=http://x>mytorch"))
+    later = re.compile(r'^VISIBILITY = "visible"', re.MULTILINE)
+    for number, fill in enumerate((link, put(BROKEN))):
+        place = tmp_path / str(number)
+        place.mkdir()
+        root = gradescope_image(kits, place)
+        fill(root / "submission")
+        homework = root / "source" / "hw1_autograder" / "homework.py"
+        text, times = later.subn('VISIBILITY = "after_due_date"', homework.read_text())
+        assert times == 1
+        homework.write_text(text)
+        results, _ = gradescope_job(root)
+        parts = [results, *results.get("tests", [])]
+        assert {part["output_format"] for part in parts} == {"text"}
+        assert {part["visibility"] for part in parts} == {"after_due_date"}
+        assert number or "<a href=http://x>" in results["output"]
 
 
 def test_gradescope_gets_a_result_that_says_why_nothing_could_be_graded(kits, tmp_path):

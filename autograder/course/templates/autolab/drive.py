@@ -29,7 +29,7 @@ def feedback(outcome):
         if not check["passed"]:
             entry["hint"] = grading.hint(check)
         stages.setdefault(check["problem"], {})[check["name"]] = entry
-    return dict(stages, _presentation="semantic", stages=list(stages))
+    return {"_presentation": "semantic", "stages": list(stages), **stages}
 
 
 def scores(outcome):

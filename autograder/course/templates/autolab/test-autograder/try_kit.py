@@ -36,8 +36,9 @@ def main():
     for handin in sorted(HERE.glob("*-points-*.tar")):
         expected = int(handin.name.partition("-")[0])
         points, output = points_of(handin)
+        got = "no scores" if points is None else "%s points" % points
         print("%-28s %s" % (handin.name, "as expected" if points == expected else
-                            "WRONG: %s points\n%s" % (points, output)))
+                            "WRONG: %s\n%s" % (got, output)))
         wrong += points != expected
     sys.exit(bool(wrong))
 

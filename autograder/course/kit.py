@@ -42,16 +42,21 @@ def new_folder(path):
         raise
 
 
+def check_target(path, parent=None):
+    """Raise CannotMake if a file cannot be put there; the folder ``parent`` will be made."""
+    if path.is_dir():
+        raise CannotMake(f"{path} is a folder; give a file")
+    if path.parent != parent and not path.parent.is_dir():
+        raise CannotMake(f"there is no folder {path.parent}")
+
+
 @contextmanager
 def new_file(path, replace=False):
     """Yield a file's path that becomes ``path`` when all went well."""
     path = Path(path)
-    if path.is_dir():
-        raise CannotMake(f"{path} is a folder; give a file")
     if path.exists() and not replace:
         raise CannotMake(f"{path} exists; give a new file")
-    if not path.parent.is_dir():
-        raise CannotMake(f"there is no folder {path.parent}")
+    check_target(path)
     handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
     os.close(handle)
     try:

@@ -29,7 +29,7 @@ def write(path):
         words = {"name": name, "module": name.capitalize(), "title": homework.TITLE,
                  "about": homework.ABOUT, "problems": "".join(
                      PROBLEM.format(name=number, title=json.dumps(title), points=points)
-                     for number, title, points in [*problems, homework.BY_HAND])}
+                     for number, title, points in [*problems, kit.BY_HAND])}
         for ending in ("yml", "rb"):
             template = (TEMPLATES / f"assessment.{ending}").read_text("utf-8")
             (lab / f"{name}.{ending}").write_text(template.format(**words), "utf-8")

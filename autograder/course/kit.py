@@ -132,6 +132,9 @@ class Problem(NamedTuple):
     points: int
 
 
+BY_HAND = Problem(homework.BY_HAND, homework.BY_HAND_TITLE, homework.BY_HAND_POINTS)
+
+
 def problems():
     """The problems that are graded here, in their order, as the questions declare them."""
     from runner import CHECKS, TITLES

@@ -18,10 +18,9 @@ def write_table(rows, problems, path):
 
     ``id`` is what the platform's gradebook is imported by, where the upload's name tells it.
     """
-    by_hand = homework.BY_HAND.number
     with open(path, "w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)
-        writer.writerow(["name", "id", *(problem.number for problem in problems), by_hand,
+        writer.writerow(["name", "id", *(problem.number for problem in problems), homework.BY_HAND,
                          "total", "seconds", "first failure"])
         for row in rows:
             points = [row["scores"].get(problem.number, "") for problem in problems]

@@ -99,24 +99,26 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
         options (sequence of str): more for the grader.
     """
     begin = time.monotonic()
-    report, text, notes = None, "", ""
+    code, text, notes, content = 0, "", "", {}
     try:
         with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
             file = Path(folder, "report.json")
             code, text, notes = _run(["--submission", submission, "--json", file, "--seed", "random",
                                       "--isolation", isolation, *options],
                                      show or (lambda line: None), started or (lambda process: None))
-            report = json.loads(file.read_text("utf-8")) if code == 0 else None
+            if file.exists() and file.stat().st_size:
+                content = json.loads(file.read_text("utf-8"))
     except (UnusableUpload, RecursionError) as error:  # or folders nested a thousand deep
-        code, notes = 2, f"cannot grade: {error}\n"
+        content = {"reason": str(error), "unusable": True}
     except (OSError, ValueError, RuntimeError) as error:  # such as no more processes or threads
-        code, notes = 2, f"cannot grade here: {error}\n"
+        content = {"reason": str(error), "unusable": False}
+    seconds = time.monotonic() - begin
+    if not code and "scores" in content:
+        return Outcome(content, "", False, text, notes, seconds)
     last = ((text + notes).strip() or "no output").splitlines()[-1]
-    reason = re.sub("^cannot grade( here)?: ", "", last) if code else ""
-    if code not in (0, 2):
-        reason = f"the grader ended with exit code {code}: {reason}"
-    unusable = code == 2 and last.startswith("cannot grade: ")
-    return Outcome(report, reason, unusable, text, notes, time.monotonic() - begin)
+    reason = content.get("reason") or f"the grader ended with exit code {code}: {last}"
+    return Outcome(None, reason, content.get("unusable", False), text, notes or f"{reason}\n",
+                   seconds)
 
 
 def _run(arguments, show, started):
@@ -151,8 +153,8 @@ def failures(report):
 
 
 def hint(check):
-    """The mistake of a failed check, or what its failure says first."""
-    return check["message"].splitlines()[-1] if check["mistake"] else first_line(check)
+    """What to do about a failed check, or what its failure says first."""
+    return check["hint"] or first_line(check)
 
 
 def first_line(check):

@@ -76,7 +76,7 @@ class Summary:
                     if check["mistake"] and not check["mistake"].startswith("error:")}
             count.update(made.keys())
             for kind, check in made.items():
-                texts.setdefault(kind, f"{check['problem']} {check['message'].splitlines()[-1]}")
+                texts.setdefault(kind, f"{check['problem']} {check['hint']}")
         return [(number, texts[kind])
                 for kind, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
 
@@ -90,7 +90,7 @@ def kind_of(check):
     """
     mistake = re.sub(r"-?\d[\d.e-]*", "#", check["mistake"])
     if re.match("graph: (?!no grad_fn)", mistake) and check["problem"] != "1.2":
-        return re.sub(r"\(?\d[\d, )]*", "#", check["message"].splitlines()[-1])
+        return re.sub(r"\(?\d[\d, )]*", "#", check["hint"])
     return mistake if "-" in mistake else f"{mistake} in {check['problem']}"
 
 

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import zlib
+from contextlib import suppress
 
 try:
     import numpy as np
@@ -226,6 +227,15 @@ def run(options, printer):
     return 0
 
 
+def cannot_grade(options, what, reason):
+    """Say why there is nothing graded, also in the report; the exit code."""
+    print(f"{what}: {reason}", file=sys.stderr)
+    if options.json:
+        with suppress(OSError), open(options.json, "w") as file:
+            json.dump({"reason": reason, "unusable": what == "cannot grade"}, file)
+    return 2
+
+
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
@@ -247,11 +257,9 @@ def main():
         print("\ninterrupted", file=sys.stderr)
         return 130
     except UnusableSubmission as error:
-        print(f"cannot grade: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return cannot_grade(options, "cannot grade", one_line(str(error)))
     except OSError as error:  # nothing that a student could mend
-        print(f"cannot grade here: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return cannot_grade(options, "cannot grade here", one_line(str(error)))
 
 
 if __name__ == "__main__":

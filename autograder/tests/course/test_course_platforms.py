@@ -412,17 +412,19 @@ def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
     assert (tmp_path / "old.zip").read_text() == "mine"
 
 
-@pytest.mark.parametrize("said, unusable", [
-    ("runner.py: this Python has no numpy", False),
-    ("cannot grade here: [Errno 11] Resource temporarily unavailable", False),
-    ("cannot grade: x holds no mytorch/", True)])
-def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, said,
+@pytest.mark.parametrize("report, unusable", [
+    ("", False), ('{"reason": "no more processes", "unusable": false}', False),
+    ('{"reason": "it holds no mytorch/", "unusable": true}', True)])
+def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, report,
                                                               unusable):
     runner = tmp_path / "runner.py"
-    runner.write_text(f"import sys\nsys.exit(2 * bool(print({said!r}) or 1))\n")
+    runner.write_text("import sys\nfile = sys.argv[sys.argv.index('--json') + 1]\n"
+                      f"open(file, 'w').write({report!r})\nsys.exit('no numpy')\n")
     monkeypatch.setattr(grading, "RUNNER", runner)
     outcome = grading.grade(tmp_path)
     assert outcome.report is None and outcome.unusable is unusable
+    assert outcome.reason == (json.loads(report)["reason"] if report else
+                              "the grader ended with exit code 1: no numpy")
 
 
 def test_an_upload_of_two_solutions_is_refused_by_name(tmp_path):

@@ -15,6 +15,7 @@ import homework
 COURSE = Path(__file__).resolve().parent
 REPOSITORY = COURSE.parent.parent
 TEMPLATES = COURSE / "templates"
+LICENSE = REPOSITORY / "mytorch" / "LICENSE"
 RELEASED = 1599350400  # 6 September 2020, the date of every file in an archive
 
 
@@ -85,7 +86,7 @@ def copy_grader(folder, *drivers):
     for path in grader_files():
         if path.name != "test_mnist.py":  # problem 3 is graded by hand
             copy_file(GRADER, path, folder / GRADER.name)
-    for path in (COURSE / "grading.py", *drivers):
+    for path in (COURSE / "grading.py", LICENSE, *drivers):
         shutil.copyfile(path, folder / path.name)
 
 

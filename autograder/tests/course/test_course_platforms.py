@@ -237,6 +237,7 @@ def test_autolabs_tar_holds_all_that_the_assessment_names_and_no_solution(kits):
     for name in ("hw1p1.yml", "autograde-Makefile", "Dockerfile", "hw1p1-handout.tar"):
         assert "hw1p1/" + name in names
     assert not [name for name in grader.getnames() if "mytorch" in name or "/tests" in name]
+    assert "autograde/LICENSE" in grader.getnames()
 
 
 # ---- Gradescope
@@ -372,7 +373,7 @@ def test_gradescopes_zip_has_its_two_scripts_at_the_root_and_they_can_be_run(kit
     with zipfile.ZipFile(str(kits / "gs.zip")) as packed:
         modes = {info.filename: info.external_attr >> 16 for info in packed.infolist()}
         setup = packed.read("setup.sh").decode()
-    assert modes["setup.sh"] & 0o111 and modes["run_autograder"] & 0o111
+    assert "LICENSE" in modes and modes["setup.sh"] & 0o111 and modes["run_autograder"] & 0o111
     assert "bubblewrap" in setup and subprocess.run(["bash", "-n"], input=setup.encode()
                                                     ).returncode == 0
     assert not [name for name in modes if "mytorch" in name]

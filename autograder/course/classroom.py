@@ -169,9 +169,10 @@ class Class:
             key = f"{self.grader} {digest(upload.path)}"
             report = None if upload in self.again else self.graded_before(path, key)
             report = report or self.grade_one(upload, key, path)
-        except (OSError, RecursionError) as error:  # also folders nested a thousand deep
-            report = {"reason": f"cannot be read: {error}", "checks": [], "scores": {},
-                      "seconds": 0.0, "again": False}
+        except (OSError, RecursionError) as error:
+            reason = ("its folders are nested too deep" if isinstance(error, RecursionError) else
+                      f"cannot be read: {error}")
+            report = {"reason": reason, "checks": [], "scores": {}, "seconds": 0.0, "again": False}
         return dict(report, name=upload.name, students=upload.students)
 
     def graded_before(self, path, key):

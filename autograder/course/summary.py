@@ -121,13 +121,18 @@ def as_text(rows, problems):
 # ---- the picture
 
 def draw(rows, problems, path):
-    """The same as a picture, 16 by 9, for a slide: needs no screen."""
+    """The same as a picture, for a slide."""
+    picture(rows, problems).savefig(str(path), dpi=120, format="png", facecolor="white")
+
+
+def picture(rows, problems):
+    """A matplotlib Figure, 16 by 9, which needs no screen."""
     from matplotlib.figure import Figure
 
     figures = Summary(rows, problems)
     graded = len(figures.rows)
     figure = Figure(figsize=(13.33, 7.5))
-    title = textwrap.shorten(f"{homework.TITLE}: {graded} students", 60, placeholder=" ...")
+    title = textwrap.shorten(f"{homework.TITLE}: {graded} student{'s' * (graded != 1)}", 60, placeholder=" ...")
     figure.text(0.04, 0.93, title, fontsize=26, weight="bold", color=INK)
     missing = figures.size - graded
     left = f"{missing} more could not be graded" if missing else ""
@@ -135,8 +140,8 @@ def draw(rows, problems, path):
         figure.text(0.04, 0.875, left, fontsize=17, color=GREY)
     else:
         figure.text(0.04, 0.875, "; ".join(filter(None, [
-            f"median {statistics.median(figures.totals):g} of {figures.full} points", left])),
-            fontsize=17, color=GREY)
+            f"median {statistics.median(figures.totals):g} of {figures.full} points", left,
+            "students by their points:"])), fontsize=17, color=GREY)
         _strip(figure.add_axes([0.04, 0.7, 0.92, 0.15]), figures.totals, figures.full)
         width = 0.2 if figures.mistakes else 0.68
         figure.text(0.04, 0.6, "Points reached, in percent", fontsize=17, color=INK)
@@ -150,7 +155,7 @@ def draw(rows, problems, path):
         numbers = [number for number, _ in shown]
         _bars(figure.add_axes([0.79, 0.03, 0.15, 0.55]), [_label(text) for _, text in shown],
               numbers, numbers, graded, RED)
-    figure.savefig(str(path), dpi=120, format="png", facecolor="white")
+    return figure
 
 
 def _label(text):
@@ -166,7 +171,7 @@ def _strip(axes, totals, full):
     axes.bar(list(count), list(count.values()), width=0.8, color=BLUE)
     axes.set_xlim(-0.7, full + 0.7)
     axes.set_ylim(0, max(count.values()) * 1.25)
-    for total in sorted({0, full, statistics.median(totals)}):
+    for total in {0, full, max(count, key=count.get)}:
         if count[total]:
             axes.text(total, count[total], f"{count[total]}", ha="center", va="bottom",
                       fontsize=12, color=INK)

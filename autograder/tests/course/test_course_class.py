@@ -301,6 +301,38 @@ def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_ope
     assert kind("mul-swapped", "a") == kind("mul-swapped", "b", "1.1.2")
 
 
+def rows_of(size, *hints):
+    """A class in which every second student makes all of these mistakes."""
+    scores = {problem.number: problem.points for problem in kit.problems()}
+    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "hint": hint} for hint in hints]
+    return [{"name": "x", "students": [uploads.Student("x")], "reason": "", "scores": scores,
+             "total": sum(scores.values()), "checks": checks if number % 2 else []}
+            for number in range(size)]
+
+
+def test_the_picture_shows_all_totals_and_scales_mistakes_to_the_class_within_the_page():
+    figure = summary.picture(rows_of(40, "You forgot " + "what is long, and " * 20, "Your b: x."),
+                             kit.problems())
+    figure.canvas.draw()
+    page = figure.bbox
+    texts = [text for axes in figure.axes for text in [*axes.texts, *axes.get_yticklabels()]]
+    for text in [*figure.texts, *texts]:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+    strip, _, mistakes = figure.axes
+    assert sum(bar.get_height() for bar in strip.patches) == 40
+    assert [bar.get_width() for bar in mistakes.patches] == [20, 20]
+    assert mistakes.get_xlim()[1] >= 40
+    said = " ".join(label.get_text() for label in mistakes.get_yticklabels())
+    assert "1.2 They forgot" in said and "1.2 Their b" in said and "You" not in said
+
+
+def test_a_class_without_known_mistakes_leaves_no_half_of_the_picture_empty():
+    figure = summary.picture(rows_of(3), kit.problems())
+    assert len(figure.axes) == 2 and figure.axes[1].get_position().x1 > 0.9
+    assert not summary.picture([], kit.problems()).axes
+
+
 @pytest.mark.parametrize("text, safe", [
     ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@x", "'@x"), ("\t=x", "'=x"),
     ("a;=x", "a;'=x"), ('a; "=x', "a;' \"=x"), ("a\r\n=x", "a =x"), ("\uff1dx", "'\uff1dx"),

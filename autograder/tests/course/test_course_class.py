@@ -20,6 +20,7 @@ import uploads
 from graded import PLAIN, REPOSITORY, archive_plain, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
+FULL = str(sum(problem.points for problem in kit.problems()))
 SIGN = ("nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")
 
 
@@ -92,7 +93,7 @@ def test_the_table_has_a_row_for_each_student_whatever_was_handed_in(graded_clas
         "ann@school.edu": "", "Bo Ek": "Participant 77", "'=cmd": "", "dan": "", "eve": "",
         "Fay Roe": "0042", "Gus \u00d8": "gus@school.edu", "leeann": "12", "nil": "", "link": ""}
     for name in ("ann@school.edu", "'=cmd", "leeann"):
-        assert table[name]["total"] == "100", table[name]
+        assert table[name]["total"] == FULL, table[name]
     assert list(table["dan"])[:2] == ["name", "id"] and list(table["dan"])[-4:] == [
         "3", "total", "seconds", "first failure"]
     assert table["Bo Ek"]["1.1.1"] < "5" and table["Bo Ek"]["1.1.2"] == "5"
@@ -100,7 +101,7 @@ def test_the_table_has_a_row_for_each_student_whatever_was_handed_in(graded_clas
     assert float(table["ann@school.edu"]["seconds"]) > 0
     pair = [{key: value for key, value in table[name].items() if key not in ("name", "id")}
             for name in ("Fay Roe", "Gus \u00d8")]
-    assert pair[0] == pair[1] and pair[0]["total"] not in ("", "0", "100")
+    assert pair[0] == pair[1] and pair[0]["total"] not in ("", "0", FULL)
 
 
 def test_a_submission_that_cannot_be_graded_is_a_row_that_says_why(graded_class):
@@ -142,7 +143,7 @@ def test_only_what_changed_is_graded_again(graded_class, tmp_path):
     process = run("class", copy, "--csv", tmp_path / "mine.csv")
     assert process.stderr.count("(as before)") == 7
     after = table_of(tmp_path / "mine.csv")
-    assert after["eve"]["total"] == "100"
+    assert after["eve"]["total"] == FULL
     assert after["Bo Ek"] == before["Bo Ek"]
 
 
@@ -154,7 +155,7 @@ def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(tm
     process = subprocess.Popen([sys.executable, str(COURSE), "class", str(folder), "--jobs", "1"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                universal_newlines=True)
-    assert process.stderr.readline().startswith("1/4  a: 100 points")
+    assert process.stderr.readline().startswith(f"1/4  a: {FULL} points")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "of 4 are graded; the same command goes on" in errors

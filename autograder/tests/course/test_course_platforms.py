@@ -15,14 +15,15 @@ import zipfile
 from pathlib import Path
 
 import grading
+import kit
 import pytest
 
 from graded import PLAIN, REPOSITORY, archive_plain, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 SOMEBODY = 54321  # a user that nobody else is
-ALL = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10, "2.4": 10,
-       "2.5": 15, "2.6": 10}  # 3 is graded by hand
+ALL = {problem.number: problem.points for problem in kit.problems()}
+FULL, OUT_OF = sum(ALL.values()), sum(ALL.values()) + kit.BY_HAND.points
 BROKEN = ("nn/functional.py", "def unbroadcast(", "def unbroadcast((")
 HOSTILE = ("nn/functional.py", "import numpy as np\n", """import numpy as np
 import glob, os, signal
@@ -107,20 +108,21 @@ def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_asses
     archive_plain(tmp_path / "right.tar")
     lines = autolab(kits, tmp_path, tmp_path / "right.tar")
     assert json.loads(lines[-1]) == {"scores": ALL}
-    assert "Total: 100/110" in lines and not any('"scores"' in line for line in lines[:-1])
+    assert f"Total: {FULL}/{OUT_OF}" in lines and not any('"scores"' in line for line in lines[:-1])
     described = (kits / "lab" / "hw1p1" / "hw1p1.yml").read_text()
-    assert re.findall(r"- name: '(.*)'", described) == [*ALL, "3"]
-    assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [*ALL.values(), 10]
+    assert re.findall(r"- name: '(.*)'", described) == [*ALL, kit.BY_HAND.number]
+    assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [
+        *ALL.values(), kit.BY_HAND.points]
 
 
 def test_autolab_keeps_the_points_that_were_given_by_hand_when_it_grades_again(kits, tmp_path):
     """Autolab's saveAutograde: what the line lists is set, and nothing else."""
     archive_plain(tmp_path / "right.tar")
-    book = {"3": (9, "a teacher")}
+    book = {kit.BY_HAND.number: (9, "a teacher")}
     for name, points in json.loads(autolab(kits, tmp_path, tmp_path / "right.tar")[-1])[
             "scores"].items():
         book[name] = (points, "the autograder")
-    assert book["3"] == (9, "a teacher") and len(book) == len(ALL) + 1
+    assert book[kit.BY_HAND.number] == (9, "a teacher") and len(book) == len(ALL) + 1
 
 
 def python_of_an_old_image(place, version):
@@ -164,12 +166,12 @@ def test_autolabs_kit_is_tried_by_one_command_that_knows_what_each_handin_is_wor
     assert process.returncode == 0, process.stdout
     assert [line.split() for line in process.stdout.splitlines()] == [
         [f"{points}-points-{kind}.tar", "as", "expected"]
-        for points, kind in ((0, "broken"), (0, "empty"), (100, "right"))]
-    (trial / "0-points-right.tar").write_bytes((trial / "100-points-right.tar").read_bytes())
+        for points, kind in ((0, "broken"), (0, "empty"), (FULL, "right"))]
+    (trial / "0-points-right.tar").write_bytes((trial / f"{FULL}-points-right.tar").read_bytes())
     process = run(sys.executable, trial / "try_kit.py")
     (trial / "0-points-right.tar").unlink()
     assert process.returncode and "0-points-right.tar" in process.stdout
-    assert "WRONG: 100 points" in process.stdout
+    assert f"WRONG: {FULL} points" in process.stdout
 
 
 def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path):
@@ -285,10 +287,10 @@ def put_files(place):
 def test_gradescope_takes_an_upload_of_an_archive_a_folder_or_files(kits, tmp_path, fill):
     results, printed = gradescope(kits, tmp_path, fill)
     tests = results["tests"]
-    assert sum(test.get("score", 0) for test in tests) == 100
-    assert sum(test.get("max_score", 0) for test in tests) == 100
-    assert {test["number"] for test in tests} >= set(ALL) - {"3"}
-    assert all(test["status"] == "passed" for test in tests) and "Total: 100/110" in printed
+    assert sum(test.get("score", 0) for test in tests) == FULL
+    assert sum(test.get("max_score", 0) for test in tests) == FULL
+    assert {test["number"] for test in tests} >= set(ALL)
+    assert all(test["status"] == "passed" for test in tests) and f"Total: {FULL}/{OUT_OF}" in printed
     assert results["execution_time"] > 0 and "score" not in results
 
 

@@ -37,8 +37,8 @@ WRITTEN = {
             "nn/batchnorm.py": ["BatchNorm1d.forward"]},
     "2.5": {FUNCTIONAL: ["cross_entropy", "Exp", "Sum"], TENSOR: ["Tensor.exp", "Tensor.sum"]},
 }
-POINTS = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10,
-          "2.6": 10, "2.4": 10, "2.5": 15}
+POINTS = {problem.number: problem.points for problem in kit.problems()}
+FULL, OUT_OF = sum(POINTS.values()), sum(POINTS.values()) + kit.BY_HAND.points
 
 
 def run(folder, *command):
@@ -203,7 +203,7 @@ def lines_of(text, functions):
 def test_the_starter_scores_0_and_names_the_first_thing_to_do(copy):
     process = run(copy, "./grade.sh", "1", "--json", "report.json")
     assert process.returncode == 0, process.stdout
-    assert "Total: 0/110" in process.stdout and "First fix: " in process.stdout
+    assert f"Total: 0/{OUT_OF}" in process.stdout and "First fix: " in process.stdout
     assert "section 1.1.1" in process.stdout
     report = json.loads((copy / "report.json").read_text())
     for check in report["checks"]:
@@ -227,7 +227,7 @@ def test_problem_after_problem_each_gives_exactly_its_points_and_all_give_100(co
                          ([problem, "2.6"] if problem == "2.3" else [problem])})
         assert points_of(copy) == expected, problem
     process = run(copy, "./grade.sh", "1")
-    assert "Total: 100/110" in process.stdout
+    assert f"Total: {FULL}/{OUT_OF}" in process.stdout
     process = run(copy, sys.executable, "sandbox.py")
     assert "Step 8 " in process.stdout  # told of the student's own engine
     assert re.search(r"a.grad = \S+ \(should be 3\)", process.stdout)
@@ -352,8 +352,8 @@ def test_a_name_that_the_source_lacks_is_an_error_at_once():
 
 def test_the_starter_certifies_itself_and_gives_no_points_away(made, tmp_path, monkeypatch):
     result = starter.certificate(made)
-    assert re.fullmatch(r"certificate: untouched 0 of 110, the solution 100, 1\d\d known mistakes "
-                        "told apart", result)
+    assert re.fullmatch(f"certificate: untouched 0 of {OUT_OF}, the solution {FULL}, "
+                        r"1\d\d known mistakes told apart", result)
     shutil.copytree(str(made), str(tmp_path / "given"))
     solve(tmp_path / "given", "1.1.1")
     with pytest.raises(kit.CannotMake, match="gives 5 points where 0 are right; see 1.1.1"):
@@ -363,7 +363,8 @@ def test_the_starter_certifies_itself_and_gives_no_points_away(made, tmp_path, m
 def test_the_readme_of_the_starter_names_each_problem_with_its_points_and_files(made):
     rows = [[cell.strip() for cell in line.split("|")[1:-1]]
             for line in (made / "README.md").read_text().splitlines() if line.startswith("| ")][1:]
-    assert {row[0]: int(row[1].split(",")[0]) for row in rows} == {**POINTS, "3": 10}
+    assert {row[0]: int(row[1].split(",")[0]) for row in rows} == {
+        **POINTS, kit.BY_HAND.number: kit.BY_HAND.points}
     for row in rows:
         files = re.findall("`(.*?)`", row[2])
         assert files and all((made / file).is_file() for file in files)

@@ -103,9 +103,10 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
     try:
         with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
             file = Path(folder, "report.json")
-            code, text, notes = _run(["--submission", submission, "--json", file, "--seed", "random",
-                                      "--isolation", isolation, *options],
-                                     show or (lambda line: None), started or (lambda process: None))
+            code, text, notes = _run(
+                ["--submission", submission, "--json", file, "--seed", "random",
+                 "--isolation", isolation, *options],
+                show or (lambda line: None), started or (lambda process: None))
             if file.exists() and file.stat().st_size:
                 content = json.loads(file.read_text("utf-8"))
     except (UnusableUpload, RecursionError) as error:  # or folders nested a thousand deep

@@ -97,7 +97,8 @@ def _with(text, before, pieces):
             lines.insert(there[owner].end_lineno, f"\n{pieces[function]}")
             text = "".join(lines)
         elif owner:  # a whole operation: its docstring does not give the derivative away
-            methods = {name: piece for name, piece in pieces.items() if name.startswith(f"{owner}.")}
+            methods = {name: piece for name, piece in pieces.items()
+                       if name.startswith(f"{owner}.")}
             operation = cutting.source_of(cutting.replace(before, methods), owner)
             text += "\n\n" + re.sub(r'^(.*\n    """[^;"]*);[^"]*', r"\1.", operation)
         else:

@@ -132,8 +132,9 @@ def picture(rows, problems):
     figures = Summary(rows, problems)
     graded = len(figures.rows)
     figure = Figure(figsize=(13.33, 7.5))
-    title = textwrap.shorten(f"{homework.TITLE}: {graded} student{'s' * (graded != 1)}", 60, placeholder=" ...")
-    figure.text(0.04, 0.93, title, fontsize=26, weight="bold", color=INK)
+    title = f"{homework.TITLE}: {graded} student{'s' * (graded != 1)}"
+    figure.text(0.04, 0.93, textwrap.shorten(title, 60, placeholder=" ..."), fontsize=26,
+                weight="bold", color=INK)
     missing = figures.size - graded
     left = f"{missing} more could not be graded" if missing else ""
     if not figures.rows:

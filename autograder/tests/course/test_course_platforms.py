@@ -74,9 +74,9 @@ def python_of_somebody():
     """
     for python in (sys.executable, "/usr/bin/python3"):
         try:
-            process = subprocess.run([python, "-c", "import numpy, sys; print(sys.version_info[1])"],
-                                     preexec_fn=unprivileged, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL)
+            process = subprocess.run(
+                [python, "-c", "import numpy, sys; print(sys.version_info[1])"],
+                preexec_fn=unprivileged, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         except (OSError, subprocess.SubprocessError):
             continue
         if process.returncode == 0 and int(process.stdout) >= 8:
@@ -303,7 +303,8 @@ def test_gradescope_takes_an_upload_of_an_archive_a_folder_or_files(kits, tmp_pa
     assert sum(test.get("score", 0) for test in tests) == FULL
     assert sum(test.get("max_score", 0) for test in tests) == FULL
     assert {test["number"] for test in tests} >= set(ALL)
-    assert all(test["status"] == "passed" for test in tests) and f"Total: {FULL}/{OUT_OF}" in printed
+    assert all(test["status"] == "passed" for test in tests)
+    assert f"Total: {FULL}/{OUT_OF}" in printed
     assert results["execution_time"] > 0 and "score" not in results
 
 

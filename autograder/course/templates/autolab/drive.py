@@ -11,7 +11,7 @@ NOTHING = "Nothing was graded, ask the course staff: "
 if sys.version_info < (3, 8):
     sys.exit(NOTHING + "the grader needs Python 3.8 or later, and this image has %d.%d"
              % sys.version_info[:2])
-import grading
+import grading  # noqa: E402
 
 
 def show(line):

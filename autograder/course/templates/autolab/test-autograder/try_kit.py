@@ -18,10 +18,10 @@ HERE = Path(__file__).resolve().parent
 
 def points_of(handin):
     """The points of a handin, or None if the job ends without scores; and its output."""
-    lab, = HERE.parent.glob("*/autograde.tar")
+    grader, = HERE.parent.glob("*/autograde.tar")
+    makefile = grader.with_name("autograde-Makefile")
     with tempfile.TemporaryDirectory() as folder:
-        for path, name in ((lab, "autograde.tar"), (lab.with_name("autograde-Makefile"), "Makefile"),
-                           (handin, "handin.tar")):
+        for path, name in ((grader, grader.name), (makefile, "Makefile"), (handin, "handin.tar")):
             shutil.copy(str(path), str(Path(folder, name)))
         job = subprocess.run(["make", "-s"], cwd=folder, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, universal_newlines=True)

@@ -1,4 +1,8 @@
-"""What each problem asks for: the functions that students write, with a hint for some."""
+"""What each problem asks for: the functions that students write, with a hint for some.
+
+Where templates/starter/ has a file of the same name, students get that one, and what is asked for
+and not in it yet is added; any other file is the library's, emptied.
+"""
 
 ENGINE, TENSOR = "mytorch/autograd_engine.py", "mytorch/tensor.py"
 FUNCTIONAL, SGD = "mytorch/nn/functional.py", "mytorch/optim/sgd.py"
@@ -27,3 +31,5 @@ ASKED = {
           (MNIST, "train", "model.train() is the handout's activate_train_mode(), and\n"
            "model.eval() its activate_eval_mode()."), (MNIST, "validate")],
 }
+NOT_GIVEN = ("mytorch/grad_mode.py",)  # the starter's engine does not need it
+STAYS = ("BATCH_SIZE",)  # although only what students write needs it

@@ -1,8 +1,4 @@
-"""Writes the starter handout: this repository with what the problems ask for emptied.
-
-A file in templates/starter/ is handed out as it is there; any other is the library's, in which
-what is asked for is emptied.
-"""
+"""Writes the starter handout: this repository with what ``asked.py`` lists emptied."""
 
 import json
 import re
@@ -15,14 +11,12 @@ from pathlib import Path
 import cutting
 import kit
 import starter_grader
-from asked import ASKED
+from asked import ASKED, NOT_GIVEN, STAYS
 from kit import homework
 
 TEMPLATES = kit.TEMPLATES / "starter"
 WHOLE = ("grade.sh", "create_tarball.sh", "requirements.txt", "mytorch/LICENSE")
 SOURCES = ("sandbox.py", "mytorch/**/*.py", "hw1/*.py")
-NOT_GIVEN = ("mytorch/grad_mode.py",)  # the starter's engine does not need it
-STAYS = ("BATCH_SIZE",)  # although only what students write needs it
 
 
 def write(path):

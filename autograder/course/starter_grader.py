@@ -8,17 +8,18 @@ import sys
 
 import cutting
 import kit
+from kit import homework
 
 KEYS = "keys.json"
-QUESTIONS = ("test_autograd.py", "test_mlp.py")
 
 
 def write(folder):
     """Put the grader and the data for problem 3 into a starter."""
     place = folder / "autograder" / kit.GRADER.name
     for path in kit.grader_files() + sorted((kit.GRADER / "data").glob("[!.]*")):
-        kit.copy_file(kit.GRADER, path, place)
-    for name in QUESTIONS:
+        if path.name != "catalogue.py":
+            kit.copy_file(kit.GRADER, path, place)
+    for name in (f"{question}.py" for question in homework.QUESTIONS):
         before = (kit.GRADER / name).read_text("utf-8")
         text = cutting.drop(before, _is_an_answer)
         unused = cutting.mentions(before) - cutting.mentions(text)

@@ -4,6 +4,7 @@ NAME = "hw1p1"  # also the assessment's, on a platform
 TITLE = "Homework 1 Part 1"
 ABOUT = "Autograd, an MLP library and MNIST"
 SEED = 11785  # of the inputs, where none is given
+QUESTIONS = ("test_autograd", "test_mlp")  # files beside this one
 
 # The problem that people grade: it has no checks, and 0 points here.
 BY_HAND = "3"

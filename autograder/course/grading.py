@@ -104,8 +104,7 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
         with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
             file = Path(folder, "report.json")
             code, text, notes = _run(
-                ["--submission", submission, "--json", file, "--seed", "random",
-                 "--isolation", isolation, *options],
+                ["--submission", submission, "--json", file, "--isolation", isolation, *options],
                 show or (lambda line: None), started or (lambda process: None))
             if file.exists() and file.stat().st_size:
                 content = json.loads(file.read_text("utf-8"))

@@ -248,7 +248,7 @@ def test_a_students_report_is_the_same_as_the_staffs(copy):
     reports = []
     for runner in (copy, Path(REPOSITORY)):
         process = run(copy, sys.executable, runner / "autograder" / "hw1_autograder" / "runner.py",
-                      "--submission", copy, "--json", "report.json", "--seed", str(kit.homework.SEED))
+                      "--submission", copy, "--seed", kit.homework.SEED, "--json", "report.json")
         assert process.returncode == 0, process.stdout
         reports.append(json.loads((copy / "report.json").read_text()))
     assert reports[0] == reports[1]

@@ -22,6 +22,7 @@ from graded import PLAIN, REPOSITORY, archive_plain, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 SOMEBODY = 54321  # a user that nobody else is
+NAME = kit.homework.NAME
 ALL = {problem.number: problem.points for problem in kit.problems()}
 FULL, OUT_OF = sum(ALL.values()), sum(ALL.values()) + kit.BY_HAND.points
 BROKEN = ("nn/functional.py", "def unbroadcast(", "def unbroadcast((")
@@ -94,8 +95,8 @@ def empty():
 
 def autolab(kits, place, handin):
     """What Autolab does with a handin, as an unprivileged user where that can be; its output."""
-    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde-Makefile"), str(place / "Makefile"))
-    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde.tar"), str(place))
+    shutil.copy(str(kits / "lab" / NAME / "autograde-Makefile"), str(place / "Makefile"))
+    shutil.copy(str(kits / "lab" / NAME / "autograde.tar"), str(place))
     if handin:
         shutil.copy(str(handin), str(place / "handin.tar"))
     options, python = {}, python_of_somebody()
@@ -120,7 +121,7 @@ def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_asses
     lines = autolab(kits, empty, tmp_path / "right.tar")
     assert json.loads(lines[-1]) == {"scores": ALL}
     assert f"Total: {FULL}/{OUT_OF}" in lines and not any('"scores"' in line for line in lines[:-1])
-    described = (kits / "lab" / "hw1p1" / "hw1p1.yml").read_text()
+    described = (kits / "lab" / NAME / f"{NAME}.yml").read_text()
     assert re.findall(r"- name: '(.*)'", described) == [*ALL, kit.BY_HAND.number]
     assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [
         *ALL.values(), kit.BY_HAND.points]
@@ -151,7 +152,7 @@ def python_of_an_old_image(place, version):
 def test_autolab_on_a_python_too_old_says_so_in_one_line_and_gives_no_scores(kits, tmp_path):
     python_of_an_old_image(tmp_path / "bin", (3, 6, 9))
     for name, copy in (("autograde-Makefile", "Makefile"), ("autograde.tar", "autograde.tar")):
-        shutil.copy(str(kits / "lab" / "hw1p1" / name), str(tmp_path / copy))
+        shutil.copy(str(kits / "lab" / NAME / name), str(tmp_path / copy))
     archive_plain(tmp_path / "handin.tar")
     process = run("make", cwd=str(tmp_path), first=tmp_path / "bin")
     said = [line for line in process.stdout.splitlines() if not line.startswith("make")]
@@ -236,8 +237,8 @@ def why_autolab_refuses(archive):
 
 
 def test_autolab_imports_the_tar_by_its_own_rule(kits, tmp_path):
-    assert why_autolab_refuses(kits / "lab" / "hw1p1.tar") == ""
-    with tarfile.open(str(kits / "lab" / "hw1p1.tar")) as tar, \
+    assert why_autolab_refuses(kits / "lab" / f"{NAME}.tar") == ""
+    with tarfile.open(str(kits / "lab" / f"{NAME}.tar")) as tar, \
             tarfile.open(str(tmp_path / "flat.tar"), "w") as flat:
         for entry in tar:
             if entry.isfile():
@@ -246,11 +247,11 @@ def test_autolab_imports_the_tar_by_its_own_rule(kits, tmp_path):
 
 
 def test_autolabs_tar_holds_all_that_the_assessment_names_and_no_solution(kits):
-    with tarfile.open(str(kits / "lab" / "hw1p1.tar")) as tar:
+    with tarfile.open(str(kits / "lab" / f"{NAME}.tar")) as tar:
         names = tar.getnames()
-        grader = tarfile.open(fileobj=io.BytesIO(tar.extractfile("hw1p1/autograde.tar").read()))
-    for name in ("hw1p1.yml", "autograde-Makefile", "Dockerfile", "hw1p1-handout.tar"):
-        assert "hw1p1/" + name in names
+        grader = tarfile.open(fileobj=io.BytesIO(tar.extractfile(f"{NAME}/autograde.tar").read()))
+    for name in (f"{NAME}.yml", "autograde-Makefile", "Dockerfile", f"{NAME}-handout.tar"):
+        assert f"{NAME}/{name}" in names
     assert not [name for name in grader.getnames() if "mytorch" in name or "/tests" in name]
     assert "autograde/LICENSE" in grader.getnames()
 

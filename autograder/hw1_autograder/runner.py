@@ -196,6 +196,15 @@ def again(options):
     return 0
 
 
+def cannot_grade(options, what, reason):
+    """Say why there is nothing graded, also in the report; the exit code."""
+    print(f"{what}: {reason}", file=sys.stderr)
+    if options.json:
+        with suppress(OSError), open(options.json, "w") as file:
+            json.dump({"reason": reason, "unusable": what == "cannot grade"}, file)
+    return 2
+
+
 def silence():
     """Print to nowhere from now on."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -227,15 +236,6 @@ def run(options, printer):
         conclude(results, summary, printer)
         print(json.dumps({"scores": summary["scores"]}), flush=True)
     return 0
-
-
-def cannot_grade(options, what, reason):
-    """Say why there is nothing graded, also in the report; the exit code."""
-    print(f"{what}: {reason}", file=sys.stderr)
-    if options.json:
-        with suppress(OSError), open(options.json, "w") as file:
-            json.dump({"reason": reason, "unusable": what == "cannot grade"}, file)
-    return 2
 
 
 def main():

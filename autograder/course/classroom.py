@@ -7,7 +7,6 @@ submission is not made again, so an interrupted run goes on where it stopped.
 import hashlib
 import json
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import kit
 import summary
 import uploads
 from kit import homework
+from outside.submission import remove
 
 
 def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()):
@@ -88,7 +88,7 @@ def workplace(place):
         file.seek(0)
         left = file.read()
         if Path(left).name.startswith("class-"):
-            shutil.rmtree(left, ignore_errors=True)
+            remove(left)
         for path in [*place.glob(".making-*"), *reports.glob(".making-*")]:
             path.unlink()
         before, scratch = os.environ.get("TMPDIR"), tempfile.mkdtemp(prefix="class-")
@@ -103,7 +103,7 @@ def workplace(place):
             tempfile.tempdir = None
             os.environ.pop("TMPDIR")
             os.environ.update({"TMPDIR": before} if before else {})
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove(scratch)
             note.unlink()
             for folder in (reports, place):
                 if not any(folder.iterdir()):

@@ -102,12 +102,12 @@ def main():
     sys.stdout.reconfigure(errors="replace")
     try:
         _unpack(*sys.argv[1:])
-    except tarfile.ReadError:
+    except (tarfile.ReadError, zipfile.BadZipFile):
         sys.exit(_say("it is no tar or zip archive, or it cannot be read to its end"))
     except MemoryError:
         sys.exit(_say(f"it takes more than {MOST_MEMORY >> 30} GB of memory"))
-    except (UnusableSubmission, tarfile.TarError, zipfile.BadZipFile, EOFError, OSError,
-            ValueError, OverflowError, RuntimeError, lzma.LZMAError, zlib.error) as error:
+    except (UnusableSubmission, tarfile.TarError, EOFError, OSError, ValueError,
+            OverflowError, RuntimeError, lzma.LZMAError, zlib.error) as error:
         sys.exit(_say(getattr(error, "strerror", None) or str(error)))
 
 

@@ -114,9 +114,9 @@ def test_a_zip_that_is_damaged_empty_or_lies_about_its_sizes_is_refused(tmp_path
         data[data.index(b"PK\1\2") + 8] |= 1
         data[6] |= 1
 
-    assert "CRC" in made(lie)
+    assert "cannot be read" in made(lie)
     assert "encrypted" in made(encrypt)
-    assert made(lambda data: data.__delitem__(slice(100, None)))
+    assert "cannot be read" in made(lambda data: data.__delitem__(slice(100, None)))
     assert "empty" in made(lambda data: None, content=False)
 
 

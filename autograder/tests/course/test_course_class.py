@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -140,7 +141,8 @@ def test_only_what_changed_is_graded_again(graded_class, tmp_path):
     shutil.copytree(str(folder) + "-grades", str(copy) + "-grades")
     shutil.rmtree(str(copy / "eve"))
     shutil.copytree(os.path.join(PLAIN, "mytorch"), str(copy / "eve" / "mytorch"))
-    process = run("class", copy, "--csv", tmp_path / "mine.csv")
+    process = run("class", copy, "--csv", tmp_path / "mine.csv", "--isolation", "none")
+    assert process.stderr.count("isolation: ") == 1  # a line, and not one of each student
     assert process.stderr.count("(as before)") == 7
     after = table_of(tmp_path / "mine.csv")
     assert after["eve"]["total"] == FULL
@@ -157,6 +159,8 @@ def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(tm
                                universal_newlines=True)
     assert process.stderr.readline().startswith(f"1/3  a: {FULL} points")
     process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGQUIT)  # a second one does not disturb the clean-up
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "of 3 are graded; the same command goes on" in errors
     place = tmp_path / "hw-grades"

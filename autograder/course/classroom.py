@@ -48,7 +48,8 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
         problems = kit.problems()
         text = summary.as_text(rows, problems)
         for file, write in ((table, lambda path: summary.write_table(rows, problems, path)),
-                            (place / "summary.txt", lambda path: path.write_text(text, "utf-8")),
+                            (place / "summary.txt",
+                             lambda path: path.write_text(text, "utf-8", "replace")),
                             (place / "summary.png",
                              lambda path: summary.draw(rows, problems, path))):
             with kit.new_file(file, replace=True) as new:

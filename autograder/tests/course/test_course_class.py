@@ -61,6 +61,7 @@ def graded_class(tmp_path_factory):
     zip_plain(folder / "leeann_12_345_handin.zip")
     shutil.copytree(os.path.join(PLAIN, "mytorch"), str(folder / "nil" / "mytorch"))
     (folder / "nil" / "mytorch" / "tensor.py").write_text("class Tensor\n")
+    os.mkdir(os.fsencode(str(folder)) + b"/b\xffd")  # no UTF-8
     (folder / "link").symlink_to(folder / "=cmd")
     process = run("class", folder, "--jobs", "2")
     assert process.returncode == 0, process.stderr
@@ -92,7 +93,8 @@ def test_the_table_has_a_row_for_each_student_whatever_was_handed_in(graded_clas
     _, _, table = graded_class
     assert {name: row["id"] for name, row in table.items()} == {
         "ann@school.edu": "", "Bo Ek": "Participant 77", "'=cmd": "", "dan": "", "eve": "",
-        "Fay Roe": "0042", "Gus \u00d8": "gus@school.edu", "leeann": "12", "nil": "", "link": ""}
+        "Fay Roe": "0042", "Gus \u00d8": "gus@school.edu", "leeann": "12", "nil": "", "link": "",
+        "b?d": ""}
     for name in ("ann@school.edu", "'=cmd", "leeann"):
         assert table[name]["total"] == FULL, table[name]
     assert list(table["dan"])[:2] == ["name", "id"] and list(table["dan"])[-4:] == [
@@ -110,7 +112,7 @@ def test_a_submission_that_cannot_be_graded_is_a_row_that_says_why(graded_class)
     assert table["dan"]["total"] == "" and "no tar" in table["dan"]["first failure"]
     assert "no folder mytorch" in table["eve"]["first failure"]
     assert "is a link" in table["link"]["first failure"]
-    assert "dan: " in process.stdout and "7 of 10 submissions graded" in process.stdout
+    assert "dan: " in process.stdout and "7 of 11 submissions graded" in process.stdout
 
 
 def test_who_was_graded_and_has_0_points_is_listed_with_the_reason(graded_class):
@@ -143,7 +145,7 @@ def test_only_what_changed_is_graded_again(graded_class, tmp_path):
     shutil.copytree(os.path.join(PLAIN, "mytorch"), str(copy / "eve" / "mytorch"))
     process = run("class", copy, "--csv", tmp_path / "mine.csv", "--isolation", "none")
     assert process.stderr.count("isolation: ") == 1  # a line, and not one of each student
-    assert process.stderr.count("(as before)") == 7
+    assert process.stderr.count("(as before)") == 8
     after = table_of(tmp_path / "mine.csv")
     assert after["eve"]["total"] == FULL
     assert after["Bo Ek"] == before["Bo Ek"]

@@ -25,7 +25,7 @@ For course staff:
        ./grade.sh starter DIR          write the handout for students
        ./grade.sh autolab DIR          write an assessment that Autolab imports
        ./grade.sh gradescope FILE.zip  write an autograder for Gradescope
-       ./grade.sh class FOLDER [--jobs N] [--csv FILE]  grade every submission in a folder
+       ./grade.sh class FOLDER         grade every submission in a folder (--help lists the options)
 STAFF
     exit 2
 }

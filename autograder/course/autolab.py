@@ -1,4 +1,4 @@
-"""Writes an assessment for Autolab: a folder ``hw1p1`` and the same as a tar to import."""
+"""Writes an assessment for Autolab: a tar to import, the same as a folder, and a trial of it."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import kit
 import starter
+from kit import homework
 
-NAME = "hw1p1"
 TEMPLATES = kit.TEMPLATES / "autolab"
 PROBLEM = """\
 - name: '{name}'
@@ -20,23 +20,41 @@ PROBLEM = """\
 
 def write(path):
     """Write the assessment into a new folder."""
+    name, problems = homework.NAME, kit.problems()
     with kit.new_folder(path) as folder:
-        problems = kit.problems()
-        lab = folder / NAME
+        lab = folder / name
         lab.mkdir()
         for template in ("autograde-Makefile", "Dockerfile"):
             shutil.copyfile(TEMPLATES / template, lab / template)
-        listed = "".join(PROBLEM.format(name=name, title=json.dumps(problem.title),
-                                        points=problem.points)
-                         for name, problem in problems.items())
-        assessment = (TEMPLATES / "assessment.yml").read_text("utf-8")
-        (lab / f"{NAME}.yml").write_text(assessment.format(name=NAME, problems=listed))
+        words = {"name": name, "module": name.capitalize(), "title": homework.TITLE,
+                 "about": homework.ABOUT, "problems": "".join(
+                     PROBLEM.format(name=number, title=json.dumps(title), points=points)
+                     for number, title, points in [*problems, kit.BY_HAND])}
+        for ending in ("yml", "rb"):
+            template = (TEMPLATES / f"assessment.{ending}").read_text("utf-8")
+            (lab / f"{name}.{ending}").write_text(template.format(**words), "utf-8")
         with tempfile.TemporaryDirectory() as scratch:
             grader, handout = Path(scratch, "grader"), Path(scratch, "handout")
             kit.copy_grader(grader, TEMPLATES / "drive.py")
-            (grader / "problems.json").write_text(json.dumps(list(problems)))
+            (grader / "problems.json").write_text(json.dumps(
+                [problem.number for problem in problems]))
             kit.pack_tar(grader, lab / "autograde.tar", "autograde")
             starter.write(handout)
-            kit.pack_tar(handout, lab / f"{NAME}-handout.tar", "handout")
-        kit.pack_tar(lab, folder / f"{NAME}.tar", NAME)
-    return f"{path}: import {NAME}.tar into Autolab; build the image from {NAME}/Dockerfile"
+            kit.pack_tar(handout, lab / f"{name}-handout.tar", "handout")
+        kit.pack_tar(lab, folder / f"{name}.tar", name)
+        _write_trial(folder / "test-autograder", sum(problem.points for problem in problems))
+    return (f"{path}: import {name}.tar into Autolab; build the image from {name}/Dockerfile; "
+            "test-autograder/try_kit.py tries both")
+
+
+def _write_trial(folder, full):
+    """Write the program that tries the kit, and the handins: right, empty and broken."""
+    shutil.copytree(TEMPLATES / "test-autograder", folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        solution = Path(scratch, "mytorch")
+        shutil.copytree(kit.REPOSITORY / "mytorch", solution,
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        kit.pack_tar(solution, folder / f"{full}-points-right.tar", "mytorch")
+        (solution / "tensor.py").write_text("class Tensor\n")
+        kit.pack_tar(solution, folder / "0-points-broken.tar", "mytorch")
+    (folder / "0-points-empty.tar").write_bytes(b"")

@@ -1,109 +1,114 @@
 """Grades every submission in a folder, several at a time.
 
-A report for each student is all the state there is: one that was made by this grader of this
+A report for each upload is all the state there is: one that was made by this grader of this
 submission is not made again, so an interrupted run goes on where it stopped.
 """
 
 import hashlib
 import json
 import os
-import re
 import stat
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import grading
 import kit
 import summary
-
-# What platforms make of a student's upload; "name" is the student, "version" counts uploads.
-EXPORTED = (re.compile(r"(?P<name>[^@]+@[^_]+)_(?P<version>\d+)_.+"),  # Autolab
-            re.compile(r"(?P<name>.+)_assignsubmission_file.*"))  # Moodle: Ann Lee_12345
-METADATA = "submission_metadata.yml"  # Gradescope: who handed in submission_12345
+import uploads
+from kit import homework
+from outside.submission import remove
 
 
-def grade_all(folder, jobs, table=None):
-    """Grade all submissions and write the table, a report each, and the summary."""
+def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()):
+    """Grade all submissions and write the table, a report each, and the summary.
+
+    Args:
+        folder (str): holds the submissions.
+        jobs (int): how many are graded at a time.
+        table (str): where the table goes, if not beside the folder with the rest.
+        isolation (str): "require", "auto" or "none".
+        regrade (sequence of str): students to grade again although nothing changed.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise kit.CannotMake(f"there is no folder {folder}")
-    uploads = submissions(folder, table)
-    whole = folder.resolve()
-    place = whole.parent / f"{whole.name}-grades"
-    problems = kit.problems()
-    if not table:
-        place.mkdir(exist_ok=True)
-        table = place / "grades.csv"
-    with kit.new_file(table, replace=True) as new_table:
-        (place / "reports").mkdir(parents=True, exist_ok=True)
-        rows = Class(uploads, place / "reports").grade(jobs)
-        summary.write_table(rows, list(problems), new_table)
-    text = summary.as_text(rows, problems)
-    for file, write in (("summary.txt", lambda path: path.write_text(text, "utf-8", "replace")),
-                        ("summary.png", lambda path: summary.draw(rows, problems, path))):
-        with kit.new_file(place / file, replace=True) as new:
-            write(new)
+    found = uploads.find(folder, table)
+    again = [upload for text in regrade for upload in _called(text, found)]
+    place = folder.resolve().parent / f"{folder.resolve().name}-grades"
+    table = Path(table or place / "grades.csv")
+    kit.check_target(table, parent=place)
+    with workplace(place):
+        _try_grader(isolation)
+        rows = Class(found, place / "reports", isolation, again).grade(jobs)
+        problems = kit.problems()
+        text = summary.as_text(rows, problems)
+        for file, write in ((table, lambda path: summary.write_table(rows, problems, path)),
+                            (place / "summary.txt",
+                             lambda path: path.write_text(text, "utf-8", "replace")),
+                            (place / "summary.png",
+                             lambda path: summary.draw(rows, problems, path))):
+            with kit.new_file(file, replace=True) as new:
+                write(new)
     return f"{text}\n{table}\n{place / 'summary.png'}\n{place / 'reports'}{os.sep}"
 
 
-def submissions(folder, table=None):
-    """The submissions in a folder, without the table: a dict from the student's name to the upload.
-    """
-    people = _gradescope_names(folder / METADATA)
-    found, versions, clashes = {}, {}, []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")) or entry.name == METADATA \
-                or table and entry.resolve() == Path(table).resolve():
-            continue
-        name, version = people.get(entry.name), 0
-        if name is None:
-            name, version = _name_and_version(entry)
-        if name in found and version == versions[name]:
-            clashes.append(f"two submissions of {name}: {found[name].name} and {entry.name}")
-        if version >= versions.get(name, 0):  # Autolab: the last one counts
-            found[name], versions[name] = entry, version
-    if not found:
-        raise kit.CannotMake(f"{folder} holds no submissions (folders or archives, one a student)")
-    files = {}
-    for name in found:
-        twin = files.setdefault(file_name(name).lower(), name)
-        if twin != name:
-            clashes.append(f"the names {twin} and {name} would share a report; rename "
-                           f"{found[name].name}")
-    if clashes:
-        raise kit.CannotMake("; ".join(clashes))
-    return found
+def _called(text, found):
+    """The uploads of a student, who is called by name, by id, or by the name of the report."""
+    chosen = [upload for upload in found if text in (upload.name, upload.file_name) or any(
+        text in (student.name, student.id) for student in upload.students)]
+    if not chosen:
+        raise kit.CannotMake(f"there is no submission of {text} to grade again")
+    return chosen
 
 
-def _name_and_version(entry):
-    name = entry.name if entry.is_dir() else grading.ARCHIVE.sub("", entry.name)
-    version = 0
-    for pattern in EXPORTED:
-        match = pattern.fullmatch(entry.name)
-        if match:
-            name, version = match.group("name"), int(match.groupdict().get("version", 0))
-    return "".join(char if char.isprintable() else "?" for char in name), version
+def _try_grader(isolation):
+    """Grade one problem of the solution here, so that what is amiss is said once and not of all."""
+    outcome = grading.grade(kit.REPOSITORY, isolation=isolation,
+                            options=["--problem", kit.problems()[0].number])
+    if outcome.report is None:
+        raise kit.CannotMake(f"the grader does not run here: {outcome.reason}")
+    sys.stderr.write(outcome.notes)
 
 
-def _gradescope_names(path):
-    """Who handed in what: a folder's name to e-mail addresses, from Gradescope's metadata."""
-    people, folder = {}, None
-    if path.is_file():
-        for line in path.read_text("utf-8", "replace").splitlines():
-            if re.match(r"\S+:\s*$", line):
-                folder = line.strip().rstrip(":").strip("'\"")
-            email = re.match(r"\s+:email:\s*(\S+)", line)
-            if email and folder:
-                people.setdefault(folder, []).append(email.group(1).strip("'\""))
-    return {folder: ", ".join(emails) for folder, emails in people.items()}
-
-
-def file_name(name):
-    """A student's name as the name of a file."""
-    return re.sub(r"[^\w@.,+ -]", "_", name)[:100]
+@contextmanager
+def workplace(place):
+    """Keep other runs out, and put temporary files where the next run clears what a kill left."""
+    import fcntl  # not to be had on Windows, where the grader does not run
+    reports, note = place / "reports", place / ".running"
+    reports.mkdir(parents=True, exist_ok=True)
+    with open(note, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise kit.CannotMake(f"another ./grade.sh class is at work for {place}") from None
+        file.seek(0)
+        left = file.read()
+        if Path(left).name.startswith("class-"):
+            remove(left)
+        for path in [*place.glob(".making-*"), *reports.glob(".making-*")]:
+            path.unlink()
+        before, scratch = os.environ.get("TMPDIR"), tempfile.mkdtemp(prefix="class-")
+        file.truncate(0)
+        file.write(scratch)
+        file.flush()
+        try:
+            os.chmod(scratch, 0o711)  # checks may run as another user
+            os.environ["TMPDIR"] = tempfile.tempdir = scratch
+            yield
+        finally:
+            tempfile.tempdir = None
+            os.environ.pop("TMPDIR")
+            os.environ.update({"TMPDIR": before} if before else {})
+            remove(scratch)
+            note.unlink()
+            for folder in (reports, place):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
 
 def digest(path):
@@ -122,11 +127,13 @@ def digest(path):
 
 
 class Class:
-    """The submissions to grade, and the processes that do it."""
+    """The uploads to grade, and the processes that do it."""
 
-    def __init__(self, uploads, reports):
-        self.uploads = uploads
+    def __init__(self, found, reports, isolation, again):
+        self.uploads = found
         self.reports = reports
+        self.isolation = isolation
+        self.again = again
         self.running = set()
         self.stopped = threading.Event()
         self.grader = hashlib.sha256(b"".join(
@@ -136,7 +143,7 @@ class Class:
         """All rows, in the order of names."""
         progress = Progress(len(self.uploads))
         pool = ThreadPoolExecutor(jobs)
-        futures = [pool.submit(self.row_of, name) for name in self.uploads]
+        futures = [pool.submit(self.row_of, upload) for upload in self.uploads]
         try:
             for future in as_completed(futures):
                 progress.show(future.result())
@@ -154,36 +161,40 @@ class Class:
             pool.shutdown()
         return [future.result() for future in futures]
 
-    def row_of(self, name):
-        """A student's report: the one of before if nothing changed, else a new one."""
-        path = self.reports / f"{file_name(name)}.json"
+    def row_of(self, upload):
+        """What came of an upload: the report of before if nothing changed, else a new one."""
+        path = self.reports / f"{upload.file_name}.json"
         try:
-            key = f"{self.grader} {digest(self.uploads[name])}"
-            row = self.graded_before(path, key)
-            return row or self.grade_one(name, key, path)
-        except (OSError, RecursionError) as error:  # also folders nested a thousand deep
-            return {"student": name, "reason": f"cannot be read: {error}", "checks": [],
-                    "scores": {}, "seconds": 0.0, "again": False}
+            if upload.path.is_symlink():
+                raise OSError("it is a link; a folder or an archive is needed")
+            key = f"{self.grader} {digest(upload.path)}"
+            report = None if upload in self.again else self.graded_before(path, key)
+            report = report or self.grade_one(upload, key, path)
+        except (OSError, RecursionError) as error:
+            reason = ("its folders are nested too deep" if isinstance(error, RecursionError) else
+                      f"cannot be read: {error}")
+            report = {"reason": reason, "checks": [], "scores": {}, "seconds": 0.0, "again": False}
+        return dict(report, name=upload.name, students=upload.students)
 
     def graded_before(self, path, key):
         try:
-            row = json.loads(path.read_text("utf-8"))
+            report = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return dict(row, again=True) if row.get("key") == key else None
+        return dict(report, again=True) if report.get("key") == key else None
 
-    def grade_one(self, name, key, path):
-        outcome = grading.grade(self.uploads[name], started=self.started)
+    def grade_one(self, upload, key, path):
+        outcome = grading.grade(upload.path, started=self.started, isolation=self.isolation)
         if self.stopped.is_set():
-            return None
-        row = {"student": name, "key": (not outcome.reason or outcome.unusable) and key,
-               "seconds": round(outcome.seconds, 2), "reason": outcome.reason,
-               "scores": {}, "checks": [], **(outcome.report or {})}
-        for file, text in ((path.with_suffix(".txt"), outcome.text),
-                           (path, json.dumps(row, indent=1))):  # last: it says that all is done
+            raise RuntimeError("stopped")
+        report = {"key": (not outcome.reason or outcome.unusable) and key,
+                  "seconds": round(outcome.seconds, 2), "reason": outcome.reason,
+                  "scores": {}, "checks": [], **(outcome.report or {})}
+        for file, text in ((path.with_suffix(".txt"), outcome.text + outcome.notes),
+                           (path, json.dumps(report, indent=1))):  # last: it says that all is done
             with kit.new_file(file, replace=True) as new:
                 new.write_text(text, "utf-8", "replace")
-        return dict(row, again=False)
+        return dict(report, again=False)
 
     def started(self, process):
         self.running = {other for other in self.running if other.poll() is None} | {process}
@@ -205,12 +216,12 @@ class Progress:
         self.fresh += not row["again"]
         what = (row["reason"] or f"{row['total']} points") + "  (as before)" * row["again"]
         if not self.on_terminal:
-            self.say(f"{self.done}/{self.total}  {row['student']}: {what}\n")
+            self.say(f"{self.done}/{self.total}  {row['name']}: {what}\n")
             return
         left = (time.monotonic() - self.begin) / max(self.fresh, 1) * (self.total - self.done)
         left = f"{left:.0f} seconds" if left < 90 else f"{left / 60:.0f} minutes"
         self.say(f"\r\x1b[K{self.done} of {self.total} graded, about {left} left, "
-                 f"{row['student'][:30]}" + "\n" * (self.done == self.total))
+                 f"{row['name'][:30]}" + "\n" * (self.done == self.total))
 
     def say(self, text):
         sys.stderr.write(text)

@@ -10,6 +10,9 @@ import classroom
 import gradescope
 import kit
 import starter
+from kit import homework
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def arguments():
@@ -29,8 +32,14 @@ def arguments():
                       help="how many at a time (default: all cores, %(default)s here)")
     task.add_argument("--csv", metavar="FILE",
                       help="where the table goes (default: FOLDER-grades/grades.csv)")
+    task.add_argument("--isolation", choices=("require", "auto", "none"),
+                      default=homework.ISOLATION,
+                      help="whether the kernel has to keep a submission in (default: %(default)s)")
+    task.add_argument("--regrade", metavar="NAME", action="append", default=[],
+                      help="grade this student again although nothing changed; may be given "
+                           "several times")
     task.set_defaults(run=lambda options: classroom.grade_all(
-        options.folder, options.jobs, options.csv))
+        options.folder, options.jobs, options.csv, options.isolation, options.regrade))
     options = parser.parse_args()
     if options.task is None:
         parser.error("give a task: starter, autolab, gradescope or class")
@@ -39,12 +48,20 @@ def arguments():
     return options
 
 
+def end(number, frame):
+    """Clean up and end; a second signal does not disturb that."""
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
     options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # cleans up as Ctrl-C does
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, end)
     sys.stdout.reconfigure(errors="replace")
     try:
         print(options.run(options))

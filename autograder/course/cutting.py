@@ -1,123 +1,14 @@
-"""Cuts Python source by its syntax tree: empties functions, and drops what nothing then needs."""
+"""Cuts Python source by its syntax tree: empties definitions, and drops what nothing then needs."""
 
 import ast
 import re
 
-_DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
-
-def _never(name, node):
-    return False
-
-
-def empty(text, todo, given=None, stays=_never, goes=_never):
-    """The source with some functions to be written, and without what only they used.
-
-    Args:
-        text (str): Python source.
-        todo (dict): from the qualified name of a function to the problem that asks for it.
-        given (dict): from the name of a top-level definition to other source for it, or to None
-            if it stays as it is.
-        stays, goes (function): whether a definition (qualified name, node) stays though nothing
-            mentions it, or goes though something may.
-
-    Raises:
-        LookupError: a name of ``todo`` or ``given`` is not in the source.
-    """
-    given = given or {}
-    there = {name: node for name, node in _definitions(ast.parse(text)).items()
-             if name in todo or not goes(name, node)}
-    missing = sorted({*todo, *given} - set(there))
-    if missing:
-        raise LookupError(f"not in the source: {', '.join(missing)}")
-    edits = {name: _emptied(text, there[name], name, todo[name]) for name in todo}
-    edits.update({name: source for name, source in given.items() if source is not None})
-    wanted = {name for name, node in there.items() if name in todo or name in given
-              or stays(name, node)}
-    wanted |= {_owner(name) for name in wanted if "." in name}
-    others = [node for node in ast.parse(text).body if not isinstance(node, _DEFINITIONS)
-              and not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name))]
-    while True:  # what is kept may mention more
-        kept = [_tree(edits[name]) if name in edits else there[name] for name in wanted]
-        mentioned = {word for node in others + kept for word in _words(node)}
-        found = {name for name in there if _owner(name) in wanted | {""}
-                 and (_short(name) in mentioned or "." in name and _short(name)[:2] == "__")}
-        if found <= wanted:
-            return _without_unused_imports(_apply(text, wanted, edits), text)
-        wanted |= found
-
-
-def _owner(name):
-    return name.rpartition(".")[0]
-
-
-def _short(name):
-    return name.rpartition(".")[2]
-
-
-def drop(text, leaves):
-    """The source without the definitions, at any depth, that ``leaves`` picks by their nodes."""
-    lines = text.splitlines(keepends=True)
-    for node in sorted(filter(leaves, ast.walk(ast.parse(text))), key=_start, reverse=True):
-        _remove(lines, node)
-    return _without_unused_imports("".join(lines), text)
-
-
-def keep_imports(text, defines):
-    """The source without imports of names that a module does not define.
-
-    Args:
-        defines (function): from a module's name to the set of names in it, or None if all are.
-
-    Raises:
-        LookupError: the source uses such a name.
-    """
-    lines = text.splitlines(keepends=True)
-    gone = set()
-    for node in reversed(ast.parse(text).body):
-        if isinstance(node, ast.ImportFrom):
-            there = defines(node.module)
-            kept = [alias for alias in node.names if there is None or alias.name in there]
-            if len(kept) < len(node.names):
-                lines[node.lineno - 1:node.end_lineno] = [_import(node, kept)] if kept else []
-                gone |= {alias.name for alias in node.names} - {alias.name for alias in kept}
-    if gone & _used(text):
-        raise LookupError(f"not given, but used: {', '.join(sorted(gone & _used(text)))}")
-    text = "".join(lines)
-    for name in gone:
-        text = re.sub(rf'(^__all__ = .*?), "{name}"', r"\1", text, flags=re.MULTILINE)
-    return text
-
-
-def defined(text):
-    """The names that a module defines or imports, also inside an if."""
-    names = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, _DEFINITIONS):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {alias.asname or alias.name for alias in node.names}
-    return names
-
-
-def source_of(text, name):
-    """The source of one top-level definition."""
-    node = _definitions(ast.parse(text))[name]
-    return "".join(text.splitlines(keepends=True)[_start(node) - 1:node.end_lineno])
-
-
-def names_in(text):
-    """The qualified names of what can be emptied or dropped on its own."""
-    return set(_definitions(ast.parse(text)))
-
-
-def _definitions(tree):
-    """Functions, classes, methods and assignments, by qualified name."""
+def definitions(text):
+    """Functions, classes, methods and assignments: their nodes by qualified name."""
     found = {}
-    for node in tree.body:
-        if isinstance(node, _DEFINITIONS):
+    for node in ast.parse(text).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node
@@ -127,55 +18,95 @@ def _definitions(tree):
     return found
 
 
+def names(text):
+    """The names that a module defines or imports."""
+    return {*definitions(text), *(alias.asname or alias.name for node in ast.walk(ast.parse(text))
+                                  if isinstance(node, (ast.Import, ast.ImportFrom))
+                                  for alias in node.names)}
+
+
+def source_of(text, name):
+    """The source of a definition, with its decorators."""
+    node = definitions(text)[name]
+    return "".join(text.splitlines(keepends=True)[_start(node) - 1:node.end_lineno])
+
+
+def emptied(text, name, problem, hint=""):
+    """The source of a function with signature and docstring, and the rest to be written."""
+    node, lines = definitions(text)[name], text.splitlines(keepends=True)
+    first = node.body[0]
+    end = first.end_lineno if ast.get_docstring(node) is not None else first.lineno - 1
+    indent, outer = " " * first.col_offset, " " * node.col_offset
+    return "".join(
+        [f"{outer}@{line.id}\n" for line in node.decorator_list if isinstance(line, ast.Name)]
+        + lines[node.lineno - 1:end]
+        + [f"{indent}# TODO {problem}\n"] + [f"{indent}# {line}\n" for line in hint.splitlines()]
+        + [f'{indent}raise NotImplementedError("{problem}: {name} is to be written")\n'])
+
+
+def replace(text, pieces):
+    """The source with some definitions replaced, or dropped where the piece is None.
+
+    Raises:
+        LookupError: a name of ``pieces`` is not in the source.
+    """
+    there, lines = definitions(text), text.splitlines(keepends=True)
+    if set(pieces) - set(there):
+        raise LookupError(f"not in the source: {', '.join(sorted(set(pieces) - set(there)))}")
+    for name in sorted(pieces, key=lambda name: -there[name].lineno):
+        if pieces[name] is None:
+            _remove(lines, there[name])
+        else:
+            lines[_start(there[name]) - 1:there[name].end_lineno] = [pieces[name]]
+    return "".join(lines)
+
+
+def drop(text, leaves):
+    """The source without the definitions, at any depth, that ``leaves`` picks by their nodes."""
+    lines = text.splitlines(keepends=True)
+    for node in sorted(filter(leaves, ast.walk(ast.parse(text))), key=_start, reverse=True):
+        _remove(lines, node)
+    return "".join(lines)
+
+
+def tidied(text, before, stays):
+    """The source without what was mentioned before it was cut and no longer is, but for some."""
+    while True:
+        gone = mentions(before) - mentions(text)
+        left = [name for name in definitions(text)
+                if name not in stays and re.sub(r".*(?=\.)", "", name) in gone]
+        if not left:
+            return text
+        text = replace(text, dict.fromkeys(left))
+
+
+def mentions(text):
+    """The names that a source uses, and with a dot those of attributes."""
+    nodes = [node for node in ast.walk(ast.parse(text))
+             if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load)]
+    return {f".{node.attr}" if isinstance(node, ast.Attribute) else node.id for node in nodes}
+
+
+def keep_imports(text, keep):
+    """The source with the imported names that ``keep(module, name)`` picks; module may be None."""
+    lines = text.splitlines(keepends=True)
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None)
+            kept = [alias for alias in node.names if keep(module, alias.asname or alias.name)]
+            if len(kept) < len(node.names):
+                lines[node.lineno - 1:node.end_lineno] = [_import(module, kept)] if kept else []
+    return re.sub(r"\n{3,}(?=import |from )", "\n\n", re.sub(r"\n{4,}", "\n\n\n", "".join(lines)))
+
+
+def _import(module, names):
+    texts = ", ".join(alias.name + (f" as {alias.asname}" if alias.asname else "")
+                      for alias in names)
+    return f"from {module} import {texts}\n" if module else f"import {texts}\n"
+
+
 def _start(node):
     return min([node.lineno] + [line.lineno for line in getattr(node, "decorator_list", [])])
-
-
-def _tree(source):
-    """The tree of a definition, which may be indented."""
-    return ast.parse("if 1:\n" + source if source[0] == " " else source)
-
-
-def _words(tree):
-    """The names that a definition mentions; those of a class without its methods'."""
-    names, to_do = set(), [tree]
-    for node in to_do:  # grows while it is walked
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            names.add(node.id if isinstance(node, ast.Name) else node.attr)
-        to_do += [inner for inner in ast.iter_child_nodes(node) if not (
-            isinstance(tree, ast.ClassDef) and isinstance(inner, ast.FunctionDef))]
-    return names
-
-
-def _emptied(text, node, name, problem):
-    """A function with its signature and docstring, and the rest to be written."""
-    lines = text.splitlines(keepends=True)
-    decorators = [line for line in node.decorator_list
-                  if isinstance(line, ast.Name)]  # staticmethod; not what is done for speed
-    body = node.body
-    documented = ast.get_docstring(node) is not None
-    first = body[0].end_lineno + 1 if documented else body[0].lineno
-    indent = " " * body[0].col_offset
-    outer = " " * node.col_offset
-    return ("".join(f"{outer}@{line.id}\n" for line in decorators)
-            + "".join(lines[node.lineno - 1:first - 1])
-            + f"{indent}# TODO {problem}\n"
-            + f'{indent}raise NotImplementedError("{problem}: {name} is to be written")\n')
-
-
-def _apply(text, wanted, edits):
-    """The source with the edits, without the definitions that are not wanted."""
-    lines = text.splitlines(keepends=True)
-    definitions = _definitions(ast.parse(text))
-    for name, node in sorted(definitions.items(), key=lambda item: -item[1].lineno):
-        owner = _owner(name)
-        if owner and (owner in edits or owner not in wanted):
-            continue  # it goes with its class
-        if name in edits:
-            lines[_start(node) - 1:node.end_lineno] = [edits[name]]
-        elif name not in wanted:
-            _remove(lines, node)
-    return "".join(lines)
 
 
 def _remove(lines, node):
@@ -184,31 +115,3 @@ def _remove(lines, node):
     while first and (not lines[first - 1].strip() or lines[first - 1].lstrip()[0] == "#"):
         first -= 1
     lines[first:node.end_lineno] = []
-
-
-def _without_unused_imports(text, before):
-    """The source without imports that nothing uses any more, but for those a student needs."""
-    used, needed = _used(before), _used(text)
-    lines = text.splitlines(keepends=True)
-    for node in reversed(ast.parse(text).body):
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and not any(
-                re.match(r"numpy|mytorch(?!\.blocks)", getattr(node, "module", "") or alias.name)
-                for alias in node.names):
-            kept = [alias for alias in node.names
-                    if (alias.asname or alias.name) in needed or (alias.asname or alias.name)
-                    not in used]
-            lines[node.lineno - 1:node.end_lineno] = [_import(node, kept)] if kept else []
-    text = re.sub(r"\n{3,}(?=import |from )", "\n\n", "".join(lines))
-    return re.sub(r"\n{4,}", "\n\n\n", text)
-
-
-def _used(text):
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-
-
-def _import(node, names):
-    texts = ", ".join(alias.name + (f" as {alias.asname}" if alias.asname else "")
-                      for alias in names)
-    if isinstance(node, ast.Import):
-        return f"import {texts}\n"
-    return f"from {node.module} import {texts}\n"

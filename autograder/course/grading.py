@@ -18,9 +18,12 @@ from shutil import copytree
 from typing import Optional
 
 HERE = Path(__file__).resolve().parent
-RUNNER = next(folder / "hw1_autograder" / "runner.py" for folder in (HERE, HERE.parent)
-              if (folder / "hw1_autograder").is_dir())
-ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+)$", re.IGNORECASE)
+GRADER = next(path.parent for folder in (HERE, HERE.parent)
+              for path in folder.glob("*_autograder/runner.py"))
+sys.path.insert(0, str(GRADER))
+from homework import ISOLATION  # noqa: E402
+RUNNER = GRADER / "runner.py"
+ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+|zip)$", re.IGNORECASE)
 LONGEST = 240  # seconds; the grader's own limits end far earlier
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
@@ -34,12 +37,14 @@ class Outcome:
     """What came of grading: the grader's report, or None and the reason.
 
     ``unusable`` is True where the handin is to blame that there is no report; else another try,
-    or the course staff, may help.
+    or the course staff, may help.  ``text`` is what the student reads, ``notes`` what the grader
+    says to the staff: how checks are isolated, or why it could not grade.
     """
     report: Optional[dict]
     reason: str
     unusable: bool
     text: str
+    notes: str
     seconds: float
 
 
@@ -83,55 +88,63 @@ def _folders(top, depth=2):
     return found
 
 
-def grade(upload, show=None, started=None, options=("--seed", "random")):
+def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
     """Grade what a student uploaded; returns an Outcome.
 
     Args:
         upload (Path): see ``handin``.
         show (function): gets each line of the grader's output as it comes, but for the scores.
         started (function): gets the process, so that the caller can end it.
-        options (sequence of str): for the grader.
+        isolation (str): "require", "auto" or "none".
+        options (sequence of str): more for the grader.
     """
     begin = time.monotonic()
+    code, text, notes, content = 0, "", "", {}
     try:
         with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
-            report = Path(folder, "report.json")
-            code, text = _run(["--submission", submission, "--json", report, *options],
-                              show or (lambda line: None), started or (lambda process: None))
-            content = json.loads(report.read_text("utf-8")) if code == 0 else None
+            file = Path(folder, "report.json")
+            code, text, notes = _run(
+                ["--submission", submission, "--json", file, "--isolation", isolation, *options],
+                show or (lambda line: None), started or (lambda process: None))
+            if file.exists() and file.stat().st_size:
+                content = json.loads(file.read_text("utf-8"))
     except (UnusableUpload, RecursionError) as error:  # or folders nested a thousand deep
-        content, code, text = None, 2, f"cannot grade: {error}\n"
+        content = {"reason": str(error), "unusable": True}
     except (OSError, ValueError, RuntimeError) as error:  # such as no more processes or threads
-        content, code, text = None, 2, f"cannot grade here: {error}\n"
-    last = (text.strip() or "no output").splitlines()[-1]
-    reason = re.sub("^cannot grade( here)?: ", "", last) if code else ""
-    if code not in (0, 2):
-        reason = f"the grader ended with exit code {code}: {reason}"
-    unusable = code == 2 and last.startswith("cannot grade: ")
-    return Outcome(content, reason, unusable, text, time.monotonic() - begin)
+        content = {"reason": str(error), "unusable": False}
+    seconds = time.monotonic() - begin
+    if not code and "scores" in content:
+        return Outcome(content, "", False, text, notes, seconds)
+    last = ((text + notes).strip() or "no output").splitlines()[-1]
+    reason = content.get("reason") or f"the grader ended with exit code {code}: {last}"
+    return Outcome(None, reason, content.get("unusable", False), text, notes or f"{reason}\n",
+                   seconds)
 
 
 def _run(arguments, show, started):
-    """Run the grader; its exit code, and its output without the line of scores."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", str(RUNNER), *map(str, arguments)], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-        start_new_session=True, env={**os.environ, **ONE_THREAD, "PYTHONIOENCODING": "utf-8"})
-    started(process)
-    limit = threading.Timer(LONGEST, process.terminate)
-    limit.start()
-    lines = []
-    try:
-        for line in process.stdout:
-            if not line.startswith('{"scores"'):
-                lines.append(line)
-                show(line)
-        return process.wait(), "".join(lines)
-    finally:
-        limit.cancel()
-        process.terminate()
-        process.stdout.close()
-        process.wait()
+    """Run the grader; its exit code, its output without the line of scores, and its errors."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-u", str(RUNNER), *map(str, arguments)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace",
+            start_new_session=True, env={**os.environ, **ONE_THREAD, "PYTHONIOENCODING": "utf-8"})
+        started(process)
+        limit = threading.Timer(LONGEST, process.terminate)
+        limit.start()
+        lines = []
+        try:
+            for line in process.stdout:
+                if not line.startswith('{"scores"'):
+                    lines.append(line)
+                    show(line)
+            code = process.wait()
+        finally:
+            limit.cancel()
+            process.terminate()
+            process.stdout.close()
+            process.wait()
+        errors.seek(0)
+        return code, "".join(lines), errors.read()
 
 
 def failures(report):
@@ -140,8 +153,8 @@ def failures(report):
 
 
 def hint(check):
-    """The mistake of a failed check, or what its failure says first."""
-    return check["message"].splitlines()[-1] if check["mistake"] else first_line(check)
+    """What to do about a failed check, or what its failure says first."""
+    return check["hint"] or first_line(check)
 
 
 def first_line(check):

@@ -1,9 +1,7 @@
 """What the kits share: whole or nothing on disk, archives of the same bytes each time."""
 
 import os
-import re
 import shutil
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -11,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import grading
+from grading import GRADER  # with it, the grader's folder is on sys.path
+import homework
 
 COURSE = Path(__file__).resolve().parent
 REPOSITORY = COURSE.parent.parent
 TEMPLATES = COURSE / "templates"
-GRADER = COURSE.parent / "hw1_autograder"
+LICENSE = REPOSITORY / "mytorch" / "LICENSE"
 RELEASED = 1599350400  # 6 September 2020, the date of every file in an archive
 
 
@@ -44,16 +43,21 @@ def new_folder(path):
         raise
 
 
+def check_target(path, parent=None):
+    """Raise CannotMake if a file cannot be put there; the folder ``parent`` will be made."""
+    if path.is_dir():
+        raise CannotMake(f"{path} is a folder; give a file")
+    if path.parent != parent and not path.parent.is_dir():
+        raise CannotMake(f"there is no folder {path.parent}")
+
+
 @contextmanager
 def new_file(path, replace=False):
     """Yield a file's path that becomes ``path`` when all went well."""
     path = Path(path)
-    if path.is_dir():
-        raise CannotMake(f"{path} is a folder; give a file")
     if path.exists() and not replace:
         raise CannotMake(f"{path} exists; give a new file")
-    if not path.parent.is_dir():
-        raise CannotMake(f"there is no folder {path.parent}")
+    check_target(path)
     handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
     os.close(handle)
     try:
@@ -82,58 +86,60 @@ def copy_grader(folder, *drivers):
     for path in grader_files():
         if path.name != "test_mnist.py":  # problem 3 is graded by hand
             copy_file(GRADER, path, folder / GRADER.name)
-    for path in (COURSE / "grading.py", *drivers):
+    for path in (COURSE / "grading.py", LICENSE, *drivers):
         shutil.copyfile(path, folder / path.name)
 
 
-def _files(folder):
-    """The files in a folder, in an order that is the same everywhere."""
-    return sorted((path for path in folder.rglob("*") if path.is_file()),
-                  key=lambda path: path.relative_to(folder).as_posix())
+def _inside(folder):
+    """What is in a folder, at any depth, in an order that is the same everywhere."""
+    return sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _mode(path):
-    """Scripts can be run: those with a first line that says by what."""
+    """Folders can be entered, and scripts be run: those whose first line says by what."""
+    if path.is_dir():
+        return 0o755
     with open(path, "rb") as file:
         return 0o755 if file.read(2) == b"#!" else 0o644
 
 
 def pack_tar(folder, archive, top):
-    """Pack a folder into a tar, under the name ``top``."""
+    """Pack a folder into a tar under the name ``top``, each folder ahead of what it holds."""
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in _files(folder):
-            member = tarfile.TarInfo(f"{top}/{path.relative_to(folder).as_posix()}")
-            member.size, member.mode, member.mtime = path.stat().st_size, _mode(path), RELEASED
-            with open(path, "rb") as file:
-                tar.addfile(member, file)
+        for path in [folder, *_inside(folder)]:
+            member = tarfile.TarInfo((Path(top) / path.relative_to(folder)).as_posix())
+            member.mode, member.mtime = _mode(path), RELEASED
+            if path.is_dir():
+                member.type = tarfile.DIRTYPE
+                tar.addfile(member)
+            else:
+                member.size = path.stat().st_size
+                with open(path, "rb") as file:
+                    tar.addfile(member, file)
 
 
 def pack_zip(folder, archive):
     """Pack the files in a folder into a zip, uncompressed: no version of zlib changes the bytes."""
     with zipfile.ZipFile(archive, "w") as packed:
-        for path in _files(folder):
+        for path in filter(Path.is_file, _inside(folder)):
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (2020, 9, 6, 0, 0, 0))
             member.create_system, member.external_attr = 3, (0o100000 | _mode(path)) << 16
             packed.writestr(member, path.read_bytes())
 
 
 class Problem(NamedTuple):
-    points: int
+    number: str
     title: str
+    points: int
+
+
+BY_HAND = Problem(homework.BY_HAND, homework.BY_HAND_TITLE, homework.BY_HAND_POINTS)
 
 
 def problems():
-    """The problems by number, as the grader has them: it is run on the solution beside it."""
-    outcome = grading.grade(REPOSITORY)
-    if outcome.report is None:
-        raise CannotMake(f"the grader does not run here: {outcome.reason}")
-    points = dict.fromkeys(outcome.report["scores"], 0)
-    for check in outcome.report["checks"]:
-        if check["out_of"]:
-            points[check["problem"]] += check["out_of"]
-    points["3"] = outcome.report["out_of"] - sum(points.values())  # by hand: it has no checks
-    for check in grading.failures(outcome.report):
-        print(f"warning: the solution here fails {check['problem']}, {check['name']}",
-              file=sys.stderr)
-    titles = dict(re.findall(r"^(\d[\d.]*) (\S.*)$", outcome.text, re.MULTILINE))
-    return {name: Problem(points[name], titles.get(name, "")) for name in points}
+    """The problems that are graded here, in their order, as the questions declare them."""
+    from runner import CHECKS, TITLES
+
+    points = {number: sum(check.points for check in CHECKS if check.problem == number)
+              for number in TITLES}
+    return [Problem(number, TITLES[number], points[number]) for number in TITLES if points[number]]

@@ -1,143 +1,146 @@
-"""Writes the starter handout: this repository with what the problems ask for emptied."""
+"""Writes the starter handout: this repository with what ``asked.py`` lists emptied."""
 
-import ast
+import json
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import cutting
 import kit
 import starter_grader
+from asked import ASKED, NOT_GIVEN, STAYS
+from kit import homework
 
 TEMPLATES = kit.TEMPLATES / "starter"
-ENGINE, TENSOR = "mytorch/autograd_engine.py", "mytorch/tensor.py"
-FUNCTIONAL, SGD = "mytorch/nn/functional.py", "mytorch/optim/sgd.py"
-MNIST = "hw1/mnist.py"
-
-# What each problem asks for; the engine's part is in templates/starter/autograd_engine.py.
-ASKED = {
-    "1.1.1": [(FUNCTIONAL, "Sub.forward"), (FUNCTIONAL, "Sub.backward"),
-              (TENSOR, "Tensor.__sub__")],
-    "1.1.2": [(FUNCTIONAL, "Mul.forward"), (FUNCTIONAL, "Mul.backward"),
-              (TENSOR, "Tensor.__mul__")],
-    "1.1.3": [(FUNCTIONAL, "Div.forward"), (FUNCTIONAL, "Div.backward"),
-              (TENSOR, "Tensor.__truediv__")],
-    "1.2": [(TENSOR, "Tensor.backward")],
-    "2.1": [("mytorch/nn/sequential.py", "Sequential.forward"),
-            ("mytorch/nn/linear.py", "Linear.forward"), (FUNCTIONAL, "unbroadcast")],
-    "2.2": [("mytorch/nn/activations.py", "ReLU.forward")],
-    "2.3 and 2.6": [(SGD, "SGD.step")],
-    "2.4": [("mytorch/nn/batchnorm.py", "BatchNorm1d.forward")],
-    "2.5": [(FUNCTIONAL, "cross_entropy")],
-    "3": [(MNIST, "mnist"), (MNIST, "train"), (MNIST, "validate")],
-}
-GIVEN = ("Add", "Transpose", "Reshape", "Log")  # operations; in templates/starter/given.py
-TOP = ("grade.sh", "create_tarball.sh", "sandbox.py", "requirements.txt")
-PARTS = ("mytorch/**/__init__.py", "mytorch/nn/*.py", "mytorch/optim/*.py", ENGINE, TENSOR, MNIST)
+WHOLE = ("grade.sh", "create_tarball.sh", "requirements.txt", "mytorch/LICENSE")
+SOURCES = ("sandbox.py", "mytorch/**/*.py", "hw1/*.py")
 
 
 def write(path):
     """Write the handout into a new folder."""
     with kit.new_folder(path) as folder:
-        sources = library()
-        for name, text in sources.items():
+        for name, text in library().items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, "utf-8")
-        for name in TOP:
-            if name not in sources:
-                shutil.copy(kit.REPOSITORY / name, folder / name)
-        shutil.copyfile(TEMPLATES / "README.md", folder / "README.md")
+        for name in WHOLE:
+            shutil.copy(kit.REPOSITORY / name, folder / name)
+        (folder / "README.md").write_text(readme(), "utf-8")
         starter_grader.write(folder)
-    return f"{path}: the handout for students; its README.md says where to start"
+        result = certificate(folder)
+    return f"{path}: the handout for students; its README.md says where to start\n{result}"
 
 
 def library():
-    """The sources of mytorch and hw1, emptied, and of the sandbox, by path."""
-    sources = {path.relative_to(kit.REPOSITORY).as_posix(): None for part in PARTS
-               for path in kit.REPOSITORY.glob(part)}
-    sources = {name: emptied(name) for name in sorted({"sandbox.py", *sources})}
-    handout = set(sources)
-    while True:  # what they import comes along, such as gradcheck.py, as far as it is used
-        imported = {}
-        for text in sources.values():
-            for file, name in _imports(text):
-                imported.setdefault(file, set()).add(name)
-        helpers = {file: _reduced(file, imported[file]) for file in set(imported) - handout}
-        if all(sources.get(file) == text for file, text in helpers.items()):
-            break
-        sources.update(helpers)
-    sources = {name: cutting.keep_imports(text, lambda module: _defined(module, sources))
-               for name, text in sorted(sources.items())}
+    """The Python files that students get, by path."""
+    names = {path.relative_to(kit.REPOSITORY).as_posix() for part in SOURCES
+             for path in kit.REPOSITORY.glob(part)} - set(NOT_GIVEN)
+    sources = {name: emptied(name) for name in sorted(names)}
     for name, text in sources.items():
-        _check_uses_of_the_engine(name, text, cutting.defined(sources[ENGINE]))
+        before = (kit.REPOSITORY / name).read_text("utf-8")
+        unused = cutting.mentions(before) - cutting.mentions(text)
+        sources[name] = cutting.keep_imports(
+            text, lambda module, name: _is_given(module, name, sources, unused))
     return sources
 
 
-def _check_uses_of_the_engine(name, text, there):
-    """Raise an error if what is given calls something of the engine that is not."""
-    used = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name) and node.value.id == "autograd_engine"}
-    if used - there:
-        raise LookupError(f"{name} uses of the engine, which lacks it: {', '.join(used - there)}")
+def _is_given(module, name, sources, unused):
+    """Whether an import stays: of what is there, and of what is used or a student will need."""
+    if not (module or name).startswith("mytorch"):
+        return name not in unused or (module or name).startswith(("np", "numpy"))
+    file = f"{module.replace('.', '/')}.py"
+    return name in cutting.names(sources[file]) if file in sources else file not in NOT_GIVEN
 
 
 def emptied(name):
-    """A file of the library as students get it."""
-    if name == ENGINE:
-        return (TEMPLATES / "autograd_engine.py").read_text("utf-8")
-    text = (kit.REPOSITORY / name).read_text("utf-8")
-    todo = {function: problem for problem, places in ASKED.items()
-            for file, function in places if file == name}
-    if not todo:
-        return text
-    if name == TENSOR:
-        return cutting.empty(text, todo, stays=lambda function, node: "." in function,
-                             goes=_needs_more)
-    for function in todo:
-        owner, _, method = function.rpartition(".")
-        if method == "backward":  # the derivative is asked for: out of the docstring
-            text = re.sub(rf'(class {owner}\(.*\n    """[^;"]*);[^"]*', r"\1.", text)
-    return cutting.empty(text, todo, _given(name))
+    """A file as students get it, with what is asked for in it to be written."""
+    before = (kit.REPOSITORY / name).read_text("utf-8")
+    template = TEMPLATES / name
+    text = template.read_text("utf-8") if template.exists() else before
+    there, asked = cutting.definitions(text), _asked_in(name)
+    pieces = {function: cutting.emptied(before, function, " and ".join(problems), hint)
+              for function, (problems, hint) in asked.items()
+              if not (template.exists() and function in there)}
+    if template.exists():
+        return _with(text, before, pieces)
+    owners = {function.rpartition(".")[0] for function in pieces}
+    return cutting.tidied(cutting.replace(text, pieces), before, {*pieces, *owners, *STAYS})
 
 
-def _given(name):
-    if name == FUNCTIONAL:
-        text = (TEMPLATES / "given.py").read_text("utf-8")
-        return {operation: cutting.source_of(text, operation) for operation in GIVEN}
-    return {"BATCH_SIZE": None} if name == MNIST else {}
+def _asked_in(name):
+    """What is asked for in a file: from a function to the problems and the hint."""
+    found = {}
+    for problem, places in ASKED.items():
+        for file, function, *hint in places:
+            if file == name:
+                found.setdefault(function, ([], "\n".join(hint)))[0].append(problem)
+    return found
 
 
-def _needs_more(function, node):
-    """Whether a method of Tensor calls an operation that the handout does not give."""
-    return "." in function and any(
-        isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)
-        and part.value.id == "F" and part.attr not in GIVEN for part in ast.walk(node))
+def _with(text, before, pieces):
+    """A template with what is asked for at the end of its class, or of the file."""
+    for function in pieces:
+        owner = function.rpartition(".")[0]
+        there = cutting.definitions(text)
+        if function in there:
+            continue  # it came with its class
+        if owner in there:
+            lines = text.splitlines(keepends=True)
+            lines.insert(there[owner].end_lineno, f"\n{pieces[function]}")
+            text = "".join(lines)
+        elif owner:  # a whole operation: its docstring does not give the derivative away
+            methods = {name: piece for name, piece in pieces.items()
+                       if name.startswith(f"{owner}.")}
+            operation = cutting.source_of(cutting.replace(before, methods), owner)
+            text += "\n\n" + re.sub(r'^(.*\n    """[^;"]*);[^"]*', r"\1.", operation)
+        else:
+            text += "\n\n" + pieces[function]
+    return text
 
 
-def _reduced(file, names):
-    """A file that is none of the handout's, with the named definitions and what they need."""
-    text = (kit.REPOSITORY / file).read_text("utf-8")
-    if None in names:
-        return text
-    return cutting.empty(text, {}, dict.fromkeys(names & cutting.names_in(text)))
+def readme():
+    """The starter's README, with a row for each problem."""
+    rows = []
+    for problem in [*kit.problems(), kit.BY_HAND]:
+        files = dict.fromkeys(f"`{file}`" for file, *_ in ASKED.get(problem.number, ()))
+        points = f"{problem.points}{', by hand' * (problem == kit.BY_HAND)}"
+        rows.append(f"| {problem.number} | {points} | {', '.join(files)} | {problem.title} |")
+    text = (TEMPLATES / "README.md").read_text("utf-8")
+    return text.replace("TITLE", homework.TITLE).replace("PROBLEMS", "\n".join(rows))
 
 
-def _imports(text):
-    """What a source imports from mytorch: pairs of a file and a name in it, None if it is all."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mytorch"):
-            for alias in node.names:
-                inner = _file_of(f"{node.module}.{alias.name}")
-                if (kit.REPOSITORY / inner).is_file():
-                    yield inner, None
-                elif (kit.REPOSITORY / _file_of(node.module)).is_file():
-                    yield _file_of(node.module), alias.name
+def certificate(folder):
+    """A line that says what the starter's own grader makes of it and of the solution.
+
+    Raises:
+        CannotMake: it gives points to the untouched starter, or not all to the solution.
+    """
+    full = sum(problem.points for problem in kit.problems())
+    for submission, expected in ((folder, 0), (kit.REPOSITORY, full)):
+        report = _graded(folder, submission)
+        if report["total"] != expected:
+            failed = next((check for check in report["checks"]
+                           if bool(check["points"]) != bool(expected) and check["out_of"]), None)
+            raise kit.CannotMake(f"the starter's grader gives {report['total']} points where "
+                                 f"{expected} are right" + (f"; see {failed['problem']}, "
+                                                            f"{failed['name']}" if failed else ""))
+    keys = json.loads(next(folder.glob("autograder/*/keys.json")).read_text("utf-8"))
+    mistakes = {one for key in keys.values() for mistake in key["mistakes"]
+                for one in mistake["id"].split("+")}  # or two at a time
+    return (f"certificate: untouched 0 of {report['out_of']}, the solution {full}, "
+            f"{len(mistakes)} known mistakes told apart")
 
 
-def _file_of(module):
-    return module.replace(".", "/") + ".py"
-
-
-def _defined(module, sources):
-    """The names in a module as students get it; None if it is none of the handout's."""
-    text = sources.get(_file_of(module or ""))
-    return None if text is None else cutting.defined(text)
+def _graded(folder, submission):
+    """The report of the starter's own grader."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "report.json")
+        done = subprocess.run(
+            [sys.executable, next(folder.glob("autograder/*/runner.py")), "--submission",
+             submission, "--seed", str(homework.SEED), "--isolation", "none", "--json", file],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        if done.returncode:
+            raise kit.CannotMake(f"the starter's grader does not run: {done.stderr.strip()}")
+        return json.loads(file.read_text("utf-8"))

@@ -8,20 +8,24 @@ import sys
 
 import cutting
 import kit
+from kit import homework
 
 KEYS = "keys.json"
-QUESTIONS = ("test_autograd.py", "test_mlp.py")
 
 
 def write(folder):
     """Put the grader and the data for problem 3 into a starter."""
     place = folder / "autograder" / kit.GRADER.name
     for path in kit.grader_files() + sorted((kit.GRADER / "data").glob("[!.]*")):
-        kit.copy_file(kit.GRADER, path, place)
-    for name in QUESTIONS:
-        text = (kit.GRADER / name).read_text("utf-8")
-        (place / name).write_text(cutting.drop(text, _is_an_answer), "utf-8")
-    shutil.copyfile(kit.TEMPLATES / "starter" / "mistakes.py",
+        if path.name != "catalogue.py":
+            kit.copy_file(kit.GRADER, path, place)
+    for name in (f"{question}.py" for question in homework.QUESTIONS):
+        before = (kit.GRADER / name).read_text("utf-8")
+        text = cutting.drop(before, _is_an_answer)
+        unused = cutting.mentions(before) - cutting.mentions(text)
+        (place / name).write_text(cutting.keep_imports(
+            text, lambda module, imported: imported not in unused), "utf-8")
+    shutil.copyfile(kit.TEMPLATES / "starter" / "grader" / "mistakes.py",
                     place / "judging" / "mistakes.py")
     made = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)

@@ -7,26 +7,33 @@ import textwrap
 from collections import Counter
 
 import grading
+from kit import homework
 
 INK, GREY, BLUE, RED = "#1a202c", "#5a6472", "#2b6cb0", "#c05621"
 MOST_SHOWN = 8  # mistakes in the picture; the text has them all
 
 
 def write_table(rows, problems, path):
-    """A line for each student; one who could not be graded has no points, but the reason."""
+    """A line for each student; one who could not be graded has no points, but the reason.
+
+    ``id`` is what the platform's gradebook is imported by, where the upload's name tells it.
+    """
     with open(path, "w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)
-        writer.writerow(["name", *problems, "total", "seconds", "first failure"])
+        writer.writerow(["name", "id", *(problem.number for problem in problems), homework.BY_HAND,
+                         "total", "seconds", "first failure"])
         for row in rows:
-            points = [row["scores"].get(name, "") if name != "3" else ""  # by hand
-                      for name in problems]
-            writer.writerow([harmless(row["student"]), *points, row.get("total", ""),
-                             row["seconds"], harmless(first_failure(row))])
+            points = [row["scores"].get(problem.number, "") for problem in problems]
+            for student in row["students"]:
+                writer.writerow([harmless(student.name), harmless(student.id), *points, "",
+                                 row.get("total", ""), row["seconds"],
+                                 harmless(first_failure(row))])
 
 
 def harmless(text):
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """Text in which no spreadsheet finds a formula, at its start or, read as columns, inside."""
+    text = " ".join(text.split())
+    return re.sub(r'(^|[;|])(["\s]*)(?=[=+@\-\uff1d\uff0b\uff20\uff0d])', r"\1'\2", text)
 
 
 def first_failure(row):
@@ -38,28 +45,29 @@ def first_failure(row):
 
 
 class Summary:
-    """The figures of a class.
+    """The figures of a class, in students: those who handed in together count each.
 
     Attributes:
-        rows (list): of those who could be graded.
-        problems (list): (name, points, share of the class with all points, mean).
+        rows (list): of those who could be graded, one for each student.
+        ungraded, without_points (list): the uploads that could not be graded, or have 0 points.
+        problems (list): (number and title, points, share of the class with all points, mean).
         mistakes (list): (how many made it, what the grader says of it), the commonest first.
     """
 
     def __init__(self, rows, problems):
-        self.size = len(rows)
-        self.rows = [row for row in rows if not row["reason"]]
+        self.size = sum(len(row["students"]) for row in rows)
         self.ungraded = [row for row in rows if row["reason"]]
+        self.without_points = [row for row in rows if not row["reason"] and not row["total"]]
+        self.rows = [row for row in rows for _ in row["students"] if not row["reason"]]
         self.totals = [row["total"] for row in self.rows]
-        graded = {name: problem for name, problem in problems.items() if name != "3"}  # by hand
-        self.full = sum(problem.points for problem in graded.values())
-        self.problems = [self._of(name, *problem) for name, problem in graded.items() if self.rows]
+        self.full = sum(problem.points for problem in problems)
+        self.problems = [self._of(*problem) for problem in problems if self.rows]
         self.mistakes = self._mistakes()
 
-    def _of(self, name, points, title):
-        scores = [row["scores"].get(name, 0) for row in self.rows]
+    def _of(self, number, title, points):
+        scores = [row["scores"].get(number, 0) for row in self.rows]
         share = sum(score == points for score in scores) / len(scores)
-        return f"{name} {title}", points, share, statistics.mean(scores)
+        return f"{number} {title}", points, share, statistics.mean(scores)
 
     def _mistakes(self):
         count, texts = Counter(), {}
@@ -68,7 +76,7 @@ class Summary:
                     if check["mistake"] and not check["mistake"].startswith("error:")}
             count.update(made.keys())
             for kind, check in made.items():
-                texts.setdefault(kind, f"{check['problem']} {check['message'].splitlines()[-1]}")
+                texts.setdefault(kind, f"{check['problem']} {check['hint']}")
         return [(number, texts[kind])
                 for kind, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
 
@@ -82,14 +90,15 @@ def kind_of(check):
     """
     mistake = re.sub(r"-?\d[\d.e-]*", "#", check["mistake"])
     if re.match("graph: (?!no grad_fn)", mistake) and check["problem"] != "1.2":
-        return re.sub(r"\(?\d[\d, )]*", "#", check["message"].splitlines()[-1])
+        return re.sub(r"\(?\d[\d, )]*", "#", check["hint"])
     return mistake if "-" in mistake else f"{mistake} in {check['problem']}"
 
 
 def as_text(rows, problems):
     """The summary for a terminal."""
     figures = Summary(rows, problems)
-    lines = [f"{len(figures.rows)} of {figures.size} submissions graded"]
+    graded = len(figures.rows)
+    lines = [f"{graded} of {figures.size} submissions graded"]
     if figures.rows:
         lines += [f"total: mean {statistics.mean(figures.totals):.1f}, median "
                   f"{statistics.median(figures.totals):g} of {figures.full}", "",
@@ -99,52 +108,90 @@ def as_text(rows, problems):
     if figures.mistakes:
         lines += ["", "mistakes that were recognised"]
     for number, text in figures.mistakes:
-        lines += textwrap.wrap(f"{number} of {len(figures.rows)}  {text}", 96,
+        lines += textwrap.wrap(f"{number} of {graded}  {text}", 96,
                                initial_indent="  ", subsequent_indent="      ")
-    if figures.ungraded:
-        lines += ["", "could not be graded"]
-        lines += [f"  {row['student']}: {row['reason']}" for row in figures.ungraded]
+    for title, found in (("graded, but 0 points", figures.without_points),
+                         ("could not be graded", figures.ungraded)):
+        if found:
+            lines += ["", title, *(f"  {row['name']}: {row['reason'] or first_failure(row)}"
+                                   for row in found)]
     return "\n".join(lines) + "\n"
 
 
+# ---- the picture
+
 def draw(rows, problems, path):
-    """The same as a picture, 16 by 9, for a slide: needs no screen."""
+    """The same as a picture, for a slide."""
+    picture(rows, problems).savefig(str(path), dpi=120, format="png", facecolor="white")
+
+
+def picture(rows, problems):
+    """A matplotlib Figure, 16 by 9, which needs no screen."""
     from matplotlib.figure import Figure
 
     figures = Summary(rows, problems)
+    graded = len(figures.rows)
     figure = Figure(figsize=(13.33, 7.5))
-    figure.text(0.04, 0.93, f"Homework 1 part 1: {len(figures.rows)} submissions", fontsize=26,
+    title = f"{homework.TITLE}: {graded} student{'s' * (graded != 1)}"
+    figure.text(0.04, 0.93, textwrap.shorten(title, 60, placeholder=" ..."), fontsize=26,
                 weight="bold", color=INK)
-    if figures.rows:
-        left = f"; {len(figures.ungraded)} more could not be graded" if figures.ungraded else ""
-        figure.text(0.04, 0.875, f"median {statistics.median(figures.totals):g} of "
-                    f"{figures.full} points{left}", fontsize=17, color=GREY)
-        figure.text(0.04, 0.785, "Points reached, in percent", fontsize=17, color=INK)
+    missing = figures.size - graded
+    left = f"{missing} more could not be graded" if missing else ""
+    if not figures.rows:
+        figure.text(0.04, 0.875, left, fontsize=17, color=GREY)
+    else:
+        figure.text(0.04, 0.875, "; ".join(filter(None, [
+            f"median {statistics.median(figures.totals):g} of {figures.full} points", left,
+            "students by their points:"])), fontsize=17, color=GREY)
+        _strip(figure.add_axes([0.04, 0.7, 0.92, 0.15]), figures.totals, figures.full)
+        width = 0.2 if figures.mistakes else 0.68
+        figure.text(0.04, 0.6, "Points reached, in percent", fontsize=17, color=INK)
         means = [100 * mean / most for _, most, _, mean in figures.problems]
-        _bars(figure.add_axes([0.265, 0.05, 0.2, 0.7]), [row[0] for row in figures.problems],
+        _bars(figure.add_axes([0.265, 0.03, width, 0.55]), [row[0] for row in figures.problems],
               means, [f"{mean:.0f}" for mean in means], 100, BLUE)
     if figures.mistakes:
-        figure.text(0.51, 0.785, "Mistakes made most often, by how many", fontsize=17, color=INK)
+        figure.text(0.5, 0.6, f"The commonest mistakes, by how many of {graded}", fontsize=17,
+                    color=INK)
         shown = figures.mistakes[:MOST_SHOWN]
         numbers = [number for number, _ in shown]
-        _bars(figure.add_axes([0.77, 0.05, 0.19, 0.7]), [_label(text) for _, text in shown],
-              numbers, numbers, numbers[0], RED)
-    figure.savefig(str(path), dpi=120, format="png", facecolor="white")
+        _bars(figure.add_axes([0.79, 0.03, 0.15, 0.55]), [_label(text) for _, text in shown],
+              numbers, numbers, graded, RED)
+    return figure
 
 
 def _label(text):
-    """The first clause of what the grader says, on two lines."""
+    """The first clause of what the grader says to one student, said of several."""
     clause = re.match(r"\S+ (?:Either: |Two mistakes: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
-    return "\n".join(textwrap.wrap(clause, 38, max_lines=2, placeholder=" ..."))
+    return re.sub(r"\b([Yy])ou(r?)\b", lambda word: ("T" if word[1] == "Y" else "t") + "he" + (
+        "ir" if word[2] else "y"), clause)
+
+
+def _strip(axes, totals, full):
+    """All totals: over each number of points a column as high as students have it."""
+    count = Counter(totals)
+    axes.bar(list(count), list(count.values()), width=0.8, color=BLUE)
+    axes.set_xlim(-0.7, full + 0.7)
+    axes.set_ylim(0, max(count.values()) * 1.25)
+    for total in {0, full, max(count, key=count.get)}:
+        if count[total]:
+            axes.text(total, count[total], f"{count[total]}", ha="center", va="bottom",
+                      fontsize=12, color=INK)
+    axes.set_xticks(range(0, full + 1, 10))
+    axes.set_yticks([])
+    axes.tick_params(labelsize=12, labelcolor=INK, length=0)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
 
 
 def _bars(axes, labels, lengths, texts, longest, colour):
     """Horizontal bars with a text at the end of each, and no more ink than that."""
     axes.barh(range(len(lengths)), lengths, color=colour, height=0.66)
     for y, (length, text) in enumerate(zip(lengths, texts)):
-        axes.text(length + longest * 0.02, y, text, va="center", fontsize=15, color=INK)
+        axes.text(length + longest * 0.02, y, text, va="center", fontsize=14, color=INK)
     axes.set_yticks(range(len(labels)))
-    axes.set_yticklabels(labels, fontsize=13, color=INK)
+    axes.set_yticklabels(["\n".join(textwrap.wrap(label, 34, max_lines=2, placeholder=" ..."))
+                          for label in labels], fontsize=12, color=INK)
     axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
     axes.set_xlim(0, longest * 1.1)
     axes.set_xticks([])

@@ -7,12 +7,14 @@ The last line of its output is the scores as JSON, which is what Autolab reads.
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
 import signal
 import sys
 import zlib
+from contextlib import suppress
 
 try:
     import numpy as np
@@ -25,8 +27,9 @@ if HERE not in sys.path:  # as with python -I
     sys.path.insert(0, HERE)
 
 import homework  # noqa: E402
-import test_autograd  # noqa: E402,F401 (its checks register themselves)
-import test_mlp  # noqa: E402,F401
+
+for _name in homework.QUESTIONS:
+    importlib.import_module(_name)  # its checks register themselves
 from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
 from judging.explain import NOT_WRITTEN, explain, read_facts  # noqa: E402
@@ -193,6 +196,15 @@ def again(options):
     return 0
 
 
+def cannot_grade(options, what, reason):
+    """Say why there is nothing graded, also in the report; the exit code."""
+    print(f"{what}: {reason}", file=sys.stderr)
+    if options.json:
+        with suppress(OSError), open(options.json, "w") as file:
+            json.dump({"reason": reason, "unusable": what == "cannot grade"}, file)
+    return 2
+
+
 def silence():
     """Print to nowhere from now on."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -211,7 +223,7 @@ def run(options, printer):
             results.append(result)
             try:
                 if len(results) == 1 and worker.notice:
-                    print(worker.notice)
+                    print(worker.notice, file=sys.stderr)
                 printer.show(result)
             except BrokenPipeError:
                 if not options.json:
@@ -247,11 +259,9 @@ def main():
         print("\ninterrupted", file=sys.stderr)
         return 130
     except UnusableSubmission as error:
-        print(f"cannot grade: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return cannot_grade(options, "cannot grade", one_line(str(error)))
     except OSError as error:  # nothing that a student could mend
-        print(f"cannot grade here: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return cannot_grade(options, "cannot grade here", one_line(str(error)))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ def entry(result):
     """A check in the report."""
     made = {"problem": result.check.problem, "name": result.check.name, "points": result.points,
             "out_of": result.check.points, "passed": result.passed, "message": result.message,
-            "mistake": result.explanation.id if result.explanation else None}
+            "mistake": result.explanation.id if result.explanation else None,
+            "hint": result.explanation.message if result.explanation else ""}
     failure = result.answer.failure
     if result.not_written:
         made.update(kind="not written", mistake=None)

@@ -8,10 +8,12 @@ import gzip
 import lzma
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 import zlib
 from contextlib import contextmanager
 
@@ -100,15 +102,12 @@ def main():
     sys.stdout.reconfigure(errors="replace")
     try:
         _unpack(*sys.argv[1:])
-    except tarfile.ReadError:
-        with open(sys.argv[1], "rb") as file:
-            is_zip = file.read(2) == b"PK"
-        sys.exit(_say("it is a zip archive; unpack it, or grade a handin.tar" if is_zip else
-                      "it is no tar archive, or it cannot be read to its end"))
+    except (tarfile.ReadError, zipfile.BadZipFile):
+        sys.exit(_say("it is no tar or zip archive, or it cannot be read to its end"))
     except MemoryError:
         sys.exit(_say(f"it takes more than {MOST_MEMORY >> 30} GB of memory"))
-    except (UnusableSubmission, tarfile.TarError, EOFError, OSError, ValueError, OverflowError,
-            RecursionError, lzma.LZMAError, zlib.error) as error:
+    except (UnusableSubmission, tarfile.TarError, EOFError, OSError, ValueError,
+            OverflowError, RuntimeError, lzma.LZMAError, zlib.error) as error:
         sys.exit(_say(getattr(error, "strerror", None) or str(error)))
 
 
@@ -118,13 +117,42 @@ def _say(reason):
 
 
 def _unpack(path, folder):
+    with open(path, "rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if is_zip:
+        with zipfile.ZipFile(path) as packed:
+            _write(_ZipAsTar(packed), folder)
+        return
     with _decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
-        members = _safe_members(archive)
-        if not members:
-            raise UnusableSubmission("it is empty")
-        for member in members:
-            _extract(archive, member, folder)
+        _write(archive, folder)
         _check_end(archive)
+
+
+class _ZipAsTar:
+    """A zip with the methods of a tar that are used here, so that the same rules hold for it."""
+
+    def __init__(self, packed):
+        self.packed = packed
+
+    def __iter__(self):
+        for info in self.packed.infolist():
+            member = tarfile.TarInfo(info.filename)
+            member.size = info.file_size  # no more than this is read
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 from Windows
+            member.type = (tarfile.DIRTYPE if info.is_dir() else tarfile.REGTYPE
+                           if kind in (0, stat.S_IFREG) else tarfile.SYMTYPE)
+            yield member
+
+    def extractfile(self, member):
+        return self.packed.open(member.name)
+
+
+def _write(archive, folder):
+    members = _safe_members(archive)
+    if not members:
+        raise UnusableSubmission("it is empty")
+    for member in members:
+        _extract(archive, member, folder)
 
 
 def _decompressed(path):

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ import classroom
 import grading
 import kit
 import summary
+import uploads
 from graded import PLAIN, REPOSITORY, archive_plain, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
+FULL = str(sum(problem.points for problem in kit.problems()))
 SIGN = ("nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")
 
 
@@ -32,110 +36,236 @@ def table_of(path):
         return {row["name"]: row for row in csv.DictReader(file)}
 
 
+def zip_plain(path):
+    with zipfile.ZipFile(str(path), "w") as packed:
+        for file in Path(PLAIN).rglob("*.py"):
+            packed.write(str(file), file.relative_to(PLAIN).as_posix())
+
+
 @pytest.fixture(scope="module")
 def graded_class(tmp_path_factory):
-    """A class of six, graded: the folder, what was printed, and the table."""
+    """A class, graded: the folder, what was printed, and the table."""
     folder = tmp_path_factory.mktemp("a term") / "hw 1"
     folder.mkdir()
     archive_plain(folder / "ann@school.edu_12_handin.tar")
     with variant(SIGN) as wrong:
         shutil.copytree(wrong, str(folder / "Bo Ek_77_assignsubmission_file_"))
+    (folder / "Bo Ek_77_assignsubmission_onlinetext_").mkdir()
     shutil.copytree(os.path.join(PLAIN, "mytorch"), str(folder / "=cmd"))  # no folder mytorch
     (folder / "dan.tar").write_text("no archive")
     (folder / "eve").mkdir()
     (folder / "submission_5").mkdir()
     with variant(SIGN) as wrong:
         shutil.copytree(wrong, str(folder / "submission_5" / "my work"))
-    (folder / "submission_metadata.yml").write_text(
-        "---\nsubmission_5:\n  :submitters:\n  - :name: Fay\n    :email: fay@school.edu\n")
+    (folder / "submission_metadata.yml").write_text(METADATA)
+    zip_plain(folder / "leeann_12_345_handin.zip")
+    shutil.copytree(os.path.join(PLAIN, "mytorch"), str(folder / "nil" / "mytorch"))
+    (folder / "nil" / "mytorch" / "tensor.py").write_text("class Tensor\n")
+    os.mkdir(os.fsencode(str(folder)) + b"/b\xffd")  # no UTF-8
+    (folder / "link").symlink_to(folder / "=cmd")
     process = run("class", folder, "--jobs", "2")
     assert process.returncode == 0, process.stderr
     return folder, process, table_of(folder.parent / "hw 1-grades" / "grades.csv")
 
 
-def test_the_table_has_a_row_for_each_submission_whatever_it_is(graded_class):
+METADATA = """\
+---
+submission_5:
+  :submitters:
+  - :name: Fay Roe
+    :sid: '0042'
+    :email: fay@school.edu
+  - :name: "Gus \\u00d8"
+    :sid:
+    :email: gus@school.edu
+  :created_at: 2026-11-02 10:00:00.000000000 Z
+  :history:
+  - :id: 1
+    :submitters:
+    - :name: Old Mate
+      :email: old@school.edu
+  :results:
+    :output: ":email: nobody@school.edu"
+"""
+
+
+def test_the_table_has_a_row_for_each_student_whatever_was_handed_in(graded_class):
     _, _, table = graded_class
-    assert set(table) == {"ann@school.edu", "Bo Ek_77", "'=cmd", "dan", "eve", "fay@school.edu"}
-    assert [table[name]["total"] for name in ("ann@school.edu", "'=cmd")] == ["100", "100"]
-    assert list(table["dan"])[0] == "name" and list(table["dan"])[-3:] == [
-        "total", "seconds", "first failure"]
-    assert table["Bo Ek_77"]["1.1.1"] < "5" and table["Bo Ek_77"]["1.1.2"] == "5"
-    assert table["Bo Ek_77"]["first failure"].startswith("1.1.1 ")
+    assert {name: row["id"] for name, row in table.items()} == {
+        "ann@school.edu": "", "Bo Ek": "Participant 77", "'=cmd": "", "dan": "", "eve": "",
+        "Fay Roe": "0042", "Gus \u00d8": "gus@school.edu", "leeann": "12", "nil": "", "link": "",
+        "b?d": ""}
+    for name in ("ann@school.edu", "'=cmd", "leeann"):
+        assert table[name]["total"] == FULL, table[name]
+    assert list(table["dan"])[:2] == ["name", "id"] and list(table["dan"])[-4:] == [
+        "3", "total", "seconds", "first failure"]
+    assert table["Bo Ek"]["1.1.1"] < "5" and table["Bo Ek"]["1.1.2"] == "5"
+    assert table["Bo Ek"]["3"] == "" and table["Bo Ek"]["first failure"].startswith("1.1.1 ")
     assert float(table["ann@school.edu"]["seconds"]) > 0
+    pair = [{key: value for key, value in table[name].items() if key not in ("name", "id")}
+            for name in ("Fay Roe", "Gus \u00d8")]
+    assert pair[0] == pair[1] and pair[0]["total"] not in ("", "0", FULL)
 
 
 def test_a_submission_that_cannot_be_graded_is_a_row_that_says_why(graded_class):
     _, process, table = graded_class
-    assert table["dan"]["total"] == "" and "no tar archive" in table["dan"]["first failure"]
+    assert table["dan"]["total"] == "" and "no tar" in table["dan"]["first failure"]
     assert "no folder mytorch" in table["eve"]["first failure"]
-    assert "dan: " in process.stdout and "4 of 6 submissions graded" in process.stdout
+    assert "is a link" in table["link"]["first failure"]
+    assert "dan: " in process.stdout and "7 of 11 submissions graded" in process.stdout
 
 
-def test_each_student_has_a_report_and_the_class_a_summary_and_a_picture(graded_class):
+def test_who_was_graded_and_has_0_points_is_listed_with_the_reason(graded_class):
+    _, process, table = graded_class
+    assert table["nil"]["total"] == "0"
+    listed = process.stdout.partition("graded, but 0 points\n")[2].splitlines()
+    assert listed[0].startswith("  nil: 1.1.1 ") and "SyntaxError" in listed[0] and not listed[1]
+
+
+def test_each_upload_has_a_report_and_the_class_a_summary_and_a_picture(graded_class):
     folder, process, _ = graded_class
     place = folder.parent / "hw 1-grades"
-    assert "First fix" in (place / "reports" / "fay@school.edu.txt").read_text()
-    report = json.loads((place / "reports" / "fay@school.edu.json").read_text())
+    assert sorted(path.name for path in place.iterdir()) == [
+        "grades.csv", "reports", "summary.png", "summary.txt"]
+    pair = "Fay Roe_0042, Gus \u00d8_gus@school.edu"
+    assert "First fix" in (place / "reports" / f"{pair}.txt").read_text()
+    report = json.loads((place / "reports" / f"{pair}.json").read_text())
     assert report["scores"]["2.2"] == 5 and report["checks"]
     assert (place / "summary.txt").read_text() in process.stdout
-    assert "2 of 4  1.1.1 Your gradient for b" in process.stdout
+    assert "3 of 7  1.1.1 Your gradient for b" in process.stdout
     assert (place / "summary.png").stat().st_size > 20000
 
 
 def test_only_what_changed_is_graded_again(graded_class, tmp_path):
     folder, _, before = graded_class
     copy = tmp_path / "hw 1"
-    shutil.copytree(str(folder), str(copy))
+    shutil.copytree(str(folder), str(copy), symlinks=True)
     shutil.copytree(str(folder) + "-grades", str(copy) + "-grades")
     shutil.rmtree(str(copy / "eve"))
     shutil.copytree(os.path.join(PLAIN, "mytorch"), str(copy / "eve" / "mytorch"))
-    process = run("class", copy, "--csv", tmp_path / "mine.csv")
-    assert process.stderr.count("(as before)") == 5
+    process = run("class", copy, "--csv", tmp_path / "mine.csv", "--isolation", "none")
+    assert process.stderr.count("isolation: ") == 1  # a line, and not one of each student
+    assert process.stderr.count("(as before)") == 8
     after = table_of(tmp_path / "mine.csv")
-    assert after["eve"]["total"] == "100"
-    assert after["Bo Ek_77"] == before["Bo Ek_77"]
+    assert after["eve"]["total"] == FULL
+    assert after["Bo Ek"] == before["Bo Ek"]
 
 
 def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(tmp_path):
     folder = tmp_path / "hw"
     folder.mkdir()
-    for name in ("a", "b", "c", "d"):
+    for name in ("a", "b", "c"):
         archive_plain(folder / f"{name}.tar")
     process = subprocess.Popen([sys.executable, str(COURSE), "class", str(folder), "--jobs", "1"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                universal_newlines=True)
-    assert process.stderr.readline().startswith("1/4  a: 100 points")
+    assert process.stderr.readline().startswith(f"1/3  a: {FULL} points")
     process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGQUIT)  # a second one does not disturb the clean-up
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130 and "of 4 are graded; the same command goes on" in errors
+    assert process.returncode == 130 and "of 3 are graded; the same command goes on" in errors
     place = tmp_path / "hw-grades"
     assert [path.name for path in place.iterdir()] == ["reports"]
     kept = sorted(path.name for path in (place / "reports").iterdir())
-    assert "a.json" in kept and "d.json" not in kept and not [n for n in kept if n[0] == "."]
+    assert "a.json" in kept and "c.json" not in kept and not [n for n in kept if n[0] == "."]
     process = run("class", folder)
     assert process.stderr.count("(as before)") == sum(name.endswith(".json") for name in kept)
-    assert process.returncode == 0 and "4 of 4 submissions graded" in process.stdout
+    assert process.returncode == 0 and "3 of 3 submissions graded" in process.stdout
 
 
-def test_names_are_read_as_platforms_write_them_and_autolabs_last_version_counts(tmp_path):
-    for name in ("a_b@x.edu_2_handin.tar", "a_b@x.edu_10_handin.tar", "plain.tar.gz", ".hidden"):
+def test_what_a_killed_run_left_is_cleared_by_the_next_which_goes_on_there(tmp_path):
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "temporary").mkdir()
+    for name in ("a", "b"):
+        archive_plain(tmp_path / "hw" / f"{name}.tar")
+    environment = dict(os.environ, TMPDIR=str(tmp_path / "temporary"))
+    process = subprocess.Popen([sys.executable, str(COURSE), "class", str(tmp_path / "hw"),
+                                "--jobs", "1"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    assert process.stderr.readline()
+    process.kill()
+    process.communicate()
+    assert list((tmp_path / "temporary").iterdir())
+    (tmp_path / "hw-grades" / "reports" / ".making-x").write_text("")
+    process = run("class", tmp_path / "hw", env=environment)
+    assert process.returncode == 0 and "(as before)" in process.stderr
+    assert list((tmp_path / "temporary").glob("class-*")) == []
+    assert not list((tmp_path / "hw-grades").rglob(".*"))
+
+
+def test_two_runs_do_not_grade_one_class_at_a_time(tmp_path):
+    archive_plain(tmp_path / "a.tar")
+    with classroom.workplace(tmp_path / "hw-grades"):
+        with pytest.raises(kit.CannotMake, match="another ./grade.sh class is at work"):
+            with classroom.workplace(tmp_path / "hw-grades"):
+                pass
+    assert not (tmp_path / "hw-grades").exists()
+
+
+def test_one_student_is_graded_again_by_name_or_id(graded_class, tmp_path):
+    folder, _, _ = graded_class
+    copy = tmp_path / "hw 1"
+    shutil.copytree(str(folder), str(copy), symlinks=True)
+    shutil.copytree(str(folder) + "-grades", str(copy) + "-grades")
+    process = run("class", copy, "--regrade", "leeann", "--regrade", "Participant 77")
+    fresh = [line for line in process.stderr.splitlines() if "(as before)" not in line]
+    assert process.returncode == 0
+    assert {line.split("  ")[1].partition(":")[0] for line in fresh} >= {
+        "leeann_12", "Bo Ek_Participant 77"}
+    process = run("class", copy, "--regrade", "zoe")
+    assert process.returncode == 2 and "no submission of zoe" in process.stderr
+
+
+def test_a_grader_that_does_not_run_here_is_said_once_and_of_no_student(tmp_path, monkeypatch):
+    runner = tmp_path / "runner.py"
+    runner.write_text("import sys\nsys.exit('cannot grade here: there is no wall')\n")
+    monkeypatch.setattr(grading, "RUNNER", runner)
+    archive_plain(tmp_path / "a.tar")
+    with pytest.raises(kit.CannotMake, match="does not run here: .*there is no wall"):
+        classroom.grade_all(tmp_path, 1, table=tmp_path / "x.csv")
+    assert not list(tmp_path.parent.glob("*-grades"))
+
+
+def found_in(folder):
+    """The paths' names by the students' names and ids."""
+    return {upload.name: upload.path.name for upload in uploads.find(folder)}
+
+
+def test_names_are_read_as_platforms_write_them_and_the_last_upload_counts(tmp_path):
+    for name in ("a_b@x.edu_2_handin.tar", "a_b@x.edu_10_handin.tar", "plain.tar.gz", ".hidden",
+                 "leeann_12_345_handin.tar", "leeann_LATE_12_1345_handin-1.tar",
+                 "leeann_12_9999_notes.txt", "leeann_13_346_handin.zip",
+                 "Cy_8_assignsubmission_file_handin.zip"):
         (tmp_path / name).write_text("")
-    for name in ("Ann Lee_99_assignsubmission_file_", "carl", "__MACOSX", "evil\x1b[2J"):
+    for name in ("Ann Lee_99_assignsubmission_file_", "Ann Lee_99_assignsubmission_onlinetext_",
+                 "carl", "__MACOSX", "evil\x1b[2J", "hw1-grades"):
         (tmp_path / name).mkdir()
-    found = classroom.submissions(tmp_path)
-    assert {name: path.name for name, path in found.items()} == {
+    assert found_in(tmp_path) == {
         "a_b@x.edu": "a_b@x.edu_10_handin.tar", "plain": "plain.tar.gz", "carl": "carl",
-        "Ann Lee_99": "Ann Lee_99_assignsubmission_file_", "evil?[2J": "evil\x1b[2J"}
+        "leeann_12": "leeann_LATE_12_1345_handin-1.tar", "leeann_13": "leeann_13_346_handin.zip",
+        "Ann Lee_Participant 99": "Ann Lee_99_assignsubmission_file_",
+        "Cy_Participant 8": "Cy_8_assignsubmission_file_handin.zip", "evil?[2J": "evil\x1b[2J"}
+
+
+@pytest.mark.parametrize("line", ["  - :name: |-", "  - :name: &1 Ann", "  - nobody",
+                                  '  - :name: "Ann'])
+def test_metadata_that_is_not_as_gradescope_writes_it_is_named_by_its_line(tmp_path, line):
+    (tmp_path / "submission_5").mkdir()
+    (tmp_path / "submission_metadata.yml").write_text(
+        f"---\nsubmission_5:\n  :submitters:\n{line}\n")
+    with pytest.raises(kit.CannotMake, match="line 4 is not as Gradescope writes it"):
+        uploads.find(tmp_path)
 
 
 def test_two_submissions_of_one_name_are_an_error_that_names_both(tmp_path):
     (tmp_path / "ann").mkdir()
     (tmp_path / "ann.tar").write_text("")
     with pytest.raises(kit.CannotMake, match="two submissions of ann: ann and ann.tar"):
-        classroom.submissions(tmp_path)
+        uploads.find(tmp_path)
     (tmp_path / "ann.tar").rename(tmp_path / "Ann.tar")
     with pytest.raises(kit.CannotMake, match="share a report"):
-        classroom.submissions(tmp_path)
+        uploads.find(tmp_path)
 
 
 @pytest.mark.parametrize("arguments, text", [
@@ -166,11 +296,11 @@ def test_the_digest_sees_every_change_and_stops_at_nothing_odd(tmp_path):
 
 def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_operations():
     def kind(mistake, message, problem="2.1"):
-        return summary.kind_of({"problem": problem, "mistake": mistake, "message": message})
+        return summary.kind_of({"problem": problem, "mistake": mistake, "hint": message})
 
     shapes = "%s.backward returns a gradient of shape %s for a tensor of shape %s"
     graph = "graph: gradient's shape"
-    assert (kind(graph, "off\n" + shapes % ("Add", (3, 2), (2,)))
+    assert (kind(graph, shapes % ("Add", (3, 2), (2,)))
             == kind(graph, shapes % ("Add", (4,), (1, 4)), "2.4"))
     assert kind(graph, shapes % ("Add", (3,), ())) != kind(graph, shapes % ("MatMul", (3,), ()))
     assert kind(graph, shapes % ("Add", 1, 2), "1.2") == kind(graph, shapes % ("Mul", 1, 2), "1.2")
@@ -179,9 +309,44 @@ def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_ope
     assert kind("mul-swapped", "a") == kind("mul-swapped", "b", "1.1.2")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
-def test_no_cell_of_the_table_is_a_formula(text):
-    assert summary.harmless(text) == "'" + text and summary.harmless("a=1") == "a=1"
+def rows_of(size, *hints):
+    """A class in which every second student makes all of these mistakes."""
+    scores = {problem.number: problem.points for problem in kit.problems()}
+    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "hint": hint} for hint in hints]
+    return [{"name": "x", "students": [uploads.Student("x")], "reason": "", "scores": scores,
+             "total": sum(scores.values()), "checks": checks if number % 2 else []}
+            for number in range(size)]
+
+
+def test_the_picture_shows_all_totals_and_scales_mistakes_to_the_class_within_the_page():
+    figure = summary.picture(rows_of(40, "You forgot " + "what is long, and " * 20, "Your b: x."),
+                             kit.problems())
+    figure.canvas.draw()
+    page = figure.bbox
+    texts = [text for axes in figure.axes for text in [*axes.texts, *axes.get_yticklabels()]]
+    for text in [*figure.texts, *texts]:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+    strip, _, mistakes = figure.axes
+    assert sum(bar.get_height() for bar in strip.patches) == 40
+    assert [bar.get_width() for bar in mistakes.patches] == [20, 20]
+    assert mistakes.get_xlim()[1] >= 40
+    said = " ".join(label.get_text() for label in mistakes.get_yticklabels())
+    assert "1.2 They forgot" in said and "1.2 Their b" in said and "You" not in said
+
+
+def test_a_class_without_known_mistakes_leaves_no_half_of_the_picture_empty():
+    figure = summary.picture(rows_of(3), kit.problems())
+    assert len(figure.axes) == 2 and figure.axes[1].get_position().x1 > 0.9
+    assert not summary.picture([], kit.problems()).axes
+
+
+@pytest.mark.parametrize("text, safe", [
+    ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@x", "'@x"), ("\t=x", "'=x"),
+    ("a;=x", "a;'=x"), ('a; "=x', "a;' \"=x"), ("a\r\n=x", "a =x"), ("\uff1dx", "'\uff1dx"),
+    ("a=1, b -1; c@d", "a=1, b -1; c@d")])
+def test_no_cell_of_the_table_begins_a_formula_however_it_is_split(text, safe):
+    assert summary.harmless(text) == safe
 
 
 def test_the_handin_is_found_in_whatever_was_uploaded(tmp_path):

@@ -1,5 +1,6 @@
 """./grade.sh autolab and gradescope, each tried on an imitation of its platform."""
 
+import ast
 import io
 import json
 import os
@@ -9,19 +10,21 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import warnings
+import tempfile
 import zipfile
 from pathlib import Path
 
 import grading
+import kit
 import pytest
 
 from graded import PLAIN, REPOSITORY, archive_plain, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 SOMEBODY = 54321  # a user that nobody else is
-ALL = {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "1.2": 25, "2.1": 10, "2.2": 5, "2.3": 10, "2.4": 10,
-       "2.5": 15, "2.6": 10, "3": 0}
+NAME = kit.homework.NAME
+ALL = {problem.number: problem.points for problem in kit.problems()}
+FULL, OUT_OF = sum(ALL.values()), sum(ALL.values()) + kit.BY_HAND.points
 BROKEN = ("nn/functional.py", "def unbroadcast(", "def unbroadcast((")
 HOSTILE = ("nn/functional.py", "import numpy as np\n", """import numpy as np
 import glob, os, signal
@@ -35,8 +38,9 @@ os.kill(os.getppid(), signal.SIGKILL)
 """)
 
 
-def run(*command, **options):
-    environment = dict(os.environ, PATH=os.path.dirname(sys.executable) + ":" + os.environ["PATH"])
+def run(*command, first=os.path.dirname(sys.executable), **options):
+    """Run a command that finds programs in the folder ``first`` before others."""
+    environment = dict(os.environ, PATH=f"{first}:{os.environ['PATH']}")
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True, timeout=120,
                           env=environment, **options)
@@ -64,31 +68,42 @@ def unprivileged():
     resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
 
 
-def can_be_somebody():
-    try:
-        process = subprocess.run([sys.executable, "-c", "import numpy, sys; print(sys.executable)"],
-                                 preexec_fn=unprivileged, stdout=subprocess.PIPE)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return process.stdout.decode().strip() == sys.executable
+def python_of_somebody():
+    """The folder of a Python with NumPy that an unprivileged user can run; None if there is none.
+
+    Where this one is root's own, as under /root, a Debian's may do.
+    """
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            process = subprocess.run(
+                [python, "-c", "import numpy, sys; print(sys.version_info[1])"],
+                preexec_fn=unprivileged, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if process.returncode == 0 and int(process.stdout) >= 8:
+            return os.path.dirname(python)
+    return None
 
 
-def autolab(kits, tmp_path, handin):
-    """What Autolab does with a handin; the lines of output."""
-    tmp_path.chmod(0o755)
-    place = tmp_path / "empty"
-    place.mkdir()
-    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde-Makefile"), str(place / "Makefile"))
-    shutil.copy(str(kits / "lab" / "hw1p1" / "autograde.tar"), str(place))
+@pytest.fixture
+def empty():
+    """An empty folder that another user can reach, as pytest's own may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def autolab(kits, place, handin):
+    """What Autolab does with a handin, as an unprivileged user where that can be; its output."""
+    shutil.copy(str(kits / "lab" / NAME / "autograde-Makefile"), str(place / "Makefile"))
+    shutil.copy(str(kits / "lab" / NAME / "autograde.tar"), str(place))
     if handin:
         shutil.copy(str(handin), str(place / "handin.tar"))
-    options = {}
-    if os.geteuid() == 0 and not can_be_somebody():
-        warnings.warn("make runs as root: no other user can run this Python")
-    else:
+    options, python = {}, python_of_somebody()
+    if python:
         for path in [place, *place.iterdir()]:
             os.chown(str(path), *([SOMEBODY] * 2 if os.geteuid() == 0 else [-1, -1]))
-        options["preexec_fn"] = unprivileged
+        options = {"preexec_fn": unprivileged, "first": python}
     process = run("make", cwd=str(place), **options)
     assert process.returncode == 0, process.stdout
     return process.stdout.splitlines()
@@ -101,19 +116,82 @@ def handin_of(tmp_path, *changes):
 
 
 def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_assessment(
-        kits, tmp_path):
+        kits, tmp_path, empty):
     archive_plain(tmp_path / "right.tar")
-    lines = autolab(kits, tmp_path, tmp_path / "right.tar")
+    lines = autolab(kits, empty, tmp_path / "right.tar")
     assert json.loads(lines[-1]) == {"scores": ALL}
-    assert "Total: 100/110" in lines and not any('"scores"' in line for line in lines[:-1])
-    described = (kits / "lab" / "hw1p1" / "hw1p1.yml").read_text()
-    assert re.findall(r"- name: '(.*)'", described) == list(ALL)
+    assert f"Total: {FULL}/{OUT_OF}" in lines and not any('"scores"' in line for line in lines[:-1])
+    described = (kits / "lab" / NAME / f"{NAME}.yml").read_text()
+    assert re.findall(r"- name: '(.*)'", described) == [*ALL, kit.BY_HAND.number]
     assert [int(n) for n in re.findall(r"max_score: (\d+)", described)] == [
-        ALL[name] or 10 for name in ALL]
+        *ALL.values(), kit.BY_HAND.points]
 
 
-def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path):
-    lines = autolab(kits, tmp_path, handin_of(tmp_path, (
+def test_autolab_keeps_the_points_that_were_given_by_hand_when_it_grades_again(
+        kits, tmp_path, empty):
+    """Autolab's saveAutograde: what the line lists is set, and nothing else."""
+    archive_plain(tmp_path / "right.tar")
+    book = {kit.BY_HAND.number: (9, "a teacher")}
+    for name, points in json.loads(autolab(kits, empty, tmp_path / "right.tar")[-1])[
+            "scores"].items():
+        book[name] = (points, "the autograder")
+    assert book[kit.BY_HAND.number] == (9, "a teacher") and len(book) == len(ALL) + 1
+
+
+def python_of_an_old_image(place, version):
+    """A command python3 that is of another version, by what it says of itself."""
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(f"import sys\nsys.version_info = {version}\n")
+    (place / "python3").write_text(f'#!/bin/sh\nPYTHONPATH="{place}" exec "{sys.executable}" "$@"')
+    (place / "python3").chmod(0o755)
+    for path in (place, *place.iterdir()):
+        path.chmod(0o755)
+    return place / "python3"
+
+
+def test_autolab_on_a_python_too_old_says_so_in_one_line_and_gives_no_scores(kits, tmp_path):
+    python_of_an_old_image(tmp_path / "bin", (3, 6, 9))
+    for name, copy in (("autograde-Makefile", "Makefile"), ("autograde.tar", "autograde.tar")):
+        shutil.copy(str(kits / "lab" / NAME / name), str(tmp_path / copy))
+    archive_plain(tmp_path / "handin.tar")
+    process = run("make", cwd=str(tmp_path), first=tmp_path / "bin")
+    said = [line for line in process.stdout.splitlines() if not line.startswith("make")]
+    assert process.returncode and said == [
+        "Nothing was graded, ask the course staff: the grader needs Python 3.8 or later, "
+        "and this image has 3.6"]
+    driver = (tmp_path / "autograde" / "drive.py").read_text()
+    assert ast.parse(driver, feature_version=(3, 4))
+
+
+@pytest.mark.parametrize("file", ["autolab/Dockerfile", "gradescope/setup.sh"])
+def test_an_image_with_a_python_too_old_is_not_built(tmp_path, file):
+    text = Path(COURSE.parent, "templates", file).read_text()
+    check = re.search(r'python3 -c ".*"$', text, re.MULTILINE).group()
+    assert run("sh", "-c", check).returncode == 0
+    python_of_an_old_image(tmp_path / "bin", (3, 6, 9))
+    process = run("sh", "-c", check, first=tmp_path / "bin")
+    assert process.returncode and "Python 3.8 is needed" in process.stdout
+
+
+def test_autolabs_kit_is_tried_by_one_command_that_knows_what_each_handin_is_worth(kits):
+    trial = kits / "lab" / "test-autograder"
+    process = run(sys.executable, trial / "try_kit.py")
+    assert process.returncode == 0, process.stdout
+    assert [line.split() for line in process.stdout.splitlines()] == [
+        [f"{points}-points-{kind}.tar", "as", "expected"]
+        for points, kind in ((0, "broken"), (0, "empty"), (FULL, "right"))]
+    other = trial.with_name("with a wrong expectation")
+    other.mkdir()
+    shutil.copy(str(trial / "try_kit.py"), str(other))
+    shutil.copy(str(trial / f"{FULL}-points-right.tar"), str(other / "0-points-right.tar"))
+    process = run(sys.executable, other / "try_kit.py")
+    shutil.rmtree(str(other))
+    assert process.returncode and "0-points-right.tar" in process.stdout
+    assert f"WRONG: {FULL} points" in process.stdout
+
+
+def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path, empty):
+    lines = autolab(kits, empty, handin_of(tmp_path, (
         "nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")))
     feedback = json.loads(lines[-2])
     assert feedback["_presentation"] == "semantic" and "1.1.1" in feedback["stages"]
@@ -123,16 +201,17 @@ def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["broken", "hostile", "empty", "missing"])
-def test_autolab_gets_feedback_and_zeros_for_a_handin_that_is_worth_nothing(kits, tmp_path, kind):
+def test_autolab_gets_feedback_and_zeros_for_a_handin_that_is_worth_nothing(
+        kits, tmp_path, empty, kind):
     handin = None
     if kind in ("broken", "hostile"):
-        where = str(tmp_path / "empty" / "*")
+        where = str(empty / "*")
         hostile = HOSTILE[:2] + (HOSTILE[2] % where,)
         handin = handin_of(tmp_path, BROKEN if kind == "broken" else hostile)
     elif kind == "empty":
         handin = tmp_path / "empty.tar"
         handin.write_bytes(b"")
-    lines = autolab(kits, tmp_path, handin)
+    lines = autolab(kits, empty, handin)
     assert json.loads(lines[-1]) == {"scores": dict.fromkeys(ALL, 0)}
     feedback = json.loads(lines[-2])
     assert [check["hint"] for stage in feedback["stages"] for check in feedback[stage].values()
@@ -140,20 +219,50 @@ def test_autolab_gets_feedback_and_zeros_for_a_handin_that_is_worth_nothing(kits
     assert len(lines) > 3
 
 
-def test_autolabs_tar_holds_one_folder_with_all_that_the_assessment_names(kits):
-    with tarfile.open(str(kits / "lab" / "hw1p1.tar")) as tar:
+def why_autolab_refuses(archive):
+    """Autolab's own rule for an import, entry by entry; "" if it takes the tar."""
+    root, names = None, []
+    with tarfile.open(str(archive)) as tar:
+        for entry in tar:
+            name = entry.name.rstrip("/")
+            if name.startswith((".", "PaxHeader")):
+                continue
+            if root is None:
+                if not entry.isdir() or "/" in name:
+                    return "No root directory found"
+                if entry.mode != 0o755:
+                    return f"the folder gets the mode {entry.mode:o}"
+                root = name
+            elif not name.startswith(root + "/"):
+                return f"{name} is outside the root directory"
+            names.append(name)
+    return "" if root and f"{root}/{root}.yml" in names else "no .yml of the root's name"
+
+
+def test_autolab_imports_the_tar_by_its_own_rule(kits, tmp_path):
+    assert why_autolab_refuses(kits / "lab" / f"{NAME}.tar") == ""
+    with tarfile.open(str(kits / "lab" / f"{NAME}.tar")) as tar, \
+            tarfile.open(str(tmp_path / "flat.tar"), "w") as flat:
+        for entry in tar:
+            if entry.isfile():
+                flat.addfile(entry, tar.extractfile(entry))
+    assert why_autolab_refuses(tmp_path / "flat.tar") == "No root directory found"
+
+
+def test_autolabs_tar_holds_all_that_the_assessment_names_and_no_solution(kits):
+    with tarfile.open(str(kits / "lab" / f"{NAME}.tar")) as tar:
         names = tar.getnames()
-        grader = tarfile.open(fileobj=io.BytesIO(tar.extractfile("hw1p1/autograde.tar").read()))
-    assert {name.split("/")[0] for name in names} == {"hw1p1"}
-    for name in ("hw1p1.yml", "autograde-Makefile", "Dockerfile", "hw1p1-handout.tar"):
-        assert "hw1p1/" + name in names
+        grader = tarfile.open(fileobj=io.BytesIO(tar.extractfile(f"{NAME}/autograde.tar").read()))
+    for name in (f"{NAME}.yml", "autograde-Makefile", "Dockerfile", f"{NAME}-handout.tar"):
+        assert f"{NAME}/{name}" in names
     assert not [name for name in grader.getnames() if "mytorch" in name or "/tests" in name]
+    assert "autograde/LICENSE" in grader.getnames()
 
 
 # ---- Gradescope
 
-def gradescope(kits, tmp_path, fill):
-    """What Gradescope does with a submission: results.json, and what was printed for staff."""
+def gradescope_image(kits, tmp_path):
+    """What Gradescope builds of the zip: the folder /autograder."""
     root = tmp_path / "autograder"
     for name in ("source", "submission", "results"):
         (root / name).mkdir(parents=True)
@@ -161,8 +270,18 @@ def gradescope(kits, tmp_path, fill):
         packed.extractall(str(root / "source"))
     shutil.copy(str(root / "source" / "run_autograder"), str(root / "run_autograder"))
     (root / "run_autograder").chmod(0o755)
+    return root
+
+
+def gradescope(kits, tmp_path, fill):
+    """What Gradescope does with a submission: results.json, and what was printed for staff."""
+    root = gradescope_image(kits, tmp_path)
     fill(root / "submission")
-    process = run(root / "run_autograder", cwd=str(tmp_path))
+    return gradescope_job(root)
+
+
+def gradescope_job(root):
+    process = run(root / "run_autograder", cwd=str(root.parent))
     return json.loads((root / "results" / "results.json").read_text()), process.stdout
 
 
@@ -185,10 +304,11 @@ def put_files(place):
 def test_gradescope_takes_an_upload_of_an_archive_a_folder_or_files(kits, tmp_path, fill):
     results, printed = gradescope(kits, tmp_path, fill)
     tests = results["tests"]
-    assert sum(test.get("score", 0) for test in tests) == 100
-    assert sum(test.get("max_score", 0) for test in tests) == 100
-    assert {test["number"] for test in tests} >= set(ALL) - {"3"}
-    assert all(test["status"] == "passed" for test in tests) and "Total: 100/110" in printed
+    assert sum(test.get("score", 0) for test in tests) == FULL
+    assert sum(test.get("max_score", 0) for test in tests) == FULL
+    assert {test["number"] for test in tests} >= set(ALL)
+    assert all(test["status"] == "passed" for test in tests)
+    assert f"Total: {FULL}/{OUT_OF}" in printed
     assert results["execution_time"] > 0 and "score" not in results
 
 
@@ -199,6 +319,51 @@ def test_gradescope_shows_what_failed_and_why(kits, tmp_path):
     assert all(test["output"] and test["score"] < test["max_score"] for test in failed
                if "score" in test)
     assert "First fix: " in results["output"]
+
+
+def test_a_student_reads_the_same_report_on_both_platforms(kits, tmp_path, empty):
+    """With the code that ran, its inputs, and how to run it again."""
+    wrong = ("nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")
+    results, _ = gradescope(kits, tmp_path, put(wrong))
+    shown = results["output"].splitlines()
+    printed = autolab(kits, empty, handin_of(tmp_path, wrong))
+    assert len(shown) > 50
+    for lines in (shown, printed):
+        assert any("| " in line for line in lines) and any("a = [" in line for line in lines)
+        assert any("./grade.sh 1 --again 1.1.1" in line for line in lines)
+    for line in shown:
+        assert line in printed or any(char.isdigit() for char in line)  # other inputs
+
+
+def test_how_checks_are_isolated_is_said_to_the_staff_and_not_to_students(kits, tmp_path):
+    def unprotected(place):
+        put()(place)
+        homework = place.parent / "source" / "hw1_autograder" / "homework.py"
+        homework.write_text(homework.read_text().replace('= "require"', '= "none"'))
+    results, printed = gradescope(kits, tmp_path, unprotected)
+    assert "isolation" in printed and "isolation" not in json.dumps(results)
+
+
+def test_gradescope_takes_no_word_of_a_submission_for_html_and_one_word_says_who_sees(
+        kits, tmp_path):
+    def link(place):
+        with tarfile.open(str(place / "handin.tar"), "w") as tar:
+            tar.addfile(tarfile.TarInfo("../<a href=http://x>mytorch"))
+    later = re.compile(r'^VISIBILITY = "visible"', re.MULTILINE)
+    for number, fill in enumerate((link, put(BROKEN))):
+        place = tmp_path / str(number)
+        place.mkdir()
+        root = gradescope_image(kits, place)
+        fill(root / "submission")
+        homework = root / "source" / "hw1_autograder" / "homework.py"
+        text, times = later.subn('VISIBILITY = "after_due_date"', homework.read_text())
+        assert times == 1
+        homework.write_text(text)
+        results, _ = gradescope_job(root)
+        parts = [results, *results.get("tests", [])]
+        assert {part["output_format"] for part in parts} == {"text"}
+        assert {part["visibility"] for part in parts} == {"after_due_date"}
+        assert number or "<a href=http://x>" in results["output"]
 
 
 def test_gradescope_gets_a_result_that_says_why_nothing_could_be_graded(kits, tmp_path):
@@ -228,7 +393,7 @@ def test_gradescopes_zip_has_its_two_scripts_at_the_root_and_they_can_be_run(kit
     with zipfile.ZipFile(str(kits / "gs.zip")) as packed:
         modes = {info.filename: info.external_attr >> 16 for info in packed.infolist()}
         setup = packed.read("setup.sh").decode()
-    assert modes["setup.sh"] & 0o111 and modes["run_autograder"] & 0o111
+    assert "LICENSE" in modes and modes["setup.sh"] & 0o111 and modes["run_autograder"] & 0o111
     assert "bubblewrap" in setup and subprocess.run(["bash", "-n"], input=setup.encode()
                                                     ).returncode == 0
     assert not [name for name in modes if "mytorch" in name]
@@ -268,17 +433,19 @@ def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
     assert (tmp_path / "old.zip").read_text() == "mine"
 
 
-@pytest.mark.parametrize("said, unusable", [
-    ("runner.py: this Python has no numpy", False),
-    ("cannot grade here: [Errno 11] Resource temporarily unavailable", False),
-    ("cannot grade: x holds no mytorch/", True)])
-def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, said,
+@pytest.mark.parametrize("report, unusable", [
+    ("", False), ('{"reason": "no more processes", "unusable": false}', False),
+    ('{"reason": "it holds no mytorch/", "unusable": true}', True)])
+def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypatch, report,
                                                               unusable):
     runner = tmp_path / "runner.py"
-    runner.write_text(f"import sys\nsys.exit(2 * bool(print({said!r}) or 1))\n")
+    runner.write_text("import sys\nfile = sys.argv[sys.argv.index('--json') + 1]\n"
+                      f"open(file, 'w').write({report!r})\nsys.exit('no numpy')\n")
     monkeypatch.setattr(grading, "RUNNER", runner)
     outcome = grading.grade(tmp_path)
     assert outcome.report is None and outcome.unusable is unusable
+    assert outcome.reason == (json.loads(report)["reason"] if report else
+                              "the grader ended with exit code 1: no numpy")
 
 
 def test_an_upload_of_two_solutions_is_refused_by_name(tmp_path):

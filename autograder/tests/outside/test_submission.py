@@ -73,10 +73,51 @@ def test_an_unsafe_or_useless_archive_is_refused(tmp_path, members, text):
     assert not os.path.exists("/tmp/outside.py")
 
 
-def test_a_zip_is_refused_as_one(tmp_path):
-    with zipfile.ZipFile(str(tmp_path / "handin.zip"), "w") as archive:
-        archive.writestr("mytorch/tensor.py", "")
-    assert "a zip archive" in refusal(tmp_path / "handin.zip")
+def test_a_zip_is_unpacked_as_a_tar_is(tmp_path):
+    with zipfile.ZipFile(str(tmp_path / "handin.zip"), "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("handin/mytorch/", "")
+        packed.writestr("handin/mytorch/tensor.py", "x = 1\n" * 1000)
+    with opened(str(tmp_path / "handin.zip")) as root:
+        assert os.path.getsize(os.path.join(root, "mytorch", "tensor.py")) == 6000
+    assert not os.path.exists(root)
+
+
+@pytest.mark.parametrize("name, mode, size, text", [
+    ("../outside.py", 0o100644, 1, "outside it"), ("/tmp/outside.py", 0o100644, 1, "outside it"),
+    ("mytorch", 0o120777, 4, "link or a device"), ("mytorch/x", 0o010644, 0, "link or a device"),
+    ("mytorch/big", 0o100644, 101 << 20, "more than 100 MB"),
+    ("other/x.py", 0o100644, 1, "no folder mytorch")])
+def test_what_is_refused_in_a_tar_is_refused_in_a_zip(tmp_path, name, mode, size, text):
+    with zipfile.ZipFile(str(tmp_path / "x.zip"), "w", zipfile.ZIP_DEFLATED) as packed:
+        info = zipfile.ZipInfo(name)
+        info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+        packed.writestr(info, b"\0" * size)
+    assert text in refusal(tmp_path / "x.zip")
+    assert not os.path.exists("/tmp/outside.py")
+
+
+def test_a_zip_that_is_damaged_empty_or_lies_about_its_sizes_is_refused(tmp_path):
+    def made(change, content=True):
+        with zipfile.ZipFile(str(tmp_path / "x.zip"), "w", zipfile.ZIP_DEFLATED) as packed:
+            if content:
+                packed.writestr("mytorch/tensor.py", b"\0" * 5000)
+        data = bytearray((tmp_path / "x.zip").read_bytes())
+        change(data)
+        (tmp_path / "x.zip").write_bytes(data)
+        return refusal(tmp_path / "x.zip")
+
+    def lie(data):  # in the directory at the end, that it is 10 bytes
+        at = data.index(b"PK\1\2") + 24
+        data[at:at + 4] = (10).to_bytes(4, "little")
+
+    def encrypt(data):
+        data[data.index(b"PK\1\2") + 8] |= 1
+        data[6] |= 1
+
+    assert "cannot be read" in made(lie)
+    assert "encrypted" in made(encrypt)
+    assert "cannot be read" in made(lambda data: data.__delitem__(slice(100, None)))
+    assert "empty" in made(lambda data: None, content=False)
 
 
 def test_an_archive_with_a_broken_header_in_the_middle_is_refused(tmp_path):

@@ -1,10 +1,17 @@
-"""Grades a handin for Autolab: output as it comes, then formatted feedback, then the scores."""
+"""Grades a handin for Autolab: output as it comes, then formatted feedback, then the scores.
+
+Any Python 3 can read this file, so that one that is too old says so itself.
+"""
 
 import json
 import sys
 from pathlib import Path
 
-import grading
+NOTHING = "Nothing was graded, ask the course staff: "
+if sys.version_info < (3, 8):
+    sys.exit(NOTHING + "the grader needs Python 3.8 or later, and this image has %d.%d"
+             % sys.version_info[:2])
+import grading  # noqa: E402
 
 
 def show(line):
@@ -25,20 +32,26 @@ def feedback(outcome):
     return {"_presentation": "semantic", "stages": list(stages), **stages}
 
 
+def scores(outcome):
+    """The points of what was graded here.
+
+    Autolab sets each problem that is listed, again at each regrade: one that people grade is not.
+    """
+    problems = json.loads(Path(__file__).with_name("problems.json").read_text("utf-8"))
+    earned = outcome.report["scores"] if outcome.report else dict.fromkeys(problems, 0)
+    return {name: earned[name] for name in problems}
+
+
 def main():
     sys.stdout.reconfigure(errors="replace")
-    problems = json.loads(Path(__file__).with_name("problems.json").read_text("utf-8"))
     outcome = grading.grade(Path(sys.argv[1]), show)
-    scores = dict.fromkeys(problems, 0)
     if outcome.report is None and not outcome.unusable:
-        sys.exit(f"Nothing was graded, ask the course staff: {outcome.reason}")
+        sys.exit(NOTHING + outcome.reason)
     if outcome.report is None:
-        show("\nAll points are 0: the handin could not be graded.  Is it the handin.tar that "
-             "./create_tarball.sh makes?\n")
-    else:
-        scores.update(outcome.report["scores"])
+        show("cannot grade: " + outcome.reason + "\nAll points are 0: the handin could not be "
+             "graded.  Is it the handin.tar that ./create_tarball.sh makes?\n")
     print(json.dumps(feedback(outcome)))
-    print(json.dumps({"scores": scores}), flush=True)
+    print(json.dumps({"scores": scores(outcome)}), flush=True)
 
 
 main()

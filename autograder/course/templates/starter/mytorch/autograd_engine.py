@@ -61,6 +61,9 @@ class AccumulateGrad:
         self.next_functions = []  # always empty: the search ends here
 
     def apply(self, grad):
+        if not hasattr(grad, "grad_fn"):
+            raise TypeError(f"a gradient is a Tensor, got {type(grad).__name__}; what an "
+                            "operation's backward returns is wrapped, Tensor(...)")
         old = self.variable.grad
         total = grad.data if old is None else old.data + grad.data
         if total.shape != self.variable.shape:

@@ -1,0 +1,35 @@
+"""What each problem asks for: the functions that students write, with a hint for some.
+
+Where templates/starter/ has a file of the same name, students get that one, and what is asked for
+and not in it yet is added; any other file is the library's, emptied.
+"""
+
+ENGINE, TENSOR = "mytorch/autograd_engine.py", "mytorch/tensor.py"
+FUNCTIONAL, SGD = "mytorch/nn/functional.py", "mytorch/optim/sgd.py"
+MNIST = "hw1/mnist.py"
+
+ASKED = {
+    "1.1.1": [(FUNCTIONAL, "Sub.forward"), (FUNCTIONAL, "Sub.backward"),
+              (TENSOR, "Tensor.__sub__", 'The other side as a Tensor: self._operand(other, "-").')],
+    "1.1.2": [(FUNCTIONAL, "Mul.forward"), (FUNCTIONAL, "Mul.backward"),
+              (TENSOR, "Tensor.__mul__", 'With self._operand(other, "*").')],
+    "1.1.3": [(FUNCTIONAL, "Div.forward"), (FUNCTIONAL, "Div.backward"),
+              (TENSOR, "Tensor.__truediv__", 'With self._operand(other, "/").')],
+    "1.2": [(ENGINE, "backward"), (ENGINE, "Function.apply"), (TENSOR, "Tensor.backward")],
+    "2.1": [("mytorch/nn/sequential.py", "Sequential.forward"),
+            ("mytorch/nn/linear.py", "Linear.forward",
+             "It needs a matrix product: an operation of yours in functional.py, and in Tensor\n"
+             "the operator __matmul__ for x @ w."), (FUNCTIONAL, "unbroadcast")],
+    "2.2": [("mytorch/nn/activations.py", "ReLU.forward",
+             "With an operation of yours in functional.py.")],
+    "2.3": [(SGD, "SGD.step", "First 2.3, without momentum: W - lr * gradient.  2.6 comes later.")],
+    "2.4": [("mytorch/nn/batchnorm.py", "BatchNorm1d.forward",
+             "self.is_train says whether the network is in training.")],
+    "2.5": [(FUNCTIONAL, "cross_entropy")],
+    "2.6": [(SGD, "SGD.step")],
+    "3": [(MNIST, "mnist"),
+          (MNIST, "train", "model.train() is the handout's activate_train_mode(), and\n"
+           "model.eval() its activate_eval_mode()."), (MNIST, "validate")],
+}
+NOT_GIVEN = ("mytorch/grad_mode.py",)  # the starter's engine does not need it
+STAYS = ("BATCH_SIZE",)  # although only what students write needs it

@@ -1,0 +1,3 @@
+# Autolab's hooks for this assessment: none.  Older installations ask for the file.
+module {module}
+end

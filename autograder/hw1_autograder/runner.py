@@ -42,7 +42,7 @@ ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class Result:
-    """What became of a check.
+    """A check with its answer, its points and what is said of it.
 
     Attributes:
         check (Check), inputs (dict), answer (Answer): what was asked and what came.
@@ -72,7 +72,7 @@ class Result:
 
     @property
     def not_written(self):
-        """Whether what is asked was not begun: then nothing is wrong with it yet."""
+        """True where the student has not begun what is asked: nothing is wrong with it yet."""
         failure, explanation = self.answer.failure, self.explanation
         return bool(failure and failure.kind == "not written"
                     or explanation and explanation.id == NOT_WRITTEN)
@@ -108,7 +108,7 @@ def grade(worker, root, checks, seed):
 
 
 def observe(worker, check, inputs, answer):
-    """What there is to see of the graph when a scenario that fails runs once more."""
+    """Run a failed scenario once more and collect what is to be seen of its graph."""
     if answer.failure and not answer.failure.is_exception:
         return []  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
@@ -149,7 +149,7 @@ def arguments():
 
 
 def is_part(check, number):
-    """Whether a check is the one of this number, or belongs to the problem of this number."""
+    """Tell whether a check has this number, or belongs to the problem that has it."""
     return (check.number + ".").startswith(number + ".")
 
 

@@ -1,4 +1,4 @@
-"""What went wrong and where in the submission, as plain data: of an exception, or of a stack."""
+"""Describes an exception, or a running stack, as plain data: what went wrong and where."""
 
 import errno
 import os
@@ -26,12 +26,12 @@ class Line:
             return ""
 
     def applies(self):
-        """Whether this is ``Function.apply``, a class method, or a method of Tensor."""
+        """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
         return (self.name == "apply" and isinstance(self.value, type)
                 or os.path.basename(self.file) == "tensor.py" and self.name != "backward")
 
     def leads_on(self):
-        """Whether this calls layers, or nodes of the graph, that are none of its business."""
+        """Tell whether this calls layers or nodes of the graph, whatever they are."""
         return self.name in ("__call__", "apply", "backward")
 
 
@@ -115,7 +115,7 @@ def repeated(frames):
 
 
 def told_of(frames, root):
-    """What is said of frames that call each other."""
+    """Say which lines call each other."""
     last = frames[-1]
     if len(frames) > 1:
         return "these call each other: " + "; ".join(
@@ -126,7 +126,7 @@ def told_of(frames, root):
 
 
 def message_of(error, limits):
-    """What an exception says, or what it means here."""
+    """Give an exception's message, or what the exception means here."""
     kind = type(error).__name__
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return f"it ends the process ({kind})"

@@ -1,4 +1,4 @@
-"""How a submission's imports are met, in the worker: fairly, and each at most once.
+"""Meets a submission's imports, in the worker: fairly, and each at most once.
 
 Packages that it imports from outside are loaded before the checks.  One that is not installed
 is an ImportError at first, which a submission may handle; if it does not, the check is done
@@ -151,7 +151,7 @@ def first_imports():
 
 
 def circular(error):
-    """Whether it is said that a module is imported by what it imports."""
+    """Tell whether an error comes of a module that is imported by what it imports."""
     return isinstance(error, (ImportError, AttributeError)) and "partially init" in str(error)
 
 

@@ -34,6 +34,7 @@ class Explanation:
     id: str  # None: nothing is named
     message: str
     knock_on: bool = False  # there is nothing to learn here before something else is mended
+    brief: bool = False  # another check may be the cause, which shows more
 
 
 def explain(check, inputs, key, answer, facts, failed):
@@ -57,7 +58,7 @@ def explain(check, inputs, key, answer, facts, failed):
              of_values(check, inputs, key, answer.values, facts))
     if not found and before:
         found = Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                            "the cause.")
+                            "the cause.", brief=True)
     if not found and not failure:
         changed = [text for name, text in check.advice.items() if answer.values.get(name) is False]
         found = Explanation(None, changed[0]) if changed else look_into_the_sandbox(facts)

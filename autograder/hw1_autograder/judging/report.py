@@ -61,8 +61,7 @@ class Printer:
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
         self.failures.append(failure)
-        if failure and failure.kind == "syntax" or (
-                explanation and not explanation.id):  # another may be the cause
+        if failure and failure.kind == "syntax" or explanation and explanation.brief:
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
         else:

@@ -169,6 +169,16 @@ def test_what_was_not_begun_is_no_mistake_in_the_report(capsys):
     assert all(result.not_written for result in results)
 
 
+def test_what_nothing_is_known_of_is_shown_with_what_ran(capsys):
+    with variant(*SLIPS["nothing that is known"][2:]) as root:
+        results = grade(root, [check for check in CHECKS if check.problem == "2.2"])
+    printer = Printer()
+    for result in results[1:]:
+        printer.show(result)
+    shown = capsys.readouterr().out
+    assert shown.count("| out = ReLU()(z)") == 1 and "2.2.2 (ReLU backward" in shown
+
+
 def test_a_hint_is_told_once(capsys):
     with variant(*SLIPS["velocities appended"][2:]) as root:
         results = grade(root, [check for check in CHECKS if check.problem == "2.6"])

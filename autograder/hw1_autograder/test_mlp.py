@@ -372,7 +372,8 @@ class BatchNormForward:
 
     def scenario(x, gamma, beta):
         given = Tensor(x.copy())
-        return {"out": batchnorm(gamma, beta)(given), "x is as it was": holds(given, x),
+        return {"out": batchnorm(gamma, beta)(given),
+                "x is as it was": holds(given, x),
                 "out of x / 10000": batchnorm(gamma, beta)(Tensor(x / 10000))}
 
     def reference(f, x, gamma, beta):

@@ -28,11 +28,12 @@ class Line:
     def applies(self):
         """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
         return (self.name == "apply" and isinstance(self.value, type)
-                or os.path.basename(self.file) == "tensor.py" and self.name != "backward")
+                or os.path.basename(self.file) == "tensor.py"
+                and self.name not in ("backward", "<module>"))
 
     def leads_on(self):
         """Tell whether this calls layers or nodes of the graph, whatever they are."""
-        return self.name in ("__call__", "apply", "backward")
+        return self.name in ("__call__", "apply", "backward", "<module>")
 
 
 def describe(error, root, limits):

@@ -297,7 +297,7 @@ def run_scenario(request):
     sys.addaudithook(rules())
     sys.path.insert(0, ROOT)
     imports.install(ROOT, request["stand_ins"])
-    imports.first_imports()
+    imports.first_imports(ROOT)
     namespace = {"__builtins__": builtins, "__name__": "check"}
     exec(compile(request["source"], "<the check>", "exec"), namespace)
     return {name: encode(value) for name, value in namespace["scenario"](**inputs).items()}

@@ -38,7 +38,7 @@ from outside.submission import UnusableSubmission, opened  # noqa: E402
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = homework.SEED
 RANDOM = "random"
-ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class Result:
@@ -184,6 +184,10 @@ def to_repeat(options):
 
 def again(options):
     """Run a check again in this process, or all of a problem; the exit code."""
+    if not options.own and sys.stdin and sys.stdin.isatty():
+        print(f"The code in {options.submission} will run as yours, with all that you may do.")
+        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 2
     with opened(options.submission) as root:
         for check in CHECKS:
             if is_part(check, options.again):
@@ -226,6 +230,19 @@ def run(options, printer):
     return 0
 
 
+def endings():
+    return [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+
+
+def end(number, _):
+    """Clean up, which no second signal interrupts, and end."""
+    for other in endings():
+        signal.signal(other, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
@@ -235,9 +252,9 @@ def main():
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    for number in [getattr(signal, name, signal.SIGTERM) for name in ENDING]:
+    for number in endings() if not options.again else []:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
+            signal.signal(number, end)
     try:
         return again(options) if options.again else run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"

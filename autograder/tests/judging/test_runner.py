@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -255,6 +256,21 @@ def test_a_warning_of_numpys_is_shown_in_one_line_with_its_place():
     printed = [line for result in results for line in result.answer.output.splitlines()]
     assert printed and all(re.fullmatch(
         r"RuntimeWarning: \w+ .* \(mytorch/nn/functional.py, line \d+\)", line) for line in printed)
+
+
+@pytest.mark.parametrize("said, code", [("n", 2), ("", 2), ("y", 0)])
+def test_at_a_terminal_it_is_asked_before_somebody_elses_code_runs_again(said, code, tmp_path):
+    master, slave = pty.openpty()
+    with variant(("tensor.py", "import numpy as np\n",
+                  f"import numpy as np\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n")) as root:
+        os.write(master, f"{said}\n".encode())
+        process = subprocess.run(
+            [sys.executable, runner.__file__, "--submission", root, "--again", "1.1.1.1"],
+            stdin=slave, stdout=subprocess.PIPE, timeout=60)
+    os.close(master)
+    os.close(slave)
+    assert process.returncode == code and b"Go on?" in process.stdout
+    assert (tmp_path / "ran").exists() == (said == "y")
 
 
 def test_an_endless_loop_can_be_interrupted_where_it_is():

@@ -4,6 +4,10 @@ import errno
 import os
 from collections import Counter
 
+REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
+RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
+        "and starts no program, process or connection")
+
 
 class Line:
     """A line on a stack: its function, and the name and value of the first argument."""
@@ -140,9 +144,15 @@ def message_of(error, limits):
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
         return f"it has more than {limits['NOFILE']} files open at once"
     try:
-        return str(error)
+        return str(error) + (f" ({RULE})" if is_refused(error) else "")
     except Exception:
         return "(its text cannot be shown)"
+
+
+def is_refused(error):
+    """Whether the wall refused something; what is outside it does not exist for bubblewrap."""
+    number, file = getattr(error, "errno", None), getattr(error, "filename", None)
+    return number in REFUSED or number == errno.ENOENT and str(file).startswith(os.sep)
 
 
 def as_data(line, root):

@@ -4,7 +4,6 @@ Whatever comes back is read as from an enemy: it is exactly what it should be, o
 """
 
 import base64
-import itertools
 import json
 import math
 import os
@@ -14,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from judging.failure import Failure, Place, kind_of
 from outside import wall
-from outside.submission import remove
+from outside.submission import copy, empty, remove
 
 HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 INSIDE = os.path.join(HOMEWORK, "inside")
@@ -41,7 +41,8 @@ WARNINGS = {
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
 SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed",
            "SIGXCPU": "it used too much processor time"}
-_count = itertools.count()
+FIRST_USER, USERS = 61184, 4336  # the numbers that systemd too gives to users of a moment
+LOST = (OSError, EOFError, ValueError, RecursionError)  # what a dead process shows itself by
 
 
 def clean(text):
@@ -78,32 +79,39 @@ class Answer:
 
 
 class NoWall(OSError):
-    """There is no wall, but one is required."""
+    """The kernel cannot keep a submission from all that it must not do, but that is required."""
 
 
 class Worker:
     """A process that runs scenarios on a submission; started again when it dies.
 
-    It ends with the thread that opened it.
+    How it is started is decided once, by running a submission of the grader's own.
 
     Args:
         seconds (float): the time limit of a scenario.
-        isolation (str): "auto" takes the best there is, "require" nothing but bubblewrap,
-            "none" the hooks alone.
+        isolation (str): "auto" takes the best there is, "require" nothing that the kernel does
+            not keep, "none" runs a submission like any program.
 
     Attributes:
-        isolation (str): what is in force after ``open``: "bubblewrap", "user" or "hooks".
-        notice (str): if it is not bubblewrap, a line that says so and why.
+        isolation (str): what is in force after ``open``: "bubblewrap", "kernel" or "none".
+        notice (str): a line on what is not as it should be, or an empty text.
     """
 
     def __init__(self, seconds, isolation="auto"):
-        self.seconds = seconds
-        self.wanted = isolation
-        self.isolation = self.notice = self.no_wall = ""
+        self.seconds, self.wanted = seconds, isolation
+        self.isolation = self.notice = ""
+        self.way = self.process = None
         self.folder = tempfile.mkdtemp(prefix="grading-")
-        os.chmod(self.folder, 0o711)  # for a user of its own, whom no other process has
-        self.uid = 200000 + os.getpid() % 100000 * 100 + next(_count) % 100
-        self.process = self.root = None
+        self.submission, self.trial, self.scratch = (
+            os.path.join(self.folder, name) for name in ("given/submission", "given/trial", "scratch"))
+        for path in (self.submission, os.path.join(self.trial, "mytorch"), self.scratch):
+            os.makedirs(path)
+        with open(os.path.join(self.trial, "mytorch", "tensor.py"), "w") as file:
+            file.write("WORKS = True\n")
+        for path, folders, files in os.walk(self.folder):  # a check may be another user's
+            os.chmod(path, 0o711 if path == self.folder else 0o755)
+            for name in files:
+                os.chmod(os.path.join(path, name), 0o644)
 
     def __enter__(self):
         return self
@@ -117,15 +125,17 @@ class Worker:
 
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
-        self.root = os.path.realpath(root)
         self.stand_ins = []
         self.late, self.longest, self.took = 0, 0., 0.
-        self._stop()
-        self._start()
+        if self.way is None:
+            self._decide()
+        empty(self.submission)
+        copy(root, self.submission)
+        self._load()
 
     def run(self, source, inputs):
         """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
-        request = {"source": source,
+        request = {"task": "check", "folder": "submission", "source": source,
                    "inputs": {name: encode(value) for name, value in inputs.items()}}
         while True:
             answer, error = self._ask(request)
@@ -143,32 +153,25 @@ class Worker:
         if self.late >= 2:  # enough was waited for
             seconds = min(seconds, max(seconds / 12, 4 * self.longest))
         request.update(seconds=seconds, stand_ins=self.stand_ins)
-        if self.process is None:
-            self._start()
-        started = time.monotonic()
-        try:
-            self.process.stdin.write(json.dumps(request).encode() + b"\n")
-            self.process.stdin.flush()
-            reply = _loads(self._line(time.monotonic() + seconds + GRACE))
-            _exactly(reply, end=str, answer=str, output=str, status=int, took=float)
-        except (OSError, EOFError, ValueError, RecursionError) as error:
-            self._stop()
-            reason = "it did not end" if isinstance(error, TimeoutError) else "it was lost"
-            return Answer(failure=Failure(
-                "lost", f"something happened to the checks' process: {reason}")), {}
-        finally:
-            self.took += time.monotonic() - started
-        more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
-        output = clean(reply["output"][:LONGEST_OUTPUT]) + more
-        answer, error = Answer(failure=_how_it_ended(reply), output=output), {}
-        if reply["end"] == "answered":
-            answer, error = read_answer(reply["answer"], output)
-        if answer.failure and answer.failure.kind == "late":
-            self.late += 1
-            answer.failure.message = self._how_long(seconds)
-        elif reply["end"] == "answered":
-            self.longest = max(self.longest, min(reply["took"], seconds))
-        return answer, error
+        for _ in range(2):  # once more, if something else ended the process
+            started = time.monotonic()
+            try:
+                reply = self._exchange(request, seconds)
+                answer, error = answer_of(reply)
+                if answer.failure and answer.failure.kind == "late":
+                    self.late += 1
+                    answer.failure.message = self._how_long(seconds)
+                elif reply["end"] == "answered":
+                    self.longest = max(self.longest, min(reply["took"], seconds))
+                return answer, error
+            except LOST as error:
+                reason = short(str(error), 100)
+                self._start_again()
+                self._load()
+            finally:
+                self.took += time.monotonic() - started
+        return Answer(failure=Failure(
+            "lost", f"something happened to the checks' process: {reason}")), {}
 
     def _how_long(self, seconds):
         text = f"it did not end within {seconds:.2g} seconds (an endless loop?)"
@@ -176,86 +179,123 @@ class Worker:
             text += f"; {self.seconds:g} at first, but two checks before took too long"
         return text
 
+    def _exchange(self, request, seconds):
+        """Send a request; the reply, as a dict."""
+        empty(self.scratch)
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+        reply = _loads(self._line(time.monotonic() + seconds + GRACE))
+        _exactly(reply, end=str, answer=str, output=str, status=int, took=float)
+        return reply
+
     def _line(self, deadline):
         """The worker's next line."""
         received = bytearray()
         while not received.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise TimeoutError
+                raise TimeoutError("it did not answer in time")
             part = os.read(self.process.stdout.fileno(), 1 << 16)
             received += part
             if not part or len(received) > LONGEST_REPLY:
-                raise EOFError("the worker ended") if not part else ValueError("a long reply")
+                raise EOFError("it ended") if not part else ValueError("a long reply")
         return received.decode()
 
     # ---- starting and stopping
 
+    def _decide(self):
+        """Choose the way to start, before the submission is opened."""
+        works, reasons = None, []
+        user = FIRST_USER + os.getpid() % USERS
+        for way in wall.ways(self.wanted, user):
+            self.way = way
+            try:
+                done = self._start()
+            except OSError as error:
+                reasons.append(str(error))
+                continue
+            if not done or self.wanted == "none":
+                break
+            works = works or way
+            reasons.append(f"a check can {done}")
+        else:
+            self.way = works
+            if self.wanted == "require" or works is None:
+                raise NoWall("; ".join(dict.fromkeys(reasons)))
+            done = self._start()
+        self._say(done, reasons)
+
+    def _say(self, done, reasons):
+        """Set what is in force, and the line on it."""
+        because = "; ".join(dict.fromkeys(reasons))
+        if self.wanted == "none":
+            self.isolation, self.notice = "none", "isolation: none, as was chosen"
+        elif done:
+            self.isolation, self.notice = "none", f"isolation: none, as {because}"
+        else:
+            self.isolation = "bubblewrap" if self.way.bubblewrap else "kernel"
+            if self.way.user is None and not os.geteuid():
+                self.notice = f"isolation: checks are root, without any right; {because}"
+
     def _start(self):
-        """Start the worker, as well shielded as can be."""
-        because = "was chosen"
-        if self.wanted != "none":
-            because = self.no_wall = self.no_wall or self._start_as("bubblewrap")
-            if not self.no_wall:
-                return
-            if self.wanted == "require":
-                raise NoWall(f"a wall is required, but {self.no_wall}")
-            if not os.geteuid():
-                no_user = self._start_as("user")
-                if not no_user:
-                    self.notice = f"isolation: a user of its own and audit hooks, as {self.no_wall}"
-                    return
-                because = f"{self.no_wall}; {no_user}"
-        self.notice = f"isolation: audit hooks only, as {because}"
-        problem = self._start_as("hooks")
-        if problem:
-            raise OSError(f"the checks' process does not start: {problem}")
+        """Start the worker in the chosen way; what a check can do there but must not, in words."""
+        self._stop()
+        with tempfile.TemporaryFile() as errors:
+            try:
+                os.chown(self.scratch, *2 * [os.geteuid() if self.way.user is None
+                                             else self.way.user])
+                self._popen(errors)
+                missing = _loads(self._line(time.monotonic() + STARTING))
+                answer, _ = self._ask_trial()
+                if answer.values is None or answer.values["works"] is not True:
+                    raise OSError("; ".join(answer.failure.lines))
+            except LOST as error:
+                self._stop()
+                errors.seek(0)
+                said = errors.read(4096).decode(errors="replace").strip() or str(error)
+                raise OSError(f"{self.way.name} does not work here "
+                              f"({short(said.splitlines()[-1], 200)})") from None
+        done = answer.values["done"]
+        return f"{done} ({'; '.join(missing)})" if done and missing else done
 
-    def _start_as(self, isolation):
-        """Start the worker in one of three ways; why it cannot be, or an empty text."""
-        if isolation == "bubblewrap" and not wall.bubblewrap():
-            return f"bubblewrap is not here: {wall.HOW_TO_GET_IT}"
-        reason = ""
+    def _start_again(self):
+        """Start the worker in the same way as before, or end the run."""
+        done = self._start()
+        if done and self.isolation != "none":
+            raise NoWall(f"a check can, since the process was started again, {done}")
+
+    def _ask_trial(self):
+        inputs = {"secret": os.path.abspath(__file__), "beside": self.settings["given"]}
+        request = {"task": "check", "folder": "trial", "source": _text("trial.py"),
+                   "inputs": inputs, "stand_ins": [], "seconds": STARTING}
+        return answer_of(self._exchange(request, STARTING))
+
+    def _load(self):
+        """Look through the submission and load the packages that it imports."""
         for preload in (True, False):  # a package may crash, hang, or start threads
-            with tempfile.TemporaryFile() as errors:
-                try:
-                    self._popen(isolation, preload, errors)
-                    ready = _loads(self._line(time.monotonic() + STARTING))
-                    _exactly(ready, works=bool, threads=int)
-                except (OSError, ValueError, EOFError) as error:
-                    errors.seek(0)
-                    said = errors.read(4096).decode(errors="replace").strip() or str(error)
-                    reason = short(said.split("\n")[-1], 200)
-                    ready = {"works": False, "threads": 0}
-            if ready["works"] and (ready["threads"] == 1 or not preload):
-                self.isolation = isolation
-                return ""
-            self._stop()
-        return f"{isolation} does not work here ({reason or 'no reason was given'})"
+            with suppress(*LOST):
+                reply = self._exchange({"task": "load", "folder": "submission", "seconds": 10,
+                                        "preload": preload}, STARTING)
+                if reply["status"] == 1 or not preload:
+                    return
+            self._start_again()
+        raise OSError("the checks' process was lost when it looked through the submission")
 
-    def _popen(self, isolation, preload, errors):
-        walled = isolation == "bubblewrap"
-        settings = {
-            "root": wall.ROOT if walled else self.root, "walled": walled, "preload": preload,
-            "scratch": wall.SCRATCH if walled else os.path.join(self.folder, "scratch"),
-            "uid": self.uid if isolation == "user" else 0,
-            "sites": wall.sites(), "private": self._private()}
-        worker, *texts = [_text(name) for name in ("worker.py", "imports.py", "describe.py")]
+    def _popen(self, errors):
+        self.settings = self.way.settings(self.folder, REPOSITORY)
+        self.settings["modules"] = {name: _text(name + ".py")
+                                    for name in ("confine", "imports", "describe")}
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         self.process = subprocess.Popen(
-            (wall.command(self.root, REPOSITORY) if walled else [])
-            + [wall.python(), "-s", "-S", "-B", "-c", worker, json.dumps(settings)] + texts,
+            self.way.command(self.folder, REPOSITORY)
+            + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py"),
+               json.dumps(self.settings)],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(one_thread, **kept, PYTHONHASHSEED="0", MPLBACKEND="Agg",
                      PATH=os.defpath))
-
-    def _private(self):
-        """What a check has no business with: the grader, and the solution, if it is no other."""
-        solution = [os.path.join(REPOSITORY, name) for name in ("mytorch", "hw1", "handin.tar")]
-        return [GRADER] + [path for path in solution if self.root != REPOSITORY]
 
     def _stop(self):
         if self.process is not None:
@@ -278,6 +318,15 @@ def _text(name):
 
 ENDS = {"late": "", "flood": "it printed more than 4 MB", "large": "its answer is too large",
         "lost": "its process could not be started"}
+
+
+def answer_of(reply):
+    """The Answer in a worker's reply, and the error in it, as a dict."""
+    more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
+    output = clean(reply["output"][:LONGEST_OUTPUT]) + more
+    if reply["end"] == "answered":
+        return read_answer(reply["answer"], output)
+    return Answer(failure=_how_it_ended(reply), output=output), {}
 
 
 def _how_it_ended(reply):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import runner
 from graded import PLAIN, POINTS, REPOSITORY, grade, lost, results_of, variant
 from judging.checks import CHECKS
 from outside import wall
@@ -104,8 +105,9 @@ def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
     package.write_text("import os\nos._exit(3)\n")
     sites = wall.sites()
     monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
-    results = with_imports("import crashing_package", file="nn/batchnorm.py")
-    assert lost(results) == {"2.4": 10}
+    with variant(("nn/batchnorm.py", "import numpy as np\n",
+                  "import numpy as np\nimport crashing_package\n")) as root, Worker(5) as worker:
+        assert lost(list(runner.grade(worker, root, CHECKS, runner.SEED))) == {"2.4": 10}
 
 
 # ---- orders

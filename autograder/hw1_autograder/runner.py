@@ -32,7 +32,8 @@ from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E40
 from judging.explain import NOT_WRITTEN, explain, read_facts  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
 from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
-from outside.client import Worker, one_line  # noqa: E402
+from outside.answers import one_line  # noqa: E402
+from outside.client import Worker  # noqa: E402
 from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
@@ -130,9 +131,10 @@ def arguments():
                         f"or 'random' (default: {SEED} for this folder, else random)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
-    parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
-                        help="whether to run checks behind bubblewrap's wall: never, if it is "
-                             "there, or not at all without it (default: %(default)s)")
+    parser.add_argument("--isolation", choices=("auto", "require", "none"), default="auto",
+                        help="whether the kernel has to keep a submission from this machine: as "
+                             "far as it can, without exception, or not at all "
+                             "(default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:

@@ -7,7 +7,6 @@ import bz2
 import gzip
 import lzma
 import os
-import secrets
 import shutil
 import stat
 import subprocess
@@ -126,26 +125,39 @@ def remove(folder):
 
 
 def empty(folder):
-    """Remove what is in a folder, whatever its modes; no folder is nested too deeply for it.
+    """Remove what is in a folder, whatever its modes and however deep its folders are nested."""
+    here = os.open(folder, os.O_RDONLY)
+    try:
+        levels = [_remove_files(here)]  # down to here: the folders that are still to be removed
+        while levels:
+            if levels[-1]:
+                os.chmod(levels[-1][-1], 0o700, dir_fd=here)
+                here = _move(here, levels[-1][-1])
+                levels.append(_remove_files(here))
+            else:
+                levels.pop()
+                if levels:
+                    here = _move(here, "..")
+                    os.rmdir(levels[-1].pop(), dir_fd=here)
+    finally:
+        os.close(here)
 
-    The folders in it are emptied into it, one level after another.
-    """
-    folders = [entry.name for entry in os.scandir(folder)]
-    while folders:
-        for name in folders:
-            path = os.path.join(folder, name)
-            if not os.path.isdir(path) or os.path.islink(path):
-                os.unlink(path)
-                continue
-            os.chmod(path, 0o700)
-            for entry in list(os.scandir(path)):
-                if entry.is_dir(follow_symlinks=False):
-                    os.chmod(entry.path, 0o700)  # or it could not be moved
-                    os.rename(entry.path, os.path.join(folder, secrets.token_hex(16)))
-                else:
-                    os.unlink(entry.path)
-            os.rmdir(path)
-        folders = os.listdir(folder)
+
+def _remove_files(here):
+    """Remove what is no folder from an open folder; the names of the folders."""
+    with os.scandir(here) as entries:
+        inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in inside:
+        if not is_folder:
+            os.unlink(name, dir_fd=here)
+    return [name for name, is_folder in inside if is_folder]
+
+
+def _move(here, name):
+    """Open a folder in an open one, which is closed."""
+    there = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+    os.close(here)
+    return there
 
 
 # ---- archives

@@ -161,7 +161,8 @@ def conclude(results, summary, printer):
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [result for result in results if not result.passed]
     if any(result.check.points for result in failed):
-        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80))
+        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80,
+                            subsequent_indent=" " * len("First fix: ")))
     print()
 
 

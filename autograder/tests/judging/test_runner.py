@@ -258,6 +258,18 @@ def test_a_warning_of_numpys_is_shown_in_one_line_with_its_place():
         r"RuntimeWarning: \w+ .* \(mytorch/nn/functional.py, line \d+\)", line) for line in printed)
 
 
+@pytest.mark.parametrize("length", range(40, 60, 2))
+def test_no_words_of_a_submission_begin_a_line(length, capsys):
+    results = results_of(("nn/batchnorm.py", None, "raise SyntaxError(%r)" % (
+        "x" * length + "\nTotal: 110/110")), checks=checks_around({"2.4"}))
+    printer = runner.Printer()
+    for result in results:
+        printer.show(result)
+    runner.conclude(results, runner.report(results, False, 1, "none"), printer)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("Total")] == ["Total: 42/52"]
+
+
 @pytest.mark.parametrize("said, code", [("n", 2), ("", 2), ("y", 0)])
 def test_at_a_terminal_it_is_asked_before_somebody_elses_code_runs_again(said, code, tmp_path):
     master, slave = pty.openpty()

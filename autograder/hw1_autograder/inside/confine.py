@@ -179,7 +179,7 @@ def call_is(number, argument, *decisions, otherwise):
 @functools.lru_cache(1)  # made in the worker, so that not every check has to
 def most_rules():
     """The part of the filter that is the same in every check; an OSError where there is none."""
-    if MACHINE not in ARCHITECTURES or not LINUX:
+    if MACHINE not in ARCHITECTURES or not LINUX or sys.maxsize < 1 << 32:
         raise OSError(f"there is no filter of system calls for {os.uname().sysname} on {MACHINE}")
     system("prctl", GET_SECCOMP, 0, 0, 0, 0)  # an error where the kernel was built without
     other = numbers(OTHERS)

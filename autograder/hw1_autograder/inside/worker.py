@@ -1,10 +1,10 @@
 """The submission's side of the grader: a process that carries out checks.
 
-The grader starts it as ``python -c <this text> <settings>``, in bubblewrap if it can
-(``wall.py``).  First of all it gives up what a check must not have (``confine.py``).  Then it
-reads one request a line (JSON) from standard input.  For each it forks a child, which imports
-the submission, runs one scenario and writes what came of it into a pipe; this process itself
-never imports it.
+The grader starts it as ``python -c <this text>``, in bubblewrap if it can (``wall.py``), and
+writes lines of JSON to its standard input.  The first holds settings; this process then gives up
+what a check must not have (``confine.py``).  Each other is a request.  For it a child is forked,
+which imports the submission, runs one scenario and writes what came of it into a pipe; this
+process itself never imports it.
 
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
@@ -14,9 +14,11 @@ import sys
 sys.path[:1] = []  # the current folder
 
 import json  # noqa: E402
+import os  # noqa: E402
 import types  # noqa: E402
 
-SETTINGS = json.loads(sys.argv[1])
+REQUESTS = os.fdopen(os.dup(0), "rb")
+SETTINGS = json.loads(REQUESTS.readline().decode())
 
 
 def module(name):
@@ -33,7 +35,6 @@ sys.path += SETTINGS["sites"]
 import base64  # noqa: E402
 import builtins  # noqa: E402
 import copy  # noqa: E402,F401 (what submissions import too: once for all checks)
-import os  # noqa: E402
 import random  # noqa: E402
 import re  # noqa: E402,F401
 import resource  # noqa: E402
@@ -64,31 +65,33 @@ TO_SAY_WHERE = 0.5  # seconds that a check has at its limit, to say where it was
 
 def serve():
     """Carry out requests until standard input ends."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", 0)
+    replies = os.fdopen(os.dup(1), "wb", 0)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)  # packages may print when they are imported
     os.umask(0o077)
     os.environ.update(HOME=SCRATCH, TMPDIR=SCRATCH, MPLCONFIGDIR=SCRATCH)
     replies.write(json.dumps(MISSING).encode() + b"\n")
-    for line in requests:
+    for line in REQUESTS:
         request = json.loads(line.decode())
         carry = load if request["task"] == "load" else carry_out
-        replies.write(json.dumps(carry(request, requests)).encode() + b"\n")
+        replies.write(json.dumps(carry(request)).encode() + b"\n")
     os._exit(0)
 
 
-def load(request, requests):
+def load(request):
     """Look through the submission and load the packages that it imports."""
-    reply = carry_out(request, requests)
-    found = json.loads(reply["answer"])["values"] if reply["end"] == "answered" else {}
+    reply = carry_out(request)
+    found = {}  # where it takes too long, or kills Python's parser
+    if reply["end"] == "answered":
+        found = json.loads(reply["answer"]).get("values", {})
     imports.compiled.clear()
     imports.compiled.update(found.get("compiled", {}))
     imports.preload(found.get("names", []) if request["preload"] else [], SETTINGS["sites"])
     return dict(reply, answer="", status=threading.active_count())
 
 
-def carry_out(request, requests):
+def carry_out(request):
     """Do in a child what a request asks for; how that ended, its answer and what it printed."""
     (answer, to_answer), (output, to_output) = os.pipe(), os.pipe()
     child = os.fork()
@@ -97,19 +100,19 @@ def carry_out(request, requests):
     os.close(to_answer)
     os.close(to_output)
     started = time.monotonic()
-    reply = listen(child, answer, output, requests, started + request["seconds"] + TO_SAY_WHERE)
+    reply = listen(child, answer, output, started + request["seconds"] + TO_SAY_WHERE)
     os.close(answer)
     os.close(output)
     return dict(reply, took=time.monotonic() - started)
 
 
-def listen(child, answer, output, requests, deadline):
+def listen(child, answer, output, deadline):
     """Take in what a child writes until it has answered, ended, or may not go on; then end it."""
     line, printed, size, end, status = b"", b"", 0, None, None
     poll = select.poll()
     for handle in (answer, output):
         poll.register(handle, select.POLLIN)
-    poll.register(requests, 0)  # nothing is asked for now: only its end is of interest
+    poll.register(REQUESTS, 0)  # nothing is asked for now: only its end is of interest
     while end is None:
         left = deadline - time.monotonic()
         ready = [handle for handle, _ in poll.poll(max(0, min(left, TICK)) * 1000)]
@@ -123,7 +126,7 @@ def listen(child, answer, output, requests, deadline):
             printed, size = (printed + part)[:SHOWN + 1], size + len(part)
             if not part:
                 poll.unregister(output)
-        if requests.fileno() in ready:
+        if REQUESTS.fileno() in ready:
             end = "grader gone"
         elif line.endswith(b"\n"):
             end = "answered"

@@ -49,6 +49,7 @@ class Worker:
         self.seconds, self.wanted = seconds, isolation
         self.isolation = self.notice = ""
         self.way = self.process = None
+        self.missing = []  # what this system lacks of what confines a check, a sentence each
         self.folder = tempfile.mkdtemp(prefix="grading-")
         self.scratch = os.path.join(self.folder, "scratch")
         self.submission = os.path.join(self.folder, "given", "submission")
@@ -133,11 +134,14 @@ class Worker:
     def _exchange(self, request, seconds):
         """Send a request; the reply, as a dict."""
         empty(self.scratch)
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        self.process.stdin.flush()
+        self._send(request)
         reply = loads(self._line(time.monotonic() + seconds + GRACE))
         exactly(reply, end=str, answer=str, output=str, status=int, took=float)
         return reply
+
+    def _send(self, content):
+        self.process.stdin.write(json.dumps(content).encode() + b"\n")
+        self.process.stdin.flush()
 
     def _line(self, deadline):
         """The worker's next line."""
@@ -183,8 +187,10 @@ class Worker:
             self.isolation, self.notice = "none", f"isolation: none, as {because}"
         else:
             self.isolation = "bubblewrap" if self.way.bubblewrap else "kernel"
+            notes = self.missing[:]  # bubblewrap makes up for what the kernel lacks
             if self.way.user is None and not os.geteuid():
-                self.notice = f"isolation: checks are root, without any right; {because}"
+                notes.append(f"checks are root, without any right, as {because}")
+            self.notice = f"isolation: {self.isolation}; {'; '.join(notes)}" if notes else ""
 
     def _start(self):
         """Start the worker in the chosen way; why a check is not kept there, or an empty text."""
@@ -194,7 +200,8 @@ class Worker:
                 os.chown(self.scratch, *2 * [os.geteuid() if self.way.user is None
                                              else self.way.user])
                 self._popen(errors)
-                missing = loads(self._line(time.monotonic() + STARTING))
+                self._send(self.settings)
+                self.missing = loads(self._line(time.monotonic() + STARTING))
                 answer, _ = self._ask_trial()
                 if answer.values is None or answer.values["works"] is not True:
                     raise OSError("; ".join(answer.failure.lines))
@@ -205,7 +212,7 @@ class Worker:
                 raise OSError(f"{self.way.name} does not work here "
                               f"({short(said.splitlines()[-1], 200)})") from None
         done = answer.values["done"]
-        return done and ("; ".join(missing) or f"a check can {done}")
+        return done and ("; ".join(self.missing) or f"a check can {done}")
 
     def _start_again(self):
         """Start the worker in the same way as before, or end the run."""
@@ -239,8 +246,7 @@ class Worker:
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         self.process = subprocess.Popen(
             self.way.command(self.folder, REPOSITORY)
-            + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py"),
-               json.dumps(self.settings)],
+            + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py")],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(one_thread, **kept, PYTHONHASHSEED="0", MPLBACKEND="Agg",

@@ -409,14 +409,28 @@ def test_without_a_bubblewrap_that_works_the_kernel_alone_keeps_it(monkeypatch, 
         assert worker.isolation == "kernel"
 
 
-def without(monkeypatch, part):
-    """From now on, a system that lacks a part of what confines a check, and has no bubblewrap."""
+def without(monkeypatch, part, has_bubblewrap=False):
+    """From now on, a system that lacks a part of what confines a check."""
     plain = client._text
     old, new = {"Landlock": ("if LINUX else 0", "if not LINUX else 0"),
                 "filter": ("if MACHINE not in ARCHITECTURES", "if MACHINE in ARCHITECTURES")}[part]
     assert old in plain("confine.py")
     monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(old, new))
-    monkeypatch.setattr(wall, "bubblewrap", lambda: None)
+    if not has_bubblewrap:
+        monkeypatch.setattr(wall, "bubblewrap", lambda: None)
+
+
+@on_linux
+@pytest.mark.skipif(not wall.bubblewrap(), reason="bubblewrap is not installed")
+def test_bubblewrap_makes_up_for_landlock_and_a_line_says_so(monkeypatch):
+    without(monkeypatch, "Landlock", has_bubblewrap=True)
+    with Worker(5, "require") as worker:
+        try:
+            worker.open(PLAIN)
+        except client.NoWall as error:
+            pytest.skip(str(error))  # bubblewrap does not work here
+    assert worker.isolation == "bubblewrap"
+    assert worker.notice.startswith("isolation: bubblewrap; there is no Landlock here")
 
 
 @on_linux
@@ -431,6 +445,16 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, 
     assert worker.notice.startswith("isolation: none, as ") and said in worker.notice
     with pytest.raises(client.NoWall, match=said), Worker(5, "require") as worker:
         worker.open(PLAIN)
+
+
+@on_linux
+def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(monkeypatch):
+    plain = client._text
+    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(
+        "def look_through(root):\n", "def look_through(root):\n    raise KeyError('slow')\n"))
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
 
 
 def test_none_is_none_and_a_line_says_so():

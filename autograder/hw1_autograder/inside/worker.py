@@ -55,6 +55,7 @@ SCRATCH = SETTINGS["scratch"]
 ROOT = ""  # in a child: the folder of its submission
 OUTPUT_LIMIT = 4 << 20  # bytes that a check may print, write into a file, or answer
 SHOWN = 2000  # bytes of what it printed
+MOST_BYTES, MOST_FILES = 64 << 20, 10000  # that it may leave in its folder
 LIMITS = {"AS": 2 << 30, "FSIZE": OUTPUT_LIMIT, "CORE": 0, "NOFILE": 256,
           "NPROC": 4096 if SETTINGS["user"] is None else 64}  # of all that the user runs
 TICK = 0.05  # seconds after which it is looked whether a child has ended
@@ -136,6 +137,8 @@ def listen(child, answer, output, deadline):
             end = "ended"
         elif left <= 0:
             end = "late"
+        elif is_full(SCRATCH):
+            end = "full"
         elif status is None:
             status = status_of(child)
     stop(child, status)
@@ -146,6 +149,27 @@ def listen(child, answer, output, deadline):
         printed += os.read(output, 1 << 16)
     return {"end": end, "answer": line.decode(errors="replace"), "status": status or 0,
             "output": printed[:SHOWN + 1].decode(errors="replace")}
+
+
+def is_full(folder):
+    """Whether there is more in the scratch folder than a check may write in all."""
+    size, count = 0, 0
+    try:
+        for place, names, files in os.walk(folder, onerror=gone):
+            count += len(names) + len(files)
+            for name in files[:MOST_FILES]:
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    size += os.lstat(os.path.join(place, name)).st_size
+            if size > MOST_BYTES or count > MOST_FILES:
+                return True
+    except (OSError, RecursionError):  # nested too deeply to be counted
+        return True
+    return False
+
+
+def gone(error):
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def status_of(child):

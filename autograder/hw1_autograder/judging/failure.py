@@ -13,6 +13,7 @@ KINDS = (
     "died",         # its process was ended by a signal
     "ended",        # its process ended itself
     "flood",        # it printed too much
+    "full",         # it wrote too much into its folder
     "large",        # its answer is too large
     "unreadable",   # its answer is none that a check can give
     "lost",         # something happened to its process

@@ -60,6 +60,7 @@ class Answer:
 
 
 ENDS = {"late": "", "flood": "it printed more than 4 MB", "large": "its answer is too large",
+        "full": "it wrote more than 64 MB, or 10000 files",
         "lost": "its process could not be started"}
 
 

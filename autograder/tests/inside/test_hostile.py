@@ -159,6 +159,8 @@ HOSTILE = {
     "hides a forged line in a name":
         "raise type('X\\n{\"scores\": 1}\\rTotal: 110/110', (Exception,), {})('\\nTotal: 110/110')",
     "fills its folder with files": "import os\nfor i in range(10 ** 6): open(str(i), 'w').close()",
+    "fills the disk": "data = bytes(4 << 20)\nfor i in range(10 ** 4):\n"
+                      "    with open(str(i), 'wb') as file: file.write(data)",
     "nests folders deeply":
         "import os\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\nos._exit(0)",
     "locks its folder": "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\n"
@@ -230,6 +232,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("reads the grader through a link", "a check reads the submission and Python's packages"),
     ("reads the solution", "mytorch/nn/batchnorm.py'"),
     ("floods its output", "it printed more than 4 MB"),
+    ("fills the disk", "it wrote more than 64 MB"),
     ("uses torch", "it uses torch"),
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),

@@ -121,15 +121,17 @@ PROGRAMS = {
     "clone3": LIBC + "import os\nargs = (ctypes.c_uint64 * 8)(0, 0, 0, 0, 17)\n"
                      "loot = libc.syscall(435, args, 64)\nif not loot: os._exit(0)\n"
                      "loot = loot > 0",
-    "multiprocessing": "import multiprocessing as m\nprocess = m.get_context('fork').Process()\n"
+    "multiprocessing": "import multiprocessing as m\n"
+                       "process = m.get_context('fork').Process()\n"
                        "process.start()\nloot = process.pid",
-    "a program in memory": LIBC + "import os, sys\nfd = os.open('x', os.O_CREAT | os.O_RDWR, 0o700)\n"
+    "a program in memory": LIBC + "import os\nfd = os.open('x', os.O_CREAT | os.O_RDWR, 0o700)\n"
                                   "os.write(fd, b'#!/bin/sh')\nos.close(fd)\n"
                                   "loot = libc.execve(b'x', None, None) == 0",
     "threads by the thousand": "import threading\nthreading.stack_size(32768)\nloot = 0\n"
                                "wait = threading.Event()\nthreads = []\ntry:\n"
                                "    for i in range(6000):\n"
-                               "        threads.append(threading.Thread(target=wait.wait, daemon=1))\n"
+                               "        thread = threading.Thread(target=wait.wait, daemon=1)\n"
+                               "        threads.append(thread)\n"
                                "        threads[-1].start()\n"
                                "except RuntimeError: wait.set()\n"
                                "loot = len(threads) > 5000\nwait.set()\n"
@@ -157,7 +159,8 @@ REACHING = {
     "a signal by its number": LIBC + "loot = libc.syscall(NUMBERS['tkill'], VICTIM, 9) == 0",
     "a signal by its pipe": "import fcntl, os, signal\nr, w = os.pipe()\n"
                             "fcntl.fcntl(r, fcntl.F_SETOWN, VICTIM)\n"
-                            "fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC)\nos.write(w, b'x')\nloot = 1",
+                            "fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC)\n"
+                            "os.write(w, b'x')\nloot = 1",
     "a queued signal": LIBC + "loot = libc.sigqueue(VICTIM, 9, None) == 0",
     "its parent's scheduling": "import os\nos.sched_setaffinity(os.getppid() or 1, {0})\nloot = 1",
     "its own end with the worker": LIBC + "loot = libc.prctl(1, 0, 0, 0, 0) == 0",

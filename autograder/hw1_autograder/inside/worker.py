@@ -13,9 +13,9 @@ import sys
 
 sys.path[:1] = []  # the current folder
 
-import json  # noqa: E402
-import os  # noqa: E402
-import types  # noqa: E402
+import json
+import os
+import types
 
 REQUESTS = os.fdopen(os.dup(0), "rb")
 SETTINGS = json.loads(REQUESTS.readline().decode())
@@ -32,22 +32,22 @@ confine = module("confine")
 MISSING = confine.give_up(SETTINGS)
 sys.path += SETTINGS["sites"]
 
-import base64  # noqa: E402
-import builtins  # noqa: E402
-import copy  # noqa: E402,F401 (what submissions import too: once for all checks)
-import random  # noqa: E402
-import re  # noqa: E402,F401
-import resource  # noqa: E402
-import select  # noqa: E402
-import signal  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-import typing  # noqa: E402,F401
-import warnings  # noqa: E402
-from contextlib import suppress  # noqa: E402
+import base64
+import builtins
+import copy  # what submissions import too: once for all checks
+import random
+import re
+import resource
+import select
+import signal
+import threading
+import time
+import typing
+import warnings
+from contextlib import suppress
 
-import numpy as np  # noqa: E402
-import numpy.random  # noqa: E402,F401
+import numpy as np
+import numpy.random
 
 imports, describe = module("imports"), module("describe")
 

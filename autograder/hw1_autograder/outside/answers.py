@@ -180,5 +180,5 @@ def decode(value):
     dtype = np.dtype(value["dtype"])
     if len(data) != math.prod(value["shape"]) * dtype.itemsize:
         raise ValueError("another size")
-    array = np.frombuffer(data, "u1") != 0 if dtype == bool else np.frombuffer(data, dtype)
+    array = np.frombuffer(data, "u1") != 0 if dtype.kind == "b" else np.frombuffer(data, dtype)
     return array.reshape(value["shape"])

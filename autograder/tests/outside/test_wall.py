@@ -6,6 +6,7 @@ Each attack is a scenario's text that sets ``loot`` to what it gained; nothing i
 import contextlib
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -394,6 +395,23 @@ def test_a_check_works_as_ever_in_every_way_to_start(name):
 
 ADDITION = ("def scenario(a, b):\n    from mytorch.tensor import Tensor\n"
             "    open('new', 'w').close()\n    return {'sum': (Tensor(a) + Tensor(b)).data}\n")
+
+
+@on_linux
+@pytest.mark.parametrize("machine, header", [("x86_64", "x86_64-linux-gnu/asm/unistd_64.h"),
+                                             ("aarch64", "asm-generic/unistd.h")])
+def test_the_numbers_of_system_calls_are_the_kernels(machine, header, monkeypatch):
+    if not os.path.exists(f"/usr/include/{header}"):
+        pytest.skip("the kernel's headers are not installed")
+    with open(f"/usr/include/{header}") as file:
+        theirs = {name: int(number) for name, number in re.findall(
+            r"#define __NR(?:3264)?_(\w+)\s+(\d+)", file.read())}
+    monkeypatch.setattr(confine, "MACHINE", machine)
+    tables = confine.REFUSED, confine.OF_ITSELF, confine.OF_THE_CALLER, confine.OTHERS
+    for table in tables:
+        ours = confine.numbers(table)
+        assert ours == {name: theirs[name] for name in ours}
+        assert set(table.split()[::3]) & set(theirs) == set(ours)  # none is said to be missing
 
 
 # ---- one decision

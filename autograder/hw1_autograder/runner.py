@@ -35,17 +35,18 @@ from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E40
 from judging.explain import NOT_WRITTEN, explain, read_facts  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
 from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
-from outside.client import Worker, one_line  # noqa: E402
+from outside.answers import one_line  # noqa: E402
+from outside.client import Worker  # noqa: E402
 from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = homework.SEED
 RANDOM = "random"
-ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class Result:
-    """What became of a check.
+    """A check with its answer, its points and what is said of it.
 
     Attributes:
         check (Check), inputs (dict), answer (Answer): what was asked and what came.
@@ -75,7 +76,7 @@ class Result:
 
     @property
     def not_written(self):
-        """Whether what is asked was not begun: then nothing is wrong with it yet."""
+        """True where the student has not begun what is asked: nothing is wrong with it yet."""
         failure, explanation = self.answer.failure, self.explanation
         return bool(failure and failure.kind == "not written"
                     or explanation and explanation.id == NOT_WRITTEN)
@@ -111,7 +112,7 @@ def grade(worker, root, checks, seed):
 
 
 def observe(worker, check, inputs, answer):
-    """What there is to see of the graph when a scenario that fails runs once more."""
+    """Run a failed scenario once more and collect what is to be seen of its graph."""
     if answer.failure and not answer.failure.is_exception:
         return []  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
@@ -133,9 +134,10 @@ def arguments():
                         f"or 'random' (default: {SEED} for this folder, else random)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
-    parser.add_argument("--isolation", choices=("none", "auto", "require"), default="auto",
-                        help="whether to run checks behind bubblewrap's wall: never, if it is "
-                             "there, or not at all without it (default: %(default)s)")
+    parser.add_argument("--isolation", choices=("auto", "require", "none"), default="auto",
+                        help="whether the kernel has to keep a submission from this machine: as "
+                             "far as it can, without exception, or not at all "
+                             "(default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:
@@ -152,7 +154,7 @@ def arguments():
 
 
 def is_part(check, number):
-    """Whether a check is the one of this number, or belongs to the problem of this number."""
+    """Tell whether a check has this number, or belongs to the problem that has it."""
     return (check.number + ".").startswith(number + ".")
 
 
@@ -187,6 +189,10 @@ def to_repeat(options):
 
 def again(options):
     """Run a check again in this process, or all of a problem; the exit code."""
+    if not options.own and sys.stdin and sys.stdin.isatty():
+        print(f"The code in {options.submission} will run as yours, with all that you may do.")
+        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 2
     with opened(options.submission) as root:
         for check in CHECKS:
             if is_part(check, options.again):
@@ -238,6 +244,19 @@ def run(options, printer):
     return 0
 
 
+def endings():
+    return [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+
+
+def end(number, _):
+    """Clean up, which no second signal interrupts, and end."""
+    for other in endings():
+        signal.signal(other, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
@@ -247,9 +266,9 @@ def main():
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    for number in [getattr(signal, name, signal.SIGTERM) for name in ENDING]:
+    for number in endings() if not options.again else []:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))  # cleans up, then ends
+            signal.signal(number, end)
     try:
         return again(options) if options.again else run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"

@@ -366,13 +366,18 @@ def batch(rng):
        {"out": 2, "out of x / 10000": 1}, after=FORWARD)
 class BatchNormForward:
     inputs = batch
+    advice = {"x is as it was":
+              "BatchNorm changes the array of its input (x.data -= mean?); make a new one "
+              "(handout 2.4)"}
 
     def scenario(x, gamma, beta):
-        return {"out": batchnorm(gamma, beta)(Tensor(x)),
+        given = Tensor(x.copy())
+        return {"out": batchnorm(gamma, beta)(given),
+                "x is as it was": holds(given, x),
                 "out of x / 10000": batchnorm(gamma, beta)(Tensor(x / 10000))}
 
     def reference(f, x, gamma, beta):
-        return {"out": f.batchnorm(x, gamma, beta),
+        return {"out": f.batchnorm(x, gamma, beta), "x is as it was": True,
                 "out of x / 10000": f.batchnorm(x / 10000, gamma, beta)}
 
 
@@ -491,12 +496,18 @@ def logits_and_target(rng):
 @check("2.5", "Cross entropy forward", 4, after=FORWARD)
 class CrossEntropyForward:
     inputs = logits_and_target
+    advice = {"the logits are as they were":
+              "the cross entropy changes the array of its input (x -= x.max() in place?); make a "
+              "new one (handout 2.5)"}
 
     def scenario(logits, target):
-        return {"loss": flat(CrossEntropyLoss()(Tensor(logits), Tensor(target)))}
+        x = Tensor(logits.copy())
+        return {"loss": flat(CrossEntropyLoss()(x, Tensor(target))),
+                "the logits are as they were": holds(x, logits)}
 
     def reference(f, logits, target):
-        return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)])}
+        return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)]),
+                "the logits are as they were": True}
 
 
 @check("2.5", "Cross entropy of large logits", 2, after=FORWARD)
@@ -608,8 +619,10 @@ def momentum_step(weight, velocity, g, lr, momentum):
 
 @formula
 def velocities():
-    """What is to be seen of the velocities, where it is to be known: who has them elsewhere
-    than in ``momentums`` loses nothing."""
+    """The fact that tells momentum that is not begun from a velocity that is not used.
+
+    It is none of the expected values: an optimizer may keep its velocities anywhere.
+    """
     return {}
 
 

@@ -38,7 +38,7 @@ VALIDATIONS = 18
 
 
 class NoAccuracy(Exception):
-    """What validate() returned is none."""
+    """validate() returned something else than an accuracy."""
 
 
 class UnusableData(Exception):
@@ -128,7 +128,7 @@ def watch_the_mode(model, kept):
 
 
 def look_at(accuracies, back_to_training=True):
-    """What the curve says of usual slips, a sentence each; nothing is scored."""
+    """Yield a sentence for each usual slip that the curve shows; nothing is scored."""
     best, last, count = max(accuracies), accuracies[-1], len(accuracies)
     if best < NEAR_CHANCE:
         yield ("The accuracy stays near chance, 0.1: is optimizer.step() called for each batch, "

@@ -1,14 +1,20 @@
 """For the tests of the grader: variants of the small submission in ``plain/``, graded."""
 
 import atexit
+import io
 import os
 import queue
 import shutil
+import signal
+import sys
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+from unittest import mock
 
+import homework
 import runner
 from judging.checks import CHECKS
 from outside.client import Worker
@@ -16,6 +22,12 @@ from outside.client import Worker
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN = os.path.join(HERE, "plain")
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
+POINTS = {}  # of each problem that is scored
+for _check in CHECKS:
+    POINTS[_check.problem] = POINTS.get(_check.problem, 0) + _check.points
+FULL = sum(POINTS.values())
+OUT_OF = FULL + homework.BY_HAND_POINTS
+TOTAL = f"Total: {FULL}/{OUT_OF}"
 
 
 @contextmanager
@@ -58,17 +70,39 @@ def archive_plain(path, compression="", folder="mytorch"):
 _idle = queue.LifoQueue()  # starting a worker takes as long as a dozen checks
 
 
-def grade(root, checks=CHECKS, seed=11785, seconds=5):
-    """The Results of the submission in a folder."""
+@contextmanager
+def a_worker(seconds, isolation="auto"):
+    """A worker that was used before, if one is idle."""
     try:
         worker = _idle.get_nowait()
     except queue.Empty:
         worker = Worker(seconds)
         atexit.register(worker.close)
     worker.seconds = seconds
-    results = list(runner.grade(worker, root, checks, seed))
+    yield worker
     _idle.put(worker)  # unless that failed: then it may be in the middle of something
-    return results
+
+
+def grade(root, checks=CHECKS, seed=homework.SEED, seconds=5):
+    """The Results of the submission in a folder."""
+    with a_worker(seconds) as worker:
+        return list(runner.grade(worker, root, checks, seed))
+
+
+def command(*arguments):
+    """What the grader's command does, in this process: exit code and output, as of one."""
+    signals = runner.endings()
+    handlers = [signal.getsignal(number) for number in signals]
+    out, errors = io.StringIO(), io.StringIO()
+    with mock.patch.object(sys, "argv", ["runner.py", *arguments]), redirect_stdout(out), \
+            redirect_stderr(errors), mock.patch.object(runner, "Worker", a_worker):
+        try:
+            code = runner.main()
+        except SystemExit as ended:
+            code = ended.code
+    for number, handler in zip(signals, handlers):
+        signal.signal(number, handler)
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
 
 
 def results_of(*changes, **options):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from graded import REPOSITORY, archive_plain
+from graded import REPOSITORY, TOTAL, archive_plain
 
 README = (Path(REPOSITORY) / "README.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"(?:^    |`)((?:\./|python3 )[^`\n]+?)(?:`|  |$)", re.MULTILINE)
@@ -24,14 +24,14 @@ COMMANDS = {
         {"-k": "autograder/tests/library/test_torch.py --collect-only -k"}, "tests collected"),
     "./grade.sh test autograder/tests/library/test_engine.py": (
         {".py": ".py --collect-only"}, "tests"),
-    "./grade.sh 1": ({}, "Total: 100/110"),
+    "./grade.sh 1": ({}, TOTAL),
     "./grade.sh 1 --problem 2.4": ({}, '{"scores": {"2.4": 10}}'),
-    "./grade.sh 1 --submission ../other/handin.tar": ({}, "Total: 100/110"),
+    "./grade.sh 1 --submission ../other/handin.tar": ({}, TOTAL),
     "./grade.sh 1 --seed 7 --json report.json": ({}, "report.json"),
     "./grade.sh 1 --submission X --json report.json": ({"X": "../other/handin.tar"},
                                                        "report.json"),
     "./grade.sh 1 --submission handin.tar --seed N": ({"handin": "../other/handin", "N": "3"},
-                                                      "Total: 100/110"),
+                                                      TOTAL),
     "./create_tarball.sh": ({}, "handin.tar"),
     "./grade.sh starter DIR": ({"DIR": "../starter"}, "../starter/README.md"),
     "./grade.sh autolab DIR": ({"DIR": "../autolab"}, "../autolab/hw1p1.tar"),

@@ -1,8 +1,12 @@
-"""What went wrong and where in the submission, as plain data: of an exception, or of a stack."""
+"""Describes an exception, or a running stack, as plain data: what went wrong and where."""
 
 import errno
 import os
 from collections import Counter
+
+REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
+RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
+        "and starts no program, process or connection")
 
 
 class Line:
@@ -26,13 +30,14 @@ class Line:
             return ""
 
     def applies(self):
-        """Whether this is ``Function.apply``, a class method, or a method of Tensor."""
+        """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
         return (self.name == "apply" and isinstance(self.value, type)
-                or os.path.basename(self.file) == "tensor.py" and self.name != "backward")
+                or os.path.basename(self.file) == "tensor.py"
+                and self.name not in ("backward", "<module>"))
 
     def leads_on(self):
-        """Whether this calls layers, or nodes of the graph, that are none of its business."""
-        return self.name in ("__call__", "apply", "backward")
+        """Tell whether this calls layers or nodes of the graph, whatever they are."""
+        return self.name in ("__call__", "apply", "backward", "<module>")
 
 
 def describe(error, root, limits):
@@ -115,7 +120,7 @@ def repeated(frames):
 
 
 def told_of(frames, root):
-    """What is said of frames that call each other."""
+    """Say which lines call each other."""
     last = frames[-1]
     if len(frames) > 1:
         return "these call each other: " + "; ".join(
@@ -126,7 +131,7 @@ def told_of(frames, root):
 
 
 def message_of(error, limits):
-    """What an exception says, or what it means here."""
+    """Give an exception's message, or what the exception means here."""
     kind = type(error).__name__
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return f"it ends the process ({kind})"
@@ -139,9 +144,15 @@ def message_of(error, limits):
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
         return f"it has more than {limits['NOFILE']} files open at once"
     try:
-        return str(error)
+        return str(error) + (f" ({RULE})" if is_refused(error) else "")
     except Exception:
         return "(its text cannot be shown)"
+
+
+def is_refused(error):
+    """Whether the wall refused something; what is outside it does not exist for bubblewrap."""
+    number, file = getattr(error, "errno", None), getattr(error, "filename", None)
+    return number in REFUSED or number == errno.ENOENT and str(file).startswith(os.sep)
 
 
 def as_data(line, root):

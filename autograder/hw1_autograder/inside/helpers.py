@@ -1,4 +1,4 @@
-"""What every scenario may use; this text goes in front of a scenario's own when it runs.
+"""Helps scenarios: this text goes in front of a scenario's own when it runs.
 
 A scenario names ``Tensor``, ``F``, ``SGD`` and so on without importing them: ``bring`` does,
 and only what it names, so that a broken file costs the points of what is in it.
@@ -71,7 +71,7 @@ def are_tensors(*values):
 
 
 def leaves_its_gradient_alone(output):
-    """Whether the node of an operation's output changes the gradient that it is given."""
+    """Run the node of an operation's output; tell whether its gradient stays as it was."""
     ones = np.ones(np.shape(array_of(output)))
     gradient = type(output)(ones.copy())
     try:
@@ -89,7 +89,7 @@ def leaves(node):
 
 
 def stands_still(optimizer):
-    """Whether an optimizer's velocities are all 0, or are not there."""
+    """Tell whether an optimizer has no velocity but 0, or none at all."""
     velocities = getattr(optimizer, "momentums", None)
     return not isinstance(velocities, (list, tuple)) or not any(
         np.any(array_of(velocity)) for velocity in velocities)

@@ -1,4 +1,4 @@
-"""What a check is, what its answer is judged by, and how the two are compared.
+"""Defines checks and answer keys, and compares values with those expected.
 
 The checks themselves are in ``test_autograd.py`` and ``test_mlp.py``.
 """
@@ -34,7 +34,7 @@ class KnownMistake:
 
 @dataclass
 class AnswerKey:
-    """What judges the answer to a check on given inputs: nothing else is needed for it."""
+    """Judges the answer to a check on given inputs; nothing else is needed for it."""
     expected: dict
     mistakes: Iterable[KnownMistake]  # looked at only when an answer is not as expected
 
@@ -141,7 +141,7 @@ def wrong_values(check, expected, values):
 
 
 def same(got, expected):
-    """Whether a value that came back is the one expected: shape and numbers, or the fact."""
+    """Compare a value that came back with the one expected: shape and numbers, or the fact."""
     if isinstance(expected, np.ndarray):
         return (isinstance(got, np.ndarray) and got.shape == expected.shape
                 and np.allclose(got, expected, RTOL, ATOL, equal_nan=True))

@@ -1,4 +1,4 @@
-"""What went wrong in a failed check: a known mistake, a fact of the graph, or a relation.
+"""Explains a failed check: by a known mistake, a fact of the graph, or a relation.
 
 The first that fits is told, in this order:
 
@@ -34,6 +34,7 @@ class Explanation:
     id: str  # None: nothing is named
     message: str
     knock_on: bool = False  # there is nothing to learn here before something else is mended
+    brief: bool = False  # another check may be the cause, which shows more
 
 
 def explain(check, inputs, key, answer, facts, failed):
@@ -57,7 +58,7 @@ def explain(check, inputs, key, answer, facts, failed):
              of_values(check, inputs, key, answer.values, facts))
     if not found and before:
         found = Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                            "the cause.")
+                            "the cause.", brief=True)
     if not found and not failure:
         changed = [text for name, text in check.advice.items() if answer.values.get(name) is False]
         found = Explanation(None, changed[0]) if changed else look_into_the_sandbox(facts)
@@ -65,7 +66,7 @@ def explain(check, inputs, key, answer, facts, failed):
 
 
 def first_to_fix(check, used, failed):
-    """What failed before and leads to this failure: the number in the check's ``after``."""
+    """Find what failed before and leads to this failure: a number in the check's ``after``."""
     for number, values in check.after.items():
         for result in failed:
             asked = result.check
@@ -77,7 +78,7 @@ def first_to_fix(check, used, failed):
 
 
 def failed_alike(failure, failed):
-    """Whether a check before fell by the same error at the same place: neither is the cause."""
+    """Tell whether a check before fell by the same error: neither is the other's cause."""
     return bool(failure) and any(failure.is_like(result.answer.failure) for result in failed)
 
 
@@ -115,7 +116,7 @@ def look_into_the_sandbox(facts):
 
 
 def only(mistakes, most):
-    """One Explanation of one or two KnownMistakes; where there are more than ``most``, none."""
+    """Make one Explanation of one or two KnownMistakes; of more than ``most``, none."""
     if not 1 <= len(mistakes) <= most:
         return None
     message = mistakes[0].message
@@ -265,7 +266,7 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
 
 
 def error(failure):
-    """What an error of Python's says by itself."""
+    """Explain an error of Python's by its own words, if the table has them."""
     for kind, pattern, word, sentence in ERRORS:
         match = kind == failure.type and word in failure.code and re.match(pattern, failure.message)
         if match:
@@ -276,7 +277,7 @@ def error(failure):
 # ---- relations
 
 def relation(inputs, key, values, off):
-    """What all values that are off have in common with those expected, if anything."""
+    """Find what all values that are off have in common with those expected."""
     pairs = [(values.get(name), key.expected[name]) for name in off]
     right = [name for name in key.expected if name not in off]
     if any(got is None for got, _ in pairs):
@@ -320,7 +321,7 @@ def _of_arrays(inputs, pairs, off):
 
 
 def _times(inputs, got, expected, names, what):
-    """Whether all numbers are the expected ones times one and the same factor."""
+    """Look for one factor between all numbers and those expected."""
     if not np.isfinite(got).all():
         return None
     factor = got @ expected / (expected @ expected)

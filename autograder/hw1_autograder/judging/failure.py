@@ -13,6 +13,7 @@ KINDS = (
     "died",         # its process was ended by a signal
     "ended",        # its process ended itself
     "flood",        # it printed too much
+    "full",         # it wrote too much into its folder
     "large",        # its answer is too large
     "unreadable",   # its answer is none that a check can give
     "lost",         # something happened to its process
@@ -59,13 +60,13 @@ class Failure:
         return bool(self.type)
 
     def is_like(self, other):
-        """Whether another fell by the same error at the same place, however it came there."""
+        """Tell whether another fell by the same error at the same place, on whatever way."""
         return bool(other and self.file) and (self.kind, self.type, self.file, self.line) == (
             other.kind, other.type, other.file, other.line)
 
     @property
     def lines(self):
-        """What a report says: what happened, the line that began it, and where it fell."""
+        """The report says what happened, the line that began it, and where it fell."""
         said = [f"{self.type}: {self.message}" if self.type else self.message]
         if self.began:
             said += [str(self.began), f"  it fell at {self.place}"]

@@ -48,7 +48,7 @@ class Printer:
             self.explain(result)
 
     def explain(self, result):
-        """What ran, on what, what came of it, what it printed, and what went wrong."""
+        """Print what ran, on what, what came of it, what it printed, and what went wrong."""
         failure, explanation = result.answer.failure, result.explanation
         if result.is_knock_on:
             self._lines(["=> " + explanation.message])
@@ -61,8 +61,7 @@ class Printer:
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
             return
         self.failures.append(failure)
-        if failure and failure.kind == "syntax" or (
-                explanation and not explanation.id):  # another may be the cause
+        if failure and failure.kind == "syntax" or explanation and explanation.brief:
             self._lines(part for line in result.lines[:2]
                         for part in _wrapped(line, MORE, most=2))
         else:
@@ -111,7 +110,7 @@ def _wrapped(text, more="", most=None):
 
 
 def warnings_of(results):
-    """What is worth saying but costs nothing, each once."""
+    """Collect what is worth saying but costs nothing, each text once."""
     found = []
     for result in results:
         found += result.advice + result.answer.warnings
@@ -163,12 +162,13 @@ def conclude(results, summary, printer):
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [result for result in results if not result.passed]
     if any(result.check.points for result in failed):
-        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80))
+        print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80,
+                            subsequent_indent=" " * len("First fix: ")))
     print()
 
 
 def first_to_fix(failed):
-    """What several problems fail by, if there is such a thing; else the first failed check."""
+    """Name what makes several problems fail, if there is such a cause; else a failed check."""
     causes = {}
     for result in failed:
         key, text = cause_of(result)
@@ -185,7 +185,7 @@ def first_to_fix(failed):
 
 
 def cause_of(result):
-    """What may make several checks fail, as a key that is the same for them, and in words."""
+    """Name what may make several checks fail: a key that they share, and the words for it."""
     failure, explanation = result.answer.failure, result.explanation
     if result.not_written or result.is_knock_on:
         return None, ""

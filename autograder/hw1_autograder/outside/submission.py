@@ -15,15 +15,16 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 MOST_BYTES = 100 << 20
-MOST_FILES = 10000
+MOST_FILES = 10000  # and folders
+MOST_DEPTH = 50
 MOST_MEMORY = 1 << 30
 MOST_SECONDS = 30
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open,  # by first bytes
            b"\xfd7zXZ": lzma.open, b"\x5d\0\0": lzma.open}
-TOO_LARGE = f"it unpacks to more than {MOST_BYTES >> 20} MB or {MOST_FILES} files"
+TOO_LARGE = f"it holds more than {MOST_BYTES >> 20} MB or {MOST_FILES} files and folders"
 
 
 class UnusableSubmission(Exception):
@@ -44,27 +45,18 @@ def opened(path):
         raise UnusableSubmission(f"there is no folder or archive {path}")
     folder = tempfile.mkdtemp(prefix="submission-")
     try:
-        os.chmod(folder, 0o755)  # checks may run as another user
         _unpack_apart(path, folder)
         yield _with_mytorch(folder, path)
     finally:
         remove(folder)
 
 
-def remove(folder):
-    """Remove a folder, whatever is in it, if that is possible at all."""
-    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["chattr", "-Rf", "-i"],
-                    ["rm", "-rf"]):
-        if os.path.lexists(folder):
-            try:
-                subprocess.run(command + [folder], stderr=subprocess.DEVNULL, timeout=60)
-            except (OSError, subprocess.TimeoutExpired):
-                continue  # some systems lack chattr
-
-
 def _with_mytorch(root, path):
     """``root``, or the only folder in it, whichever holds ``mytorch``."""
-    inside = [os.path.join(root, name) for name in sorted(os.listdir(root))]
+    try:
+        inside = [os.path.join(root, name) for name in sorted(os.listdir(root))]
+    except OSError as error:
+        raise UnusableSubmission(f"{path} cannot be read: {error.strerror}") from None
     found = [folder for folder in [root] + [name for name in inside if os.path.isdir(name)]
              if os.path.isdir(os.path.join(folder, "mytorch"))]
     if not found:
@@ -76,6 +68,100 @@ def _with_mytorch(root, path):
         raise UnusableSubmission(f"mytorch in {found[0]} is a link; a folder is needed there")
     return found[0]
 
+
+# ---- copies
+
+def copy(root, target):
+    """Copy mytorch/, hw1/ and the Python files beside them, so that anybody can read the copy.
+
+    A link stays one; what is no file, folder or link is left out.
+
+    Raises:
+        UnusableSubmission: something cannot be read, or it is too large or too deep.
+    """
+    left = [MOST_BYTES, MOST_FILES]
+    try:
+        for folder, names, files, handle in os.fwalk(root, onerror=_refuse):
+            inside = os.path.relpath(folder, root)
+            if inside == ".":
+                names[:] = [name for name in names if name in ("mytorch", "hw1")]
+                files = [name for name in files if name.endswith(".py")]
+            if inside.count(os.sep) > MOST_DEPTH:
+                raise UnusableSubmission(f"its folders are nested more than {MOST_DEPTH} deep")
+            names[:] = [name for name in names if name != "__pycache__"]
+            for name in names + files:
+                _copy_one(name, handle, os.path.join(target, inside, name), left)
+    except OSError as error:
+        raise UnusableSubmission(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _refuse(error):
+    raise error
+
+
+def _copy_one(name, handle, target, left):
+    """Copy a file, a link or an empty folder of the open folder ``handle``."""
+    status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+    left[1] -= 1
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(name, dir_fd=handle), target)
+    elif stat.S_ISDIR(status.st_mode):
+        os.mkdir(target)
+        os.chmod(target, 0o755)
+    elif stat.S_ISREG(status.st_mode):
+        source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+        with open(source, "rb") as file, open(target, "wb") as new:
+            new.write(file.read(left[0] + 1))
+            left[0] -= new.tell()
+        os.chmod(target, 0o644)
+    if min(left) < 0:
+        raise UnusableSubmission(TOO_LARGE)
+
+
+def remove(folder):
+    """Remove a folder, whatever is in it, if that is possible at all."""
+    with suppress(OSError):
+        empty(folder)
+        os.rmdir(folder)
+
+
+def empty(folder):
+    """Remove what is in a folder, whatever its modes and however deep its folders are nested."""
+    here = os.open(folder, os.O_RDONLY)
+    try:
+        levels = [_remove_files(here)]  # down to here: the folders that are still to be removed
+        while levels:
+            if levels[-1]:
+                os.chmod(levels[-1][-1], 0o700, dir_fd=here)
+                here = _move(here, levels[-1][-1])
+                levels.append(_remove_files(here))
+            else:
+                levels.pop()
+                if levels:
+                    here = _move(here, "..")
+                    os.rmdir(levels[-1].pop(), dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _remove_files(here):
+    """Remove what is no folder from an open folder; the names of the folders."""
+    with os.scandir(here) as entries:
+        inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in inside:
+        if not is_folder:
+            os.unlink(name, dir_fd=here)
+    return [name for name, is_folder in inside if is_folder]
+
+
+def _move(here, name):
+    """Open a folder in an open one, which is closed."""
+    there = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+    os.close(here)
+    return there
+
+
+# ---- archives
 
 def _unpack_apart(path, folder):
     """Unpack in a process that may take 1 GB and 30 s."""
@@ -175,15 +261,18 @@ def _decompressed(path):
 
 def _safe_members(archive):
     """The archive's folders and files, if it holds nothing else and is not too large."""
-    members, total = [], 0
+    members, folders, total = [], set(), 0
     for member in archive:
+        parts = member.name.replace("\\", "/").split("/")
+        if len(parts) > MOST_DEPTH + 3:
+            raise UnusableSubmission(f"its folders are nested more than {MOST_DEPTH} deep")
+        folders.update(tuple(parts[:i]) for i in range(1, len(parts)))
         total += max(member.size, 0)
-        if total > MOST_BYTES or len(members) >= MOST_FILES:
+        if total > MOST_BYTES or len(members) + len(folders) >= MOST_FILES:
             raise UnusableSubmission(TOO_LARGE)
         if not (member.isfile() or member.isdir()):
             raise UnusableSubmission("it holds something that is no file or folder (a link or "
                                      f"a device): {member.name}")
-        parts = member.name.replace("\\", "/").split("/")
         if member.name.startswith("/") or ".." in parts:
             raise UnusableSubmission(f"it holds a path outside it: {member.name}")
         members.append(member)

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from graded import PLAIN, REPOSITORY, grade, lost, results_of, variant
+import runner
+from graded import PLAIN, POINTS, REPOSITORY, grade, lost, results_of, variant
 from judging.checks import CHECKS
 from outside import wall
 from outside.client import Worker
@@ -104,8 +105,9 @@ def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
     package.write_text("import os\nos._exit(3)\n")
     sites = wall.sites()
     monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
-    results = with_imports("import crashing_package", file="nn/batchnorm.py")
-    assert lost(results) == {"2.4": 10}
+    with variant(("nn/batchnorm.py", "import numpy as np\n",
+                  "import numpy as np\nimport crashing_package\n")) as root, Worker(5) as worker:
+        assert lost(list(runner.grade(worker, root, CHECKS, runner.SEED))) == {"2.4": 10}
 
 
 # ---- orders
@@ -128,6 +130,22 @@ CIRCLES = {
 @pytest.mark.parametrize("name", CIRCLES)
 def test_imports_in_a_circle_that_work_in_one_order_work(name):
     assert lost(results_of(*CIRCLES[name])) == {}
+
+
+EAGER = {"nn/__init__.py": "from mytorch.nn.batchnorm import BatchNorm1d\n"
+                           "from mytorch.nn.linear import Linear\n",
+         "optim/__init__.py": "from mytorch.optim.sgd import SGD\n",
+         "__init__.py": "from mytorch.tensor import Tensor\nfrom mytorch import nn, optim\n"}
+
+
+@pytest.mark.parametrize("file, problems", [("nn/batchnorm.py", ["2.4"]),
+                                            ("optim/sgd.py", ["2.3", "2.6"])])
+@pytest.mark.parametrize("text", ["class (:\n", "from nowhere.at_all import x\nnobody\n"])
+def test_a_broken_file_that_its_package_imports_costs_its_own_points(file, problems, text):
+    changes = [(name, None, content) for name, content in EAGER.items()]
+    results = results_of(*changes, (file, None, text))
+    assert lost(results) == {problem: POINTS[problem] for problem in problems}
+    assert any(f"mytorch/{file}, line " in message for message in messages(results))
 
 
 def test_imports_that_work_in_no_order_say_where():

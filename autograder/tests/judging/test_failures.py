@@ -31,6 +31,12 @@ def test_a_failure_in_a_line_of_its_own_names_that_line_alone():
     assert failure.began is None
 
 
+def test_a_file_that_cannot_be_read_is_named_and_not_who_imports_it():
+    failure = failure_of("1.1.1", ("nn/functional.py", "class Sub(", "class Sub(("))
+    assert (failure.kind, failure.file) == ("syntax", "mytorch/nn/functional.py")
+    assert failure.began is None
+
+
 def test_a_layer_that_hands_on_a_wrong_shape_is_named_and_not_only_the_operation():
     failure = failure_of("2.1", ("nn/linear.py", "x @ self.weight.T()", "x.T() @ self.weight.T()"))
     assert failure.began.file == "mytorch/nn/linear.py" and failure.code.count("a.data @ b.data")

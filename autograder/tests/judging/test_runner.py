@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -15,17 +16,8 @@ import pytest
 
 import homework
 import runner
-from graded import (
-    PLAIN,
-    REPOSITORY,
-    archive_plain,
-    checks_around,
-    grade,
-    lost,
-    results_of,
-    results_of_all,
-    variant,
-)
+from graded import (FULL, OUT_OF, PLAIN, POINTS, REPOSITORY, TOTAL, archive_plain, checks_around,
+                    command, grade, lost, results_of, results_of_all, variant)
 from judging import checks, report
 from judging.checks import CHECKS
 from outside import client
@@ -36,6 +28,8 @@ RUNNER = os.path.join(REPOSITORY, "autograder", "hw1_autograder", "runner.py")
 def run(*arguments, **options):
     """The grader's command; on the published seed, also where it would draw one."""
     seed = [] if {"--seed", "--again"} & set(arguments) else ["--seed", str(runner.SEED)]
+    if not options and "--again" not in arguments:
+        return command(*arguments, *seed)
     return subprocess.run([sys.executable, RUNNER, *arguments, *seed], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=120, **options)
 
@@ -45,10 +39,10 @@ def scores_of(process):
 
 
 def test_the_project_scores_a_hundred_of_a_hundred_and_ten():
-    process = run()
+    process = run(cwd=REPOSITORY)
     assert process.returncode == 0 and process.stderr == ""
-    assert sum(scores_of(process).values()) == 100
-    assert "Total: 100/110" in process.stdout and "\x1b" not in process.stdout
+    assert sum(scores_of(process).values()) == FULL
+    assert TOTAL in process.stdout and "\x1b" not in process.stdout
     assert list(scores_of(process)) == ["1.1.1", "1.1.2", "1.1.3", "1.2", "2.1", "2.2", "2.3",
                                         "2.4", "2.5", "2.6", "3"]
 
@@ -56,7 +50,7 @@ def test_the_project_scores_a_hundred_of_a_hundred_and_ten():
 def test_another_working_directory_and_another_submission(tmp_path):
     process = run("--submission", os.path.relpath(PLAIN, str(tmp_path)), "--problem", "2.1",
                   cwd=str(tmp_path))
-    assert scores_of(process) == {"2.1": 10}
+    assert scores_of(process) == {"2.1": POINTS["2.1"]}
 
 
 @pytest.mark.parametrize("seed", [0, 7])
@@ -71,7 +65,7 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
         process = run("--submission", root, "--json", str(path))
     report = json.loads(path.read_text())
     assert set(report) == {"scores", "total", "out_of", "checks", "warnings", "seed", "isolation"}
-    assert (report["total"], report["out_of"]) == (90, 110)
+    assert (report["total"], report["out_of"]) == (FULL - POINTS["2.3"], OUT_OF)
     assert report["scores"] == scores_of(process)
     failed = [c for c in report["checks"] if not c["passed"]]
     assert [c["problem"] for c in failed] == ["2.3", "2.3"]
@@ -169,6 +163,80 @@ def test_an_error_in_a_check_that_runs_again_has_its_traceback():
     assert '"one layer": one(Tensor(x)),' in process.stdout and "NameError" in process.stdout
 
 
+def test_a_whole_problem_runs_again_and_a_problem_or_check_can_be_named_alone():
+    process = run("--again", "2.2")
+    assert [line.split()[0] for line in process.stdout.splitlines() if "(run here" in line] == [
+        "2.2.1", "2.2.2", "2.2.3"]
+    assert run("2.4.3", "2.2").stdout.count("  ok  ") == 4
+
+
+def test_a_check_runs_again_where_there_is_no_fork_as_on_windows():
+    """Without what the signal, os and resource modules lack there."""
+    lacking = ("import os, runpy, signal, sys\nsys.modules['resource'] = None\ndel os.fork\n"
+               "for name in ('SIGHUP', 'SIGQUIT', 'SIGKILL', 'SIGALRM', 'SIGXCPU'):\n"
+               "    delattr(signal, name)\n"
+               f"sys.argv = [{RUNNER!r}, '--again', '1.1.1.1']\n"
+               f"runpy.run_path({RUNNER!r}, run_name='__main__')\n")
+    process = subprocess.run([sys.executable, "-c", lacking], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, universal_newlines=True)
+    assert process.returncode == 0 and process.stderr == ""
+    assert "forward: as expected" in process.stdout
+
+
+def test_an_endless_loop_is_interrupted_where_it_is_when_a_check_runs_again():
+    with variant(("nn/functional.py", "        return tensor.Tensor(a.data - b.data)",
+                  "        while True:\n            pass")) as root:
+        process = run("--submission", root, "--again", "1.1.1.1", "--timeout", "0.3")
+    assert "after 0.3 seconds it has not ended" in process.stdout
+    assert "functional.py" in process.stdout and process.stdout.endswith("KeyboardInterrupt\n")
+
+
+def test_ok_and_fail_have_a_colour_on_a_terminal_alone(monkeypatch, capsys):
+    result = grade(PLAIN, [CHECKS[2]])[0]
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    report.Printer().show(result)
+    assert "\x1b" not in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    report.Printer().show(result)
+    assert "\x1b[32mok  \x1b[0m" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    report.Printer().show(result)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_failed_check_has_its_place_and_kind_in_the_report(tmp_path):
+    path = tmp_path / "report.json"
+    with variant(("nn/batchnorm.py", "centred = x - mean", "centred = x - nobody")) as root:
+        run("--submission", root, "--json", str(path), "2.4.1")
+    entry, = json.loads(path.read_text())["checks"]
+    assert (entry["kind"], entry["file"], entry["line"]) == (
+        "error", "mytorch/nn/batchnorm.py", 21)
+
+
+def test_a_foreign_submission_gets_a_drawn_seed_and_this_one_the_published():
+    def seed_of(*arguments):
+        return command("1.1.1", *arguments).stdout.partition("\n")[0]
+    assert seed_of() == ""
+    assert len({seed_of("--submission", PLAIN) for _ in range(3)} - {""}) > 1
+
+
+def test_a_reference_may_return_numbers_of_numpys():
+    check = checks.Check("0", "a check", 1, NumberOfNumPys, {}, {}, "")
+    expected = check.expected({})
+    assert not checks.wrong_values(check, expected, {"n": np.array(2.)})
+    assert checks.difference("n", np.array(3.), expected["n"]) == ["n: expected 2, got 3"]
+
+
+class NumberOfNumPys:
+    inputs = dict
+
+    def scenario():
+        return {"n": 2.}
+
+    def reference(f):
+        return {"n": np.float64(2)}
+
+
 def test_a_random_seed_is_printed_and_repeats():
     first = run("--seed", "random", "--problem", "1.1.1")
     seed = first.stdout.split()[1]
@@ -191,6 +259,33 @@ def test_a_warning_of_numpys_is_shown_in_one_line_with_its_place():
         r"RuntimeWarning: \w+ .* \(mytorch/nn/functional.py, line \d+\)", line) for line in printed)
 
 
+@pytest.mark.parametrize("length", range(40, 60, 2))
+def test_no_words_of_a_submission_begin_a_line(length, capsys):
+    results = results_of(("nn/batchnorm.py", None, "raise SyntaxError(%r)" % (
+        "x" * length + "\nTotal: 110/110")), checks=checks_around({"2.4"}))
+    printer = runner.Printer()
+    for result in results:
+        printer.show(result)
+    runner.conclude(results, runner.report(results, False, 1, "none"), printer)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("Total")] == ["Total: 42/52"]
+
+
+@pytest.mark.parametrize("said, code", [("n", 2), ("", 2), ("y", 0)])
+def test_at_a_terminal_it_is_asked_before_somebody_elses_code_runs_again(said, code, tmp_path):
+    master, slave = pty.openpty()
+    with variant(("tensor.py", "import numpy as np\n",
+                  f"import numpy as np\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n")) as root:
+        os.write(master, f"{said}\n".encode())
+        process = subprocess.run(
+            [sys.executable, runner.__file__, "--submission", root, "--again", "1.1.1.1"],
+            stdin=slave, stdout=subprocess.PIPE, timeout=60)
+    os.close(master)
+    os.close(slave)
+    assert process.returncode == code and b"Go on?" in process.stdout
+    assert (tmp_path / "ran").exists() == (said == "y")
+
+
 def test_an_endless_loop_can_be_interrupted_where_it_is():
     with variant(("nn/functional.py", "        return tensor.Tensor(a.data - b.data)",
                   "        print('here', flush=True)\n        while True:\n"
@@ -208,7 +303,7 @@ def test_an_endless_loop_can_be_interrupted_where_it_is():
 
 def test_a_run_can_be_limited_to_problems():
     process = run("--problem", "2.4", "--problem", "1.1")
-    assert scores_of(process) == {"1.1.1": 5, "1.1.2": 5, "1.1.3": 5, "2.4": 10}
+    assert scores_of(process) == {name: POINTS[name] for name in ("1.1.1", "1.1.2", "1.1.3", "2.4")}
 
 
 @pytest.mark.parametrize("arguments", [
@@ -234,7 +329,7 @@ def test_what_cannot_be_graded_exits_with_two_and_says_why(arguments, text):
 def test_an_archive_is_graded(tmp_path):
     path = str(tmp_path / "handin.tar")
     archive_plain(path)
-    assert sum(scores_of(run("--submission", path)).values()) == 100
+    assert sum(scores_of(run("--submission", path)).values()) == FULL
 
 
 def test_a_submissions_words_begin_no_line_of_the_report():
@@ -268,11 +363,11 @@ def test_the_seed_decides_the_inputs_and_the_default_repeats():
 # ---- partial submissions
 
 PARTIAL = {
-    "no batchnorm.py": ([("nn/batchnorm.py", "", None)], {"2.4": 10}),
-    "a syntax error": ([("nn/batchnorm.py", "m = x.shape[0]", "m = = x.shape[0]")], {"2.4": 10}),
-    "no ReLU": ([("nn/functional.py", "class ReLU(", "class Relu(")], {"2.2": 5}),
-    "no momentum": ([("optim/sgd.py", "if self.momentum == 0:", "if True:")], {"2.6": 10}),
-    "no SGD": ([("optim/sgd.py", "", None)], {"2.3": 10, "2.6": 10}),
+    "no batchnorm.py": ([("nn/batchnorm.py", "", None)], ["2.4"]),
+    "a syntax error": ([("nn/batchnorm.py", "m = x.shape[0]", "m = = x.shape[0]")], ["2.4"]),
+    "no ReLU": ([("nn/functional.py", "class ReLU(", "class Relu(")], ["2.2"]),
+    "no momentum": ([("optim/sgd.py", "if self.momentum == 0:", "if True:")], ["2.6"]),
+    "no SGD": ([("optim/sgd.py", "", None)], ["2.3", "2.6"]),
     "one slip in autograd": ([("autograd_engine.py", "Tensor(new)",
                                "Tensor(new, requires_grad=True)")], {"1.2": 1}),
 }
@@ -285,7 +380,9 @@ def partial():
 
 @pytest.mark.parametrize("name", PARTIAL)
 def test_what_is_missing_costs_its_own_points(partial, name):
-    assert lost(partial[name]) == PARTIAL[name][1]
+    problems = PARTIAL[name][1]
+    assert lost(partial[name]) == (problems if isinstance(problems, dict) else
+                                   {problem: POINTS[problem] for problem in problems})
 
 
 def test_a_syntax_error_is_located(partial):
@@ -298,7 +395,7 @@ def test_the_projects_own_batchnorm_with_a_syntax_error_costs_ten_too(tmp_path):
     shutil.copytree(os.path.join(REPOSITORY, "mytorch"), str(tmp_path / "mytorch"))
     (tmp_path / "mytorch" / "nn" / "batchnorm.py").write_text("class BatchNorm1d(:\n")
     process = run("--submission", str(tmp_path))
-    assert sum(scores_of(process).values()) == 90
+    assert sum(scores_of(process).values()) == FULL - POINTS["2.4"]
     assert "mytorch/nn/batchnorm.py, line 1" in process.stdout
 
 
@@ -451,7 +548,7 @@ def test_a_link_to_the_solution_is_not_followed():
         os.symlink(os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py"),
                    os.path.join(root, "mytorch", "nn", "batchnorm.py"))
         results = grade(root, checks_around({"2.4"}))
-    assert lost(results) == {"2.4": 10}
+    assert lost(results) == {"2.4": POINTS["2.4"]}
 
 
 def test_checks_do_not_share_a_working_folder():

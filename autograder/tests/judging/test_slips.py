@@ -37,6 +37,19 @@ SLIPS = {
     "a backward in place": (["2.2.2"], "changes the array of the gradient that comes in",
                             (F, "return tensor.Tensor(grad_output.data * ctx.mask)",
                              "grad_output.data[~ctx.mask] = 0\n        return grad_output")),
+    "a loss in place": (["2.5.1"], "the cross entropy changes the array of its input",
+                        (F, "shifted = predicted - tensor.Tensor(shift)",
+                         "predicted.data -= shift\n    shifted = predicted")),
+    "a normalization in place": (["2.4.1"], "BatchNorm changes the array of its input",
+                                 (BN, "m = x.shape[0]", "m = x.shape[0]\n        if m:\n"
+                                      "            return self.in_place(x)"),
+                                 (BN, "    def forward", """\
+    def in_place(self, x):
+        x.data -= x.data.mean(axis=0)
+        root = np.sqrt((x.data ** 2).mean(axis=0) + self.eps.data)
+        return Tensor(x.data / root * self.gamma.data + self.beta.data)
+
+    def forward""")),
     "a step in place": (["2.3.1"], "step() changes the gradients that it uses",
                         (SGD, "self.lr * param.grad.data", "param.grad.data.__imul__(self.lr)")),
     "the weight turned round": (["2.1"], "Linear's forward changes its weight",
@@ -154,6 +167,16 @@ def test_what_was_not_begun_is_no_mistake_in_the_report(capsys):
     shown = capsys.readouterr().out
     assert shown.count("not written yet: each step is - lr * gradient") == 2
     assert all(result.not_written for result in results)
+
+
+def test_what_nothing_is_known_of_is_shown_with_what_ran(capsys):
+    with variant(*SLIPS["nothing that is known"][2:]) as root:
+        results = grade(root, [check for check in CHECKS if check.problem == "2.2"])
+    printer = Printer()
+    for result in results[1:]:
+        printer.show(result)
+    shown = capsys.readouterr().out
+    assert shown.count("| out = ReLU()(z)") == 1 and "2.2.2 (ReLU backward" in shown
 
 
 def test_a_hint_is_told_once(capsys):

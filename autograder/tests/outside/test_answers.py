@@ -9,7 +9,7 @@ import pytest
 from judging.checks import CHECKS
 from judging.explain import read_facts
 from judging.failure import Failure, Place
-from outside.client import decode, read_answer
+from outside.answers import decode, read_answer
 from runner import inputs_of
 
 EIGHT = base64.b64encode(bytes(8)).decode()

@@ -219,15 +219,94 @@ def test_an_archive_that_chains_a_million_names_is_refused_in_time(tmp_path):
     assert "cannot be" in refusal(path)
 
 
-@pytest.mark.parametrize("depth", [500, 1900])
-def test_folders_nested_deeply_are_removed_again(tmp_path, depth, monkeypatch):
+@pytest.mark.parametrize("depth", [60, 500, 1900])
+def test_an_archive_of_deeply_nested_folders_is_refused_and_leaves_nothing(
+        tmp_path, depth, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path = archive(tmp_path / "handin.tar",
                    ("mytorch/" + "a/" * depth + "x.py", tarfile.REGTYPE, b"x"))
-    with contextlib.suppress(UnusableSubmission), opened(str(path)) as root:
-        assert depth == 500 and os.path.isdir(root)
+    assert "nested more than 50 deep" in refusal(path)
     assert os.listdir(str(tmp_path)) == ["handin.tar"]
 
+
+def test_folders_that_an_archive_only_implies_count_as_its_own(tmp_path):
+    path = archive(tmp_path / "handin.tar", *[
+        ("mytorch/" + f"{i}/" * 40 + "x.py", tarfile.REGTYPE, b"") for i in range(300)])
+    started = time.monotonic()
+    assert "10000 files and folders" in refusal(path)
+    assert time.monotonic() - started < 5
+
+
+# ---- the copy that is graded
+
+def copied(root, tmp_path):
+    target = tmp_path / "copy"
+    target.mkdir()
+    submission.copy(str(root), str(target))
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*"))
+
+
+def handin(tmp_path, *files):
+    root = tmp_path / "handin"
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text("x = 1")
+    return root
+
+
+def test_a_copy_holds_mytorch_hw1_and_the_python_files_beside_them(tmp_path):
+    root = handin(tmp_path, "mytorch/nn/a.py", "hw1/mnist.py", "own.py", "notes.txt", "data/x.npy",
+                  "mytorch/__pycache__/a.pyc")
+    os.mkfifo(str(root / "mytorch" / "pipe"))
+    os.symlink("/etc/passwd", str(root / "mytorch" / "link"))
+    assert copied(root, tmp_path) == ["hw1", "hw1/mnist.py", "mytorch", "mytorch/link",
+                                      "mytorch/nn", "mytorch/nn/a.py", "own.py"]
+    assert os.readlink(str(tmp_path / "copy" / "mytorch" / "link")) == "/etc/passwd"
+
+
+def test_a_copy_can_be_read_by_anybody_whatever_the_modes_and_the_mask(tmp_path):
+    root = handin(tmp_path, "mytorch/nn/a.py")
+    os.chmod(str(root / "mytorch" / "nn" / "a.py"), 0o600)
+    os.chmod(str(root / "mytorch"), 0o700)
+    before = os.umask(0o077)
+    try:
+        copied(root, tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "copy" / "mytorch" / "nn").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "copy" / "mytorch" / "nn" / "a.py").stat().st_mode & 0o777 == 0o644
+
+
+def test_folders_nested_too_deeply_to_be_copied_are_the_submissions_fault(tmp_path):
+    root = handin(tmp_path, "mytorch/a.py")
+    here = os.open(str(root / "mytorch"), os.O_RDONLY)
+    for _ in range(1300):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(UnusableSubmission, match="nested more than 50 deep"):
+        copied(root, tmp_path)
+    submission.remove(str(root))
+    assert not root.exists()
+
+
+def test_a_folder_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "MOST_BYTES", 10)
+    with pytest.raises(UnusableSubmission, match="it holds more than 100 MB"):
+        copied(handin(tmp_path, "mytorch/a.py", "mytorch/b.py", "mytorch/c.py"), tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_cannot_be_read_is_the_submissions_fault(tmp_path):
+    root = handin(tmp_path, "mytorch/a.py")
+    (root / "mytorch" / "a.py").chmod(0)
+    with pytest.raises(UnusableSubmission, match="a.py cannot be read"):
+        copied(root, tmp_path)
+
+
+# ---- what is removed
 
 def test_removing_never_raises_and_takes_what_is_locked_or_nested_beyond_any_path(tmp_path):
     folder = tmp_path / "folder"

@@ -1,12 +1,12 @@
-"""The wall by itself: what a check gets hold of, or changes, when no hook is in its way.
+"""The wall: what a check gets hold of, or changes, in each way to start that this system has.
 
 Each attack is a scenario's text that sets ``loot`` to what it gained; nothing is expected.
-Where the wall cannot be built, the same is tried against the hooks, as far as they hold.
 """
 
 import contextlib
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -17,8 +17,10 @@ import time
 import pytest
 
 from graded import PLAIN, variant
+from inside import confine
 from outside import client, wall
 from outside.client import GRADER, REPOSITORY, Worker
+from outside.submission import UnusableSubmission
 
 SECRET = os.path.join(GRADER, "hw1_autograder", "test_mlp.py")  # holds the references
 SOLUTION = os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py")
@@ -83,21 +85,26 @@ READING = {
     "a namespace, then a mount": LIBC + (
         "import os\nlibc.unshare(0x10000000 | 0x20000)\nos.mkdir('m')\n"
         "for what in (b'proc', b'sysfs', b'devtmpfs'): libc.mount(what, b'm', what, 0, None)\n"
-        "libc.umount2(b'/scratch', 2)\nloot = os.listdir('m') or os.path.exists(SECRET)"),
+        "libc.umount2(b'/scratch', 2)\nloot = os.listdir('m')"),
     "chroot": LIBC + "import os\nlibc.unshare(0x10000000)\nos.mkdir('c')\nos.chroot('c')\n"
-                     "os.chdir('../' * 20)\nloot = os.path.exists(SECRET)",
+                     "os.chdir('../' * 20)\nloot = open(SECRET).read()",
     "another namespace": LIBC + (
         "import os\nloot = [libc.setns(os.open('/proc/1/ns/mnt', 0), 0) == 0]\nloot = any(loot)"),
-    "stat": "import os\nloot = os.path.exists(SECRET)",
     "a handle": LIBC + ("handle = ctypes.create_string_buffer(b'\\x08\\0\\0\\0\\1\\0\\0\\0'"
                         "+ b'\\2\\0\\0\\0' + bytes(40))\n"
                         "loot = libc.open_by_handle_at(-100, handle, 0) >= 0"),
     "home": "import os, pwd\nloot = os.listdir(pwd.getpwuid(os.getuid()).pw_dir)",
     "other submissions": "import os\nloot = os.listdir(OUTSIDE)",
     "password files": "loot = open('/etc/shadow').read() or open('/etc/passwd').read()",
-    "an installed toolbox": "import glob, sys\nloot = [found for path in sys.path for name in "
-                            "('torch', 'jax', 'tensorflow') for found in "
-                            "glob.glob(path + '/' + name + '/*')]",
+    "an installed toolbox": "import glob, sys\nloot = [open(found).read() for path in sys.path for "
+                            "name in ('torch', 'jax', 'tensorflow') for found in "
+                            "glob.glob(path + '/' + name + '/*.py')]",
+    "a classmate": "import glob\nloot = open(glob.glob(OUTSIDE + '/../*/mytorch/tensor.py')[0])",
+    "the session's keyring": LIBC + "loot = libc.syscall(NUMBERS['keyctl'], 0, -3, 0) > 0",
+    "what is done in a folder": LIBC + "loot = libc.inotify_add_watch(libc.inotify_init(), "
+                                       "OUTSIDE.encode(), 4095) >= 0",
+    "memory in place of a file": "import os\nloot = os.memfd_create('x') >= 0",
+    "io_uring": LIBC + "loot = libc.syscall(425, 8, ctypes.create_string_buffer(200)) >= 0",
 }
 PROGRAMS = {
     "a shell": "import subprocess\nloot = subprocess.run(['/bin/sh', '-c', 'echo hi']).args",
@@ -109,6 +116,27 @@ PROGRAMS = {
     "execve": LIBC + "import os\npid = os.fork()\nif not pid: libc.execv(b'/bin/true', None); "
                      "os._exit(9)\nloot = os.waitpid(pid, 0)[1] == 0",
     "libc.system": LIBC + "loot = libc.system(b'true') == 0",
+    "a fork": "import os\nloot = os.fork() or os._exit(0)",
+    "a fork by number": LIBC + "import os\nloot = libc.syscall(NUMBERS['clone'], 17, 0, 0, 0, 0)\n"
+                               "if not loot: os._exit(0)\nloot = loot > 0",
+    "clone3": LIBC + "import os\nargs = (ctypes.c_uint64 * 8)(0, 0, 0, 0, 17)\n"
+                     "loot = libc.syscall(435, args, 64)\nif not loot: os._exit(0)\n"
+                     "loot = loot > 0",
+    "multiprocessing": "import multiprocessing as m\n"
+                       "process = m.get_context('fork').Process()\n"
+                       "process.start()\nloot = process.pid",
+    "a program in memory": LIBC + "import os\nfd = os.open('x', os.O_CREAT | os.O_RDWR, 0o700)\n"
+                                  "os.write(fd, b'#!/bin/sh')\nos.close(fd)\n"
+                                  "loot = libc.execve(b'x', None, None) == 0",
+    "threads by the thousand": "import threading\nthreading.stack_size(32768)\nloot = 0\n"
+                               "wait = threading.Event()\nthreads = []\ntry:\n"
+                               "    for i in range(6000):\n"
+                               "        thread = threading.Thread(target=wait.wait, daemon=1)\n"
+                               "        threads.append(thread)\n"
+                               "        threads[-1].start()\n"
+                               "except RuntimeError: wait.set()\n"
+                               "loot = len(threads) > 5000\nwait.set()\n"
+                               "for thread in threads[:-1]: thread.join()",
 }
 REACHING = {
     "the network": "import socket\nsocket.create_connection(('127.0.0.1', PORT), 1)\nloot = 1",
@@ -129,6 +157,23 @@ REACHING = {
     "memory": LIBC + "buffer = ctypes.create_string_buffer(8)\n"
                      "iov = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 8)\n"
                      "loot = libc.process_vm_readv(VICTIM, iov, 1, iov, 1, 0) > 0",
+    "a signal by its number": LIBC + "loot = libc.syscall(NUMBERS['tkill'], VICTIM, 9) == 0",
+    "a signal by its pipe": "import fcntl, os, signal\nr, w = os.pipe()\n"
+                            "fcntl.fcntl(r, fcntl.F_SETOWN, VICTIM)\n"
+                            "fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC)\n"
+                            "os.write(w, b'x')\nloot = 1",
+    "a queued signal": LIBC + "loot = libc.sigqueue(VICTIM, 9, None) == 0",
+    "its parent's scheduling": "import os\nos.sched_setaffinity(os.getppid() or 1, {0})\nloot = 1",
+    "its own end with the worker": LIBC + "loot = libc.prctl(1, 0, 0, 0, 0) == 0",
+    "a pair of sockets": "import socket\nloot = socket.socketpair()",
+    "the cloud's metadata": "import urllib.request\n"
+                            "loot = urllib.request.urlopen('http://169.254.169.254', timeout=1)",
+    "performance counters": LIBC + "loot = libc.syscall(NUMBERS['perf_event_open'], "
+                                   "ctypes.create_string_buffer(128), 0, -1, -1, 0) >= 0",
+    "page faults": LIBC + "loot = libc.syscall(NUMBERS['userfaultfd'], 1) >= 0",
+    "programs in the kernel": LIBC + "loot = libc.syscall(NUMBERS['bpf'], 0, "
+                                     "ctypes.create_string_buffer(128), 128) >= 0",
+    "a namespace of its own": LIBC + "loot = libc.unshare(0x10000000) == 0",
     "a pidfd": "import os\nloot = os.pidfd_open(VICTIM) >= 0",
     "the terminal": "import os\nloot = os.open('/dev/tty', os.O_RDWR) >= 0",
     "typing into the terminal": "import fcntl, termios\nloot = []\nfor fd in range(9):\n"
@@ -152,6 +197,11 @@ WRITING = {
     "the submission": "import mytorch.tensor as t\nopen(t.__file__, 'a').write('#')\nloot = 1",
     "beside the submission": "import mytorch.tensor as t, os\n"
                              "os.mkdir(os.path.dirname(t.__file__) + '/new')\nloot = 1",
+    "by opening to read": "import mytorch.tensor as t, os\n"
+                          "os.open(t.__file__, os.O_RDONLY | os.O_TRUNC)\nloot = 1",
+    "by its path": "import mytorch.tensor as t, os\nos.truncate(t.__file__, 0)\nloot = 1",
+    "a time": "import os\nos.utime(OUTSIDE, (1, 1))\nloot = 1",
+    "an attribute": "import os\nos.setxattr(OUTSIDE, 'user.x', b'x')\nloot = 1",
     "an installed package": "open(np.__file__, 'a').write('')\nloot = 1",
     "the interpreter": "import os, sys\nos.chmod(sys.executable or os.__file__, 0o777)\nloot = 1",
     "a mode": "import os\nos.chmod(OUTSIDE, 0)\nloot = 1",
@@ -190,29 +240,26 @@ CARRYING = {
                             "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (99, 99))",
                             "import os, resource\nloot = os.getppid() and "
                             "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)[0] == 99"),
+    "memory of nobody": (
+        LIBC + "libc.shmat.restype = ctypes.c_void_p\nfor i in range(8):\n"
+               "    at = libc.shmat(libc.shmget(78 + i, 64 << 20, 0o1666), None, 0)\n"
+               "    ctypes.memset(at, 1, 64 << 20)\n    libc.shmdt(ctypes.c_void_p(at))",
+        LIBC + "loot = libc.shmget(78, 0, 0) >= 0"),
+    "a named queue": (LIBC + "libc.mq_open(b'/left', 0o102, 0o666, None)",
+                      LIBC + "loot = libc.mq_open(b'/left', 0) >= 0"),
+    "a key": (LIBC + "libc.syscall(NUMBERS['add_key'], b'user', b'left', b'x', 1, -4)",
+              LIBC + "loot = libc.syscall(NUMBERS['request_key'], b'user', b'left', None, -4) > 0"),
+    "deep folders": ("import os\nfor _ in range(2000): os.mkdir('d', 0o700); os.chdir('d')",
+                     "import os\nloot = os.listdir('.')"),
+    "a closed folder": ("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\nos.mkdir('e', 0)",
+                        "import os\nloot = os.listdir('.')"),
     "compiled files": ("import mytorch.tensor as t, os\n"
                        "os.mkdir(os.path.dirname(t.__file__) + '/__pycache__')",
                        "import mytorch.tensor as t, os\n"
                        "loot = os.path.exists(os.path.dirname(t.__file__) + '/__pycache__')"),
-    "process numbers": ("import os\nfor _ in range(50):\n    if not os.fork(): os._exit(0)\n"
-                        "    os.wait()", "import os\npid = os.fork()\nif not pid: os._exit(0)\n"
-                        "loot = pid > 40 and os.getpid() == 1"),
 }
 
-needs_the_wall = pytest.mark.skipif(
-    not wall.bubblewrap() or not sys.platform.startswith("linux"),
-    reason="bubblewrap is not installed: " + wall.HOW_TO_GET_IT)
-
-
-@contextlib.contextmanager
-def no_hooks():
-    """Workers that start in here have no hooks in their checks; they must require the wall."""
-    plain, client._text = client._text, lambda name: plain(name).replace(
-        "sys.addaudithook(rules())", "sys.path")
-    try:
-        yield
-    finally:
-        client._text = plain
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
 
 
 def attacks(worker, table, constants):
@@ -252,7 +299,8 @@ class Outside:
     def constants(self):
         return dict(SECRET=SECRET, SOLUTION=SOLUTION, OUTSIDE=self.folder, VICTIM=self.victim.pid,
                     PORT=self.listener.getsockname()[1], SOCKET=self.name,
-                    TERMINAL=os.ttyname(self.slave), KEY=77)
+                    TERMINAL=os.ttyname(self.slave), KEY=77,
+                    NUMBERS={**confine.numbers(confine.REFUSED), **confine.numbers(confine.OTHERS)})
 
     def state(self):
         """What must be the same afterwards."""
@@ -279,33 +327,42 @@ class Outside:
 
 TABLES = {"reading": READING, "programs": PROGRAMS, "reaching": REACHING, "writing": WRITING,
           "carrying": CARRYING}
+USER = 61184
+WAYS = {f"{'bubblewrap' if program else 'a process'}, {'a' if user else 'the same'} user":
+        wall.Way(program, user) for program in [wall.bubblewrap(), None][not wall.bubblewrap():]
+        for user in ([None] if os.geteuid() else [USER, None])}
 
 
-def tried(isolation, tables=TABLES):
-    """What came of all attacks, and whether anything outside changed."""
-    with Outside() as outside, variant() as root, Worker(3, isolation) as worker:
-        worker.open(root)
-        assert worker.isolation == "bubblewrap" or tables is not TABLES  # some would do harm
+@contextlib.contextmanager
+def in_one_way(way):
+    """Workers that start in here have no choice."""
+    plain, wall.ways = wall.ways, lambda isolation, user: [way]
+    try:
+        yield
+    finally:
+        wall.ways = plain
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def tried(request):
+    """What came of all attacks in one way, whether anything outside changed, and what was typed."""
+    with in_one_way(WAYS[request.param]), Outside() as outside, variant() as root, \
+            Worker(3, "require") as worker:
+        try:
+            worker.open(root)
+        except OSError as error:
+            if "does not work here" not in str(error):
+                raise
+            pytest.skip(str(error))
         found = {kind: attacks(worker, table, outside.constants())
-                 for kind, table in tables.items()}
+                 for kind, table in TABLES.items()}
         unchanged = outside.state() == outside.before
         try:
             typed = os.read(outside.master, 99)
         except BlockingIOError:
             typed = b""
-    return found, unchanged, typed, worker.isolation
-
-
-# ---- with the wall, and no hooks
-
-@pytest.fixture(scope="module")
-def behind_the_wall():
-    with no_hooks():
-        return tried("require")
-
-
-def names(*kinds):
-    return [(kind, name) for kind in kinds for name in TABLES[kind]]
+        left = alive(descendants(worker.process.pid)) if not worker.way.bubblewrap else set()
+    return found, unchanged, typed, left
 
 
 def gained(found, kind, name):
@@ -313,91 +370,158 @@ def gained(found, kind, name):
     return answer.values is not None and answer.values["loot"]
 
 
-@needs_the_wall
-@pytest.mark.parametrize("kind, name", names(*TABLES))
-def test_behind_the_wall_nothing_is_gained(behind_the_wall, kind, name):
-    assert not gained(behind_the_wall[0], kind, name)
+@on_linux
+@pytest.mark.parametrize("kind", TABLES)
+def test_nothing_is_gained_in_any_way_to_start(tried, kind):
+    assert [name for name in TABLES[kind] if gained(tried[0], kind, name)] == []
 
 
-@needs_the_wall
-def test_behind_the_wall_nothing_outside_is_changed_killed_or_typed(behind_the_wall):
-    _, unchanged, typed, isolation = behind_the_wall
-    assert isolation == "bubblewrap" and unchanged and typed == b""
+@on_linux
+def test_nothing_outside_is_changed_killed_typed_or_left_running(tried):
+    assert tried[1:] == (True, b"", set())
 
 
-@needs_the_wall
-def test_behind_the_wall_a_check_works_as_ever():
-    with Worker(5, "require") as worker:
-        worker.open(PLAIN)
+@on_linux
+@pytest.mark.parametrize("name", WAYS)
+def test_a_check_works_as_ever_in_every_way_to_start(name):
+    with in_one_way(WAYS[name]), Worker(5, "require") as worker:
+        try:
+            worker.open(PLAIN)
+        except OSError as error:
+            pytest.skip(str(error))
         answer = worker.run(ADDITION, {"a": 2., "b": 3.})
-    assert answer.failure is None and answer.values["sum"] == 5 and worker.notice == ""
+    assert answer.failure is None and answer.values["sum"] == 5
 
 
 ADDITION = ("def scenario(a, b):\n    from mytorch.tensor import Tensor\n"
             "    open('new', 'w').close()\n    return {'sum': (Tensor(a) + Tensor(b)).data}\n")
 
 
-# ---- without it, by the hooks alone
-
-NEEDS_THE_WALL = {  # no audit event tells of these, or it tells too little
-    ("reading", name) for name in (
-        "readline", "stat", "home", "other submissions", "password files", "an installed toolbox",
-        "the parent's folder by /proc", "the worker's descriptors", "command lines", "sqlite3")
-} | {("programs", "_posixsubprocess")} | {
-    ("reaching", name) for name in ("interfaces", "a netlink socket", "a priority", "a pidfd",
-                                    "more rights", "a device")}
-TOO_DANGEROUS = {  # to be tried where, if one hook were missing, they would do what they say
-    ("reading", name) for name in ("a rename", "a hard link", "a mount", "chroot",
-                                   "a namespace, then a mount")
-} | {("reaching", name) for name in (
-    "a signal to all", "a signal to its group", "a signal to its parent", "the clock",
-    "the host's name", "the kernel's settings")
-} | {("writing", name) for name in (
-    "a device's mode", "a device's time", "the grader", "an installed package",
-    "the interpreter", "a remount", "a remount in a namespace")}
+@on_linux
+@pytest.mark.parametrize("machine, header", [("x86_64", "x86_64-linux-gnu/asm/unistd_64.h"),
+                                             ("aarch64", "asm-generic/unistd.h")])
+def test_the_numbers_of_system_calls_are_the_kernels(machine, header, monkeypatch):
+    if not os.path.exists(f"/usr/include/{header}"):
+        pytest.skip("the kernel's headers are not installed")
+    with open(f"/usr/include/{header}") as file:
+        theirs = {name: int(number) for name, number in re.findall(
+            r"#define __NR(?:3264)?_(\w+)\s+(\d+)", file.read())}
+    monkeypatch.setattr(confine, "MACHINE", machine)
+    tables = confine.REFUSED, confine.OF_ITSELF, confine.OF_THE_CALLER, confine.OTHERS
+    for table in tables:
+        ours = confine.numbers(table)
+        assert ours == {name: theirs[name] for name in ours}
+        assert set(table.split()[::3]) & set(theirs) == set(ours)  # none is said to be missing
 
 
-@pytest.fixture(scope="module")
-def behind_hooks():
-    tables = {kind: {name: text for name, text in table.items()
-                     if (kind, name) not in NEEDS_THE_WALL | TOO_DANGEROUS}
-              for kind, table in TABLES.items()}
-    return tried("none", tables)
+# ---- one decision
 
-
-@pytest.mark.parametrize("kind, name", [pair for pair in names(*TABLES)
-                                        if pair not in NEEDS_THE_WALL | TOO_DANGEROUS])
-def test_without_a_wall_the_hooks_stop_what_they_are_told_of(behind_hooks, kind, name):
-    assert not gained(behind_hooks[0], kind, name)
-
-
-def test_without_a_wall_the_hooks_keep_a_check_from_changing_files(behind_hooks):
-    _, unchanged, typed, isolation = behind_hooks
-    assert isolation == "hooks" and unchanged and typed == b""
-
-
-def test_without_bubblewrap_a_line_says_so_and_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(wall, "bubblewrap", lambda: None)
-    with Worker(5) as worker:
-        worker.open(PLAIN)
-        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
-    assert "apt install bubblewrap" in worker.notice and "\n" not in worker.notice
-
-
-@pytest.mark.parametrize("program", ["#!/bin/sh\necho no namespaces here >&2; exit 1\n",
+@on_linux
+@pytest.mark.parametrize("program", [None, "#!/bin/sh\necho no namespaces here >&2; exit 1\n",
                                      "#!/bin/sh\nexit 0\n", "no program"])
-def test_a_bubblewrap_that_does_not_work_counts_as_none_and_the_line_says_why(
-        monkeypatch, tmp_path, program):
+def test_without_a_bubblewrap_that_works_the_kernel_alone_keeps_it(monkeypatch, tmp_path, program):
     fake = tmp_path / "bwrap"
-    fake.write_text(program)
+    fake.write_text(program or "")
     fake.chmod(0o755)
-    monkeypatch.setattr(wall, "bubblewrap", lambda: str(fake))
+    monkeypatch.setattr(wall, "bubblewrap", lambda: program and str(fake))
+    with Worker(5, "require") as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+        assert worker.isolation == "kernel"
+
+
+def without(monkeypatch, part, has_bubblewrap=False):
+    """From now on, a system that lacks a part of what confines a check."""
+    plain = client._text
+    old, new = {"Landlock": ("if LINUX else 0", "if not LINUX else 0"),
+                "filter": ("if MACHINE not in ARCHITECTURES", "if MACHINE in ARCHITECTURES")}[part]
+    assert old in plain("confine.py")
+    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(old, new))
+    if not has_bubblewrap:
+        monkeypatch.setattr(wall, "bubblewrap", lambda: None)
+
+
+@on_linux
+@pytest.mark.skipif(not wall.bubblewrap(), reason="bubblewrap is not installed")
+def test_bubblewrap_makes_up_for_landlock_and_a_line_says_so(monkeypatch):
+    without(monkeypatch, "Landlock", has_bubblewrap=True)
+    with Worker(5, "require") as worker:
+        try:
+            worker.open(PLAIN)
+        except client.NoWall as error:
+            pytest.skip(str(error))  # bubblewrap does not work here
+    assert worker.isolation == "bubblewrap"
+    assert worker.notice.startswith("isolation: bubblewrap; there is no Landlock here")
+
+
+@on_linux
+@pytest.mark.parametrize("part, said", [("Landlock", "there is no Landlock here"),
+                                        ("filter", "there is no filter of system calls for")])
+def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, said):
+    without(monkeypatch, part)
     with Worker(5) as worker:
         worker.open(PLAIN)
         assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
-    assert "bubblewrap does not work here" in worker.notice
-    with pytest.raises(client.NoWall), Worker(5, "require") as worker:
+    assert worker.isolation == "none" and "\n" not in worker.notice
+    assert worker.notice.startswith("isolation: none, as ") and said in worker.notice
+    with pytest.raises(client.NoWall, match=f"a wall is required, but .*{said}"), \
+            Worker(5, "require") as worker:
         worker.open(PLAIN)
+
+
+@on_linux
+def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(monkeypatch):
+    plain = client._text
+    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(
+        "def look_through(root):\n", "def look_through(root):\n    raise KeyError('slow')\n"))
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+
+
+def test_none_is_none_and_a_line_says_so():
+    with Worker(5, "none") as worker:
+        worker.open(PLAIN)
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+    assert (worker.isolation, worker.notice) == ("none", "isolation: none, as was chosen")
+
+
+@on_linux
+@pytest.mark.parametrize("mode", [0o000, 0o700])
+def test_a_submission_that_others_cannot_read_changes_nothing_about_the_wall(mode):
+    with variant(("tensor.py", None, "")) as root, Worker(5) as worker, Worker(5) as other:
+        other.open(PLAIN)
+        folder = os.path.join(root, "mytorch")
+        os.chmod(folder, mode)
+        try:
+            worker.open(root)
+        except UnusableSubmission as error:
+            assert os.geteuid() and "cannot be read" in str(error)
+        else:
+            assert worker.run(ADDITION, {"a": 2., "b": 3.}).failure.type == "ImportError"
+        finally:
+            os.chmod(folder, 0o700)
+        assert (worker.way, worker.isolation) == (other.way, other.isolation)
+
+
+@on_linux
+def test_a_process_that_was_ended_is_started_again_in_the_same_way_and_the_check_repeated():
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        way = worker.way
+        worker.process.kill()
+        assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
+        assert worker.way == way
+
+
+@on_linux
+def test_a_process_that_cannot_be_started_again_in_the_same_way_ends_the_run(monkeypatch):
+    with Worker(5) as worker:
+        worker.open(PLAIN)
+        monkeypatch.setattr(client, "_text", lambda name: "raise OSError('gone')")
+        worker.process.kill()
+        with pytest.raises(OSError, match="does not work here.*gone"):
+            worker.run(ADDITION, {"a": 2., "b": 3.})
 
 
 # ---- what stays
@@ -429,7 +553,7 @@ def alive(processes):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-@pytest.mark.parametrize("isolation", ["auto", "none"])
+@pytest.mark.parametrize("isolation", ["require", "none"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
                                     signal.SIGINT])
 def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
@@ -441,10 +565,11 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
                                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
                                    env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
-        started = set()
-        while len(started) < (4 if isolation == "auto" and wall.bubblewrap() else 3):
+        started, before = set(), None
+        while len(started) < 2 or started != before:  # the worker and a check, and no more come
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            before = started
+            time.sleep(0.3)
             started = descendants(process.pid)
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
@@ -452,3 +577,27 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
             time.sleep(0.05)
     assert not alive(started) and b"Traceback" not in errors
     assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
+def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(tmp_path):
+    slow = ("import sys, time\nsys.argv[1:] = ['--submission', %r, '--timeout', '60']\n"
+            "sys.path.insert(0, %r)\nimport runner\nfrom outside import client\n"
+            "remove = client.remove\n"
+            "def slowly(folder):\n    print('cleaning', flush=True)\n    time.sleep(0.3)\n"
+            "    remove(folder)\n"
+            "client.remove = slowly\nprint('begun', flush=True)\nsys.exit(runner.main())\n")
+    with variant(("tensor.py", None, "while True: pass\n")) as root:
+        process = subprocess.Popen(
+            [sys.executable, "-c", slow % (root, os.path.join(GRADER, "hw1_autograder"))],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=dict(os.environ, TMPDIR=str(tmp_path)))
+        assert process.stdout.readline() == "begun\n"
+        while not descendants(process.pid):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        while process.stdout.readline() != "cleaning\n":
+            assert process.poll() is None
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            process.send_signal(number)
+        process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM and list(tmp_path.iterdir()) == []

@@ -35,12 +35,12 @@ COMMANDS = {
     "./create_tarball.sh": ({}, "handin.tar"),
     "./grade.sh starter DIR": ({"DIR": "../starter"}, "../starter/README.md"),
     "./grade.sh autolab DIR": ({"DIR": "../autolab"}, "../autolab/hw1p1.tar"),
-    "python3 DIR/test-autograder/try_kit.py": ({"DIR": "../autolab"}, "100"),
+    "python3 DIR/test-autograder/try_kit.py": ({"DIR": "../autolab"}, "as expected"),
     "./grade.sh gradescope FILE.zip": ({"FILE": "../kit"}, "../kit.zip"),
     "./grade.sh class FOLDER": ({"FOLDER": "../other"}, "../other-grades/grades.csv"),
     "python3 sandbox.py": ({}, "a.grad = Tensor(3.)"),
     "python3 sandbox.py mine.py": ({}, "Tensor([4.])"),
-    "python3 autograder/benchmark.py": ({"benchmark.py": "benchmark.py lines"}, "lines of functional.py"),
+    "python3 autograder/benchmark.py": ({"benchmark.py": "benchmark.py lines"}, "functional.py"),
 }
 
 

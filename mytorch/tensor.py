@@ -29,8 +29,8 @@ class Tensor:
             dtype, on gradient-enabled leaves only.
 
     No array is ever written into: what changes a tensor gives it a new ``.data``.  Dtypes combine
-    as NumPy's do, but a single number (0-d) takes the dtype of the floating point or integer
-    tensor that it is combined with, as in PyTorch.
+    as NumPy's do, but a single number (0-d) takes the dtype of what it is combined with, unless
+    it is of a higher kind (a float with integers), as in PyTorch.
 
     Raises:
         TypeError: the data are no numbers, or a flag is no boolean.

@@ -74,16 +74,21 @@ def _dtype_of_sums(array):
 
 # ---- element-wise operations of two tensors, with broadcasting
 
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
 def operands(a, b):
     """Two tensors as they are computed with: a single number (0-d) among elements takes their
-    dtype if both are floating point or both integer, as in PyTorch.
+    dtype, unless it is of a higher kind (integers above booleans, floats above integers), as in
+    PyTorch.
     """
     if a.data.dtype is b.data.dtype or (a.ndim > 0) == (b.ndim > 0):
         return a, b
-    kinds = {a.dtype.kind, b.dtype.kind}
-    if kinds != {"f"} and not kinds <= {"i", "u"}:
+    number, elements = (b, a) if a.ndim else (a, b)
+    if _KINDS[number.dtype.kind] > _KINDS[elements.dtype.kind]:
         return a, b
-    return (a, Tensor(b.data.astype(a.dtype))) if a.ndim else (Tensor(a.data.astype(b.dtype)), b)
+    number = Tensor(number.data.astype(elements.dtype))
+    return (a, number) if a.ndim else (number, b)
 
 
 NOTHING = Tensor(0.)  # is saved in the place of what no gradient needs

@@ -91,6 +91,6 @@ case "$task" in
     m) exec "$python" "$here/autograder/hw1_autograder/test_mnist.py" ;;
     starter | autolab | gradescope | class)
         exec "$python" "$staff/course.py" "$task" "$@" ;;
-    test) echo "The tests take about two minutes on two cores." >&2
+    test) echo "The tests take some minutes on two cores." >&2
         cd "$here" && exec "$python" -m pytest -q "$@" ;;
 esac

@@ -91,9 +91,14 @@ class Traversal:
     def add(self, node, grad):
         """Add one more gradient to those that have come to a node; returns their sum."""
         self.missing[node] -= 1
-        before = self.sums.get(node)
-        self.sums[node] = grad if before is None else before if grad is None else before + grad
-        return self.sums[node] if self.missing[node] else self.sums.pop(node)
+        total = self.sums.pop(node, None)
+        if total is None:
+            total = grad
+        elif grad is not None:
+            total = total + grad
+        if self.missing[node]:
+            self.sums[node] = total
+        return total
 
 
 def is_gradient(value, shape):

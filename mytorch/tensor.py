@@ -210,6 +210,7 @@ class Tensor:
         return self._compared(np.greater_equal, other, ">=")
 
     def _compared(self, compare, other, symbol):
+        self.settle_data()
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
         return Tensor(compare(self.data, self._operand(other, symbol).data))
@@ -285,7 +286,7 @@ class Tensor:
         if self.is_leaf and self.requires_grad and is_recording():
             raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
                                "is recorded; assign to its .data")
-        if result.requires_grad or not self.is_leaf:
+        if result.requires_grad:
             return result
         if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
             raise ValueError(f"a tensor of shape {self.shape} and {self.dtype} cannot become one "
@@ -339,6 +340,7 @@ class Tensor:
         if not isinstance(other, _NUMBERS):
             raise TypeError(f"{symbol} takes Tensors and numbers, got Tensor and "
                             f"{_describe(other)}")
+        self.settle_data()
         return Tensor(np.array(other, self.dtype if self.dtype.kind == "f" else None))
 
 

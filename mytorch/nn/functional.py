@@ -57,7 +57,7 @@ def sum_over(array, axes):
 def sum_rows(array):
     """The sum over the first axis, that of the batch; of a float16 in float32.
 
-    More than 128 rows are summed block by block, as products with ones, which keeps the digits.
+    128 rows and more are summed block by block, as products with ones, which keeps the digits.
     """
     n = len(array) // 128 * 128
     if n == 0 or array.dtype.kind != "f":
@@ -198,9 +198,10 @@ class Pow(Function):
 
 def power(a, b):
     """a ** b; with 2 or 3 for all, as products, in a twentieth of the time (benchmark: large)."""
-    if b.ndim == 0 and b in (2, 3):
+    if b.ndim == 0 and b in (2, 3) and a.dtype.kind == "f" and a.dtype == np.result_type(
+            a.dtype, b.dtype):
         return a * a if b == 2 else a * a * a
-    return a ** b
+    return np.power(a, b)
 
 
 # ---- element-wise operations of one tensor
@@ -452,7 +453,7 @@ class BatchNorm(Function):
         grad_gamma, grad_beta = sum_rows(g * centred.data) / ctx.std, sum_rows(g)
         if ctx.of_batch:
             g = g - (grad_beta + centred.data * (grad_gamma / ctx.std)) / len(g)
-        return Tensor(g * scale.data), Tensor(grad_gamma), Tensor(grad_beta)
+        return (Tensor(g * scale.data), Tensor(grad_gamma), Tensor(grad_beta)) + (None,) * 4
 
 
 # ---- loss

@@ -112,6 +112,8 @@ class Module:
     def _convert(self, dtype):
         for module in self.modules():
             for value in vars(module).values():
+                if isinstance(value, Tensor):
+                    value.settle_data()
                 if isinstance(value, Tensor) and value.dtype.kind == "f":
                     value.data = value.data.astype(dtype)
                     if value.grad is not None:
@@ -141,8 +143,7 @@ class Module:
         super().__setattr__(name, value)
 
     def __getattr__(self, name):  # called only for what is not there
-        if name == "is_train":
-            self._check_init()
+        self._check_init()
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     # ---- what is checked

@@ -53,6 +53,9 @@ class SGD(Optimizer):
             if param.grad is None or not param.requires_grad:
                 continue
             param.settle_data()
+            if not hasattr(param.grad, "grad_fn"):
+                raise TypeError(f"the gradient of parameter {index} must be a Tensor, got "
+                                f"{type(param.grad).__name__}")
             self._check_shape(index, param.grad, "gradient")
             velocity = np.asarray(-lr * param.grad.data, param.dtype)
             if momentum:

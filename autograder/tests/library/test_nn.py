@@ -126,6 +126,17 @@ def test_forgetting_super_init_without_parameters_is_noticed_too():
         list(Forgetful().parameters())
 
 
+@pytest.mark.parametrize("use", [lambda net: net(Tensor.ones(1, 1)), len,
+                                 lambda net: net.training, lambda net: net.layers])
+def test_forgetting_super_init_in_a_sequential_is_noticed_wherever_it_is_used(use):
+    class Forgetful(Sequential):
+        def __init__(self):
+            self.size = 3
+
+    with pytest.raises(AttributeError, match=r"Forgetful.__init__ must call super\(\).__init__"):
+        use(Forgetful())
+
+
 def test_registering_something_else_is_an_error():
     net = Module()
     with pytest.raises(TypeError):

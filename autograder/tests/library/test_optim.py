@@ -118,6 +118,13 @@ def test_a_gradient_of_another_shape_is_named():
         optimizer.step()
 
 
+def test_an_array_in_place_of_a_gradient_is_named():
+    w = parameter([1., 2.])
+    w.grad = np.ones(2)
+    with pytest.raises(TypeError, match="gradient of parameter 0 must be a Tensor, got ndarray"):
+        SGD([w]).step()
+
+
 def test_a_parameter_that_is_appended_later_moves_with_a_momentum_of_its_own():
     first, second = parameter([0.]), parameter([0., 0.])
     optimizer = SGD([first], lr=1., momentum=0.5)

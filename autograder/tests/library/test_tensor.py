@@ -387,3 +387,22 @@ def test_what_would_change_its_shape_or_kind_is_not_changed_in_place():
         x += Tensor.ones(3, 2)
     x **= 2
     assert x.data.tolist() == [1, 4]
+
+
+def test_an_output_that_is_changed_in_place_under_no_grad_stays_in_its_graph():
+    x = leaf([1.])
+    y = x * 2
+    same = y
+    with no_grad():
+        y += 1
+    y.backward()
+    assert y is same and y.item() == 3 and x.grad.item() == 2
+
+
+@pytest.mark.parametrize("exponent", [2, 2., 3., 2.5])
+@pytest.mark.parametrize("dtype", ["int8", "int64", "float32"])
+def test_the_dtype_of_a_power_does_not_depend_on_the_exponents_value(dtype, exponent):
+    x = Tensor(np.array([100, 3], dtype))
+    wanted = dtype if type(exponent) is int or dtype == "float32" else "float64"
+    assert (x ** exponent).dtype == wanted
+    assert (Tensor(np.float32(1e30)) ** Tensor(2.)).dtype == np.float64

@@ -101,13 +101,17 @@ class Traversal:
         return total
 
 
+def is_tensor(value):
+    return hasattr(value, "grad_fn")  # Tensor itself is built on this module
+
+
 def is_gradient(value, shape):
     """Whether it is a Tensor of this shape; of any, where that is None."""
-    return hasattr(value, "grad_fn") and (value.data.shape == shape or shape is None)
+    return is_tensor(value) and (value.data.shape == shape or shape is None)
 
 
 def gradient_error(value, shape, name):
-    if not hasattr(value, "grad_fn"):
+    if not is_tensor(value):
         return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
     return RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}; what was "
                         "broadcast is summed by unbroadcast()")
@@ -160,7 +164,7 @@ class Function:
         except (AttributeError, TypeError, ValueError) as error:
             explain(error, cls, args)
             raise
-        if not hasattr(output, "grad_fn"):
+        if not is_tensor(output):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
         for arg in args:
@@ -175,7 +179,7 @@ class Function:
 def explain(error, cls, args):
     """Raise an error of forward's in plainer words if no argument is a Tensor or a value is wrong.
     """
-    shapes = [f"a tensor of shape {arg.shape}" for arg in args if hasattr(arg, "grad_fn")]
+    shapes = [f"a tensor of shape {arg.shape}" for arg in args if is_tensor(arg)]
     if not shapes:
         got = ", ".join(type(arg).__name__ for arg in args)
         raise TypeError(f"{cls.__name__} takes at least one Tensor, got {got}") from error
@@ -258,7 +262,7 @@ class BackwardFunction:
         needs = self.ctx.needs_input_grad = []
         for arg in args:
             needed = False
-            if hasattr(arg, "grad_fn"):
+            if is_tensor(arg):
                 arg.settle_data()
                 needed = recording and arg.requires_grad
             if needed and arg.is_leaf:

@@ -110,8 +110,8 @@ class Tensor:
         """
         if type(self.data) is not np.ndarray:  # arithmetic on 0-d arrays makes NumPy's numbers
             if not isinstance(self.data, (np.ndarray, np.generic)):
-                raise TypeError(f".data must be an ndarray, got {type(self.data).__name__}"
-                                + "; use its .data" * isinstance(self.data, Tensor))
+                hint = "; use its .data" if isinstance(self.data, Tensor) else ""
+                raise TypeError(f".data must be an ndarray, got {type(self.data).__name__}{hint}")
             self.data = np.asarray(self.data)
         if self.requires_grad and self.data.dtype.kind != "f":
             self.data = self.data.astype(np.float64)
@@ -390,7 +390,7 @@ def _describe(value):
     name = type(value).__name__
     if isinstance(value, (np.ndarray, list)):
         return name + "; wrap it, Tensor(...), or leave out a .data"
-    return name + "; is it a method to be called, as in T()?" * callable(value)
+    return f"{name}; is it a method to be called, as in T()?" if callable(value) else name
 
 
 # The operators need the operations and the operations need Tensor, which exists by now.

@@ -484,7 +484,6 @@ class CrossEntropy(Function):
         return Tensor(grad), None
 
 
-
 def cross_entropy(predicted, target):
     """The cross-entropy loss of logits, averaged over the batch.
 

@@ -60,7 +60,7 @@ class SGD(Optimizer):
             velocity = np.asarray(-lr * param.grad.data, param.dtype)
             if momentum:
                 self._check_shape(index, self.momentums[index], "momentum")
-                velocity = np.asarray(velocity + momentum * self.momentums[index], param.dtype)
+                velocity += momentum * self.momentums[index]
             self.momentums[index] = velocity
             param.data = np.asarray(param.data + velocity)
 

@@ -318,9 +318,7 @@ class Sum(Function):
     def forward(ctx, a, axis, keepdims):
         ctx.shape, axes = a.shape, axes_of(a, axis)
         ctx.kept = kept_shape(a, axes)
-        z = sum_over(a.data, axes)
-        z = z.astype(a.dtype, copy=False) if a.dtype.kind == "f" else z
-        return Tensor(z.reshape(ctx.kept) if keepdims else z)
+        return in_dtype_of(a, sum_over(a.data, axes), ctx.kept if keepdims else None)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -336,14 +334,18 @@ class Mean(Function):
         ctx.shape, axes = a.shape, axes_of(a, axis)
         ctx.kept = kept_shape(a, axes)
         ctx.n = np.prod([a.shape[axis] for axis in axes])
-        z = sum_over(a.data, axes) / ctx.n
-        z = z.astype(a.dtype, copy=False) if a.dtype.kind == "f" else z
-        return Tensor(z.reshape(ctx.kept) if keepdims else z)
+        return in_dtype_of(a, sum_over(a.data, axes) / ctx.n, ctx.kept if keepdims else None)
 
     @staticmethod
     def backward(ctx, grad_output):
         g = grad_output.data.reshape(ctx.kept)
         return Tensor(np.broadcast_to((g / ctx.n).astype(g.dtype), ctx.shape)), None, None
+
+
+def in_dtype_of(tensor, z, shape=None):
+    """A Tensor of ``z``, in the dtype of a floating point ``tensor``, and in a shape if given."""
+    z = z.astype(tensor.dtype, copy=False) if tensor.dtype.kind == "f" else z
+    return Tensor(z if shape is None else z.reshape(shape))
 
 
 def axes_of(tensor, axis):

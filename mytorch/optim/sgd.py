@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mytorch.autograd_engine import is_tensor
 from mytorch.optim.optimizer import Optimizer
 
 
@@ -53,7 +54,7 @@ class SGD(Optimizer):
             if param.grad is None or not param.requires_grad:
                 continue
             param.settle_data()
-            if not hasattr(param.grad, "grad_fn"):
+            if not is_tensor(param.grad):
                 raise TypeError(f"the gradient of parameter {index} must be a Tensor, got "
                                 f"{type(param.grad).__name__}")
             self._check_shape(index, param.grad, "gradient")

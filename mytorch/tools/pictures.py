@@ -271,9 +271,9 @@ def animate(output, path, names=None, seconds=1.5):
                          "can be shown; trace() prints the steps")
     open(path, "ab").close()  # fails, if it must, before backward() changes anything
     before = {vertex: vertex.grad() for vertex in graph.values()}
-    recorder = Recorder(graph, show=lambda step: None)
+    recorder = Recorder(graph)
     try:
-        recorder.record(output)
+        recorder.record(output.backward)
     finally:
         layout = Layout(list(before), {v: v.grad() for v in before}, gap=2 * GAP_X)
         frames = list(_frames(layout, recorder.steps[:MAX_FRAMES], before))

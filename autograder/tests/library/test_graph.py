@@ -17,6 +17,7 @@ import pytest
 from matplotlib.patches import ArrowStyle, FancyArrowPatch, FancyBboxPatch
 from PIL import Image, ImageSequence
 
+from engines import NUMPY_GRADIENTS, PACKAGE, SLOTS, TOPOLOGICAL_SORT
 from graded import REPOSITORY, variant
 from mytorch import Tensor
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
@@ -179,50 +180,6 @@ def test_remembering_for_the_pictures_keeps_no_graph_alive():
 
 # ---- engines that somebody else wrote
 
-ENGINE = "autograd_engine.py"
-PACKAGE = ("__init__.py", None, "")
-NUMPY_GRADIENTS = [
-    ("tensor.py", "Tensor(seed)", "seed"),
-    (ENGINE, "new = grad.data if old is None else old.data + grad.data\n", "\n"),
-    (ENGINE, "self.variable.grad = Tensor(new)",
-     "self.variable.grad = grad if old is None else old + grad"),
-    (ENGINE, "result = self.cls.backward(self.ctx, *grads)", """\
-from mytorch.tensor import Tensor
-        result = self.cls.backward(self.ctx, *[Tensor(grad) for grad in grads])
-        result = result if isinstance(result, tuple) else (result,)
-        result = tuple(None if grad is None else grad.data for grad in result)"""),
-]
-TOPOLOGICAL_SORT = [(ENGINE, "def backward(grad_fn, grad_of_outputs):\n", """\
-def backward(grad_fn, grad_of_outputs):
-    from mytorch.tensor import Tensor
-    order, seen, to_do = [], set(), [(grad_fn, False)]
-    while to_do:
-        node, is_done = to_do.pop()
-        if is_done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            to_do.append((node, True))
-            to_do += [(parent, False) for parent in node.next_functions if parent]
-    sums = {grad_fn: grad_of_outputs}
-    for node in reversed(order):
-        grads = node.apply(sums.pop(node)) or ()
-        for parent, grad in zip(node.next_functions, grads):
-            if parent:
-                sums[parent] = Tensor(sums[parent].data + grad.data) if parent in sums else grad
-
-
-def recursive(grad_fn, grad_of_outputs):
-""")]
-SLOTS = [(ENGINE, "class BackwardFunction:\n", """\
-class BackwardFunction:
-    __slots__ = ("cls", "ctx", "next_functions")
-
-"""), (ENGINE, "class ContextManager:\n", """\
-class ContextManager:
-    __slots__ = ("saved_tensors", "shape", "shapes", "axis")
-
-""")]
 RECURSION, LOOP = [0, 0, 1, 2, 1, 2, 3], [0, 0, 0, 0, 0]  # how deep the steps below are
 ENGINES = {"plain": ([], RECURSION), "NumPy gradients": (NUMPY_GRADIENTS, RECURSION),
            "topological sort": (TOPOLOGICAL_SORT, LOOP), "slots": (SLOTS, RECURSION)}

@@ -1,0 +1,513 @@
+"""diagnose finds the first thing that is wrong in programs with one fault; in right ones nothing.
+
+Each fault is a change of an engine: the plain one of the tests, that one with a topological sort or
+with arrays as gradients, and this library's.
+"""
+
+import importlib
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines import ENGINE, NUMPY_GRADIENTS, PACKAGE, TOPOLOGICAL_SORT
+from graded import REPOSITORY, variant
+from mytorch import Function, Tensor
+from mytorch.tools import diagnose
+
+F, TENSOR = "nn/functional.py", "tensor.py"
+BATCHNORM, LINEAR, ACTIVATIONS = "nn/batchnorm.py", "nn/linear.py", "nn/activations.py"
+ENGINES = {"plain": [], "sorted": TOPOLOGICAL_SORT, "arrays": NUMPY_GRADIENTS, "ours": None}
+
+
+def forget_mytorch():
+    return {name: sys.modules.pop(name) for name in list(sys.modules)
+            if name.split(".")[0] == "mytorch"}
+
+
+@contextmanager
+def engine(name, *changes):
+    """An engine with changes in place of this library: a function that imports from it."""
+    with variant(PACKAGE, *(ENGINES[name] or ())) as folder:
+        place = Path(folder, "mytorch")
+        if ENGINES[name] is None:
+            shutil.rmtree(str(place))
+            shutil.copytree(str(Path(REPOSITORY, "mytorch")), str(place))
+        else:
+            shutil.copytree(str(Path(REPOSITORY, "mytorch", "tools")), str(place / "tools"))
+        for file, old, new in changes:
+            text = (place / file).read_text()
+            assert old in text, f"{file} does not hold {old!r}"
+            (place / file).write_text(text.replace(old, new))
+        ours = forget_mytorch()
+        sys.path.insert(0, folder)
+        try:
+            yield lambda name: importlib.import_module("mytorch." + name)
+        finally:
+            sys.path.remove(folder)
+            forget_mytorch()
+            sys.modules.update(ours)
+
+
+# ---- programs: each takes the function that imports and returns the tensor to differentiate
+
+def leaf(load, *shape, low=1., high=2.):
+    values = np.random.RandomState(sum(shape) + len(shape)).uniform(low, high, shape)
+    return load("tensor").Tensor(values, requires_grad=True)
+
+
+def constant(load, *shape):
+    return load("tensor").Tensor(np.random.RandomState(9).uniform(1, 2, shape))
+
+
+def elementwise(symbol):
+    def program(load):
+        a, b = leaf(load, 2, 3), leaf(load, 2, 3, low=2., high=3.)
+        return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b,
+                "/": lambda: a / b}[symbol]()
+    return program
+
+
+def broadcast(symbol, one=(2, 3), other=(3,)):
+    def program(load):
+        a, b = leaf(load, *one), leaf(load, *other, low=2., high=3.)
+        return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b,
+                "/": lambda: a / b}[symbol]()
+    return program
+
+
+def handout(load):
+    tensor = load("tensor").Tensor
+    a, b, c = tensor(1., requires_grad=True), tensor(2.), tensor(3., requires_grad=True)
+    return (a * b + a + c) + tensor(3.)
+
+
+def chain(load):
+    """Every node's output goes on, and one is used twice."""
+    a, b = leaf(load, 2, 2), leaf(load, 2, 2, low=2., high=3.)
+    c = a * b
+    return (c - a) * c / b
+
+
+def two_products(load):
+    a, b, c = leaf(load, 2), leaf(load, 2, low=2., high=3.), leaf(load, 2, low=3., high=4.)
+    return a * b + b * c * c
+
+
+def function(name, *args, low=1., high=2., shape=(2, 3)):
+    def program(load):
+        return getattr(load("nn.functional"), name).apply(
+            leaf(load, *shape, low=low, high=high), *args)
+    return program
+
+
+def matrix_product(load):
+    return leaf(load, 2, 3) @ leaf(load, 3, 4)
+
+
+def relu(load):
+    return load("nn.activations").ReLU()(leaf(load, 4, 3, low=-1., high=1.))
+
+
+def linear(load):
+    return load("nn.linear").Linear(3, 2)(constant(load, 4, 3))
+
+
+def batchnorm(load):
+    return load("nn.batchnorm").BatchNorm1d(3)(leaf(load, 4, 3)) * constant(load, 4, 3)
+
+
+def evaluated_batchnorm(load):
+    layer = load("nn.batchnorm").BatchNorm1d(3)
+    layer.eval()
+    return layer(leaf(load, 4, 3)) * constant(load, 4, 3)
+
+
+def loss(load):
+    labels = load("tensor").Tensor(np.array([0, 3, 1, 2]))
+    return load("nn.loss").CrossEntropyLoss()(leaf(load, 4, 4), labels)
+
+
+def network(load):
+    nn = {name: getattr(load("nn." + module), name) for module, name in (
+        ("linear", "Linear"), ("batchnorm", "BatchNorm1d"), ("activations", "ReLU"),
+        ("sequential", "Sequential"), ("loss", "CrossEntropyLoss"))}
+    np.random.seed(1)
+    net = nn["Sequential"](nn["Linear"](5, 4), nn["BatchNorm1d"](4), nn["ReLU"](),
+                           nn["Linear"](4, 3))
+    return nn["CrossEntropyLoss"]()(net(constant(load, 6, 5)),
+                                    load("tensor").Tensor(np.arange(6) % 3))
+
+
+def accumulated(load):
+    """A second pass: the leaf has a gradient already."""
+    a = leaf(load, 2)
+    a.grad = load("tensor").Tensor(np.array([10., 20.]))
+    return a + a
+
+
+def dropped(load):
+    """An operation that draws random numbers, and one with a kink at its input."""
+    base, tensor = load("autograd_engine").Function, load("tensor").Tensor
+
+    class Dropout(base):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.mask = np.random.uniform(size=a.shape) < 0.5
+            return tensor(a.data * ctx.mask)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return tensor(grad_output.data * ctx.mask)
+
+    class Abs(base):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.sign = np.sign(a.data)
+            return tensor(np.abs(a.data))
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return tensor(grad_output.data * ctx.sign)
+
+    x = tensor(np.array([0., 1., -2., 0., 3.]), requires_grad=True)
+    return Abs.apply(x) + Dropout.apply(x)
+
+
+RIGHT = {
+    **{f"a {symbol} b": elementwise(symbol) for symbol in "+-*/"},
+    **{f"(2, 3) {symbol} (3,)": broadcast(symbol) for symbol in "+-*/"},
+    "(2, 1) * (1, 3)": broadcast("*", (2, 1), (1, 3)), "(2, 3) / ()": broadcast("/", (2, 3), ()),
+    "(2, 2, 3) - (2, 1)": broadcast("-", (2, 2, 3), (2, 1)),
+    "the handout's example": handout, "a chain": chain, "two products": two_products,
+    "log": function("Log"), "exp": function("Exp"), "sqrt": function("Sqrt"),
+    "transpose": function("Transpose"), "reshape": function("Reshape", (3, 2)),
+    "matmul": matrix_product, "relu": relu, "relu at 0": function("ReLU", low=0., high=0.),
+    "linear": linear, "batchnorm": batchnorm, "batchnorm in evaluation": evaluated_batchnorm,
+    "loss": loss, "network": network, "a gradient that was there": accumulated,
+    "a kink and random numbers": dropped,
+    "small": function("Log", low=1e-4, high=1e-3), "large": function("Exp", low=20., high=30.),
+    "a large array": lambda load: leaf(load, 120, 120) * leaf(load, 120, 120, low=2., high=3.),
+    "float32": lambda load: (lambda tensor: tensor(
+        np.array([1.5, 2.5], np.float32), requires_grad=True) * tensor(np.array(
+            [3.5, 4.], np.float32), requires_grad=True))(load("tensor").Tensor),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_nothing_is_found_in_right_programs(name, capsys):
+    with engine(name) as load:
+        found = {title: load("tools").diagnose(program(load)) for title, program in RIGHT.items()}
+    assert len(found) >= 30 and {title: str(one) for title, one in found.items() if one} == {}
+    assert "the first" not in capsys.readouterr().out
+
+
+# ---- programs with one fault: the engine, the program, what is found, and the change
+
+MUL = "        mul_a = grad_output.data * b.data\n"
+NODE = "                if arg.is_leaf and arg.grad_fn is None:\n" \
+       "                    arg.grad_fn = AccumulateGrad(arg)\n"
+TAKE = "                parent = arg.grad_fn\n"
+SUM = "grad_output.data * np.ones(ctx.shape)), None"
+ACCUMULATE = ("        new = grad.data if old is None else old.data + grad.data\n"
+              "        self.variable.grad = Tensor(new)")
+SORTED_SUM = "Tensor(sums[parent].data + grad.data) if parent in sums else grad"
+
+FAULTS = [
+    # operations: their numbers
+    ("plain", elementwise("-"), "value Sub b", (F, "sub_b = -grad_output.data",
+                                                   "sub_b = grad_output.data")),
+    ("plain", elementwise("*"), "value Mul a", (F, "mul_a = grad_output.data * b.data",
+                                                   "mul_a = grad_output.data * a.data")),
+    ("plain", elementwise("*"), "factor Mul a", (F, "mul_a = grad_output.data * b.data",
+                                                    "mul_a = b.data")),
+    ("plain", elementwise("/"), "value Div b", (F, " / b.data ** 2", " / b.data")),
+    ("plain", elementwise("/"), "value Div b", (F, "div_b = -grad_output", "div_b = grad_output")),
+    ("plain", elementwise("/"), "factor Div a", (F, "div_a = grad_output.data / b.data",
+                                                    "div_a = 1 / b.data")),
+    ("plain", function("Log"), "value Log a", (F, "grad_output.data / ctx.saved_tensors[0].data",
+                                                  "grad_output.data * ctx.saved_tensors[0].data")),
+    ("plain", function("Exp"), "factor Exp a", (F, "Tensor(grad_output.data * ctx.out)",
+                                                   "Tensor(ctx.out)")),
+    ("plain", function("Sqrt"), "value Sqrt a", (F, "/ (2 * ctx.out)", "/ ctx.out")),
+    ("plain", function("Sum", 0), "factor Sum a", (F, "Tensor(" + SUM,
+                                                      "Tensor(np.ones(ctx.shape)), None")),
+    ("plain", matrix_product, "value MatMul b", (F, "a.data.T @ grad_output.data",
+                                                    "a.data.T @ grad_output.data / 2")),
+    ("plain", relu, "value ReLU a", (F, "grad_output.data * ctx.mask", "grad_output.data")),
+    ("plain", relu, "factor ReLU a", (F, "grad_output.data * ctx.mask", "ctx.mask * 1.")),
+    ("plain", relu, "value ReLU a", (F, "grad_output.data * ctx.mask",
+                                        "grad_output.data * ~ctx.mask")),
+    ("plain", batchnorm, "value Sqrt a", (F, "(2 * ctx.out)", "(3 * ctx.out)")),
+    ("plain", network, "value Exp a", (F, "Tensor(grad_output.data * ctx.out)",
+                                          "Tensor(grad_output.data)")),
+    ("plain", broadcast("*"), "value Mul b", (F, "grad = grad.sum(axis=0)",
+                                                 "grad = grad.mean(axis=0)")),
+    ("plain", broadcast("-"), "value Sub b", (F, "grad = grad.sum(axis=0)", "grad = grad[0]")),
+    ("plain", broadcast("/", (2, 1), (1, 3)), "value Div a", (
+        F, "grad.sum(axis=axis, keepdims=True)", "grad.max(axis=axis, keepdims=True)")),
+    ("plain", two_products, "value Mul a", (  # kept on the class
+        F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data * b.data)",
+        "        Mul.a, Mul.b = a, b\n        return tensor.Tensor(a.data * b.data)"),
+     (F, "        a, b = ctx.saved_tensors\n" + MUL, "        a, b = Mul.a, Mul.b\n" + MUL)),
+    ("plain", chain, "value Mul a", (ENGINE, "        self.saved_tensors = []", "        pass"),
+     (ENGINE, "        self.saved_tensors = [tensor for tensor in tensors]",
+      "        ContextManager.saved_tensors = tensors")),
+
+    # operations: what they return
+    ("plain", elementwise("*"), "gradient is None Mul a", (F, MUL, "        if True:\n"
+                                                              "            return None\n" + MUL)),
+    ("plain", elementwise("*"), "gradient is None Mul b", (
+        F, "tensor.Tensor(unbroadcast(mul_b, b.shape)))", "None)")),
+    ("plain", elementwise("-"), "too few gradients Sub ", (
+        F, "return (tensor.Tensor(unbroadcast(sub_a, a.shape)),\n                "
+           "tensor.Tensor(unbroadcast(sub_b, b.shape)))",
+        "return tensor.Tensor(unbroadcast(sub_a, a.shape))")),
+    ("plain", handout, "gradient is no Tensor Mul a", (
+        F, "return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n                "
+           "tensor.Tensor(unbroadcast(mul_b, b.shape)))",
+        "return mul_a.tolist(), mul_b.tolist()")),
+    ("plain", broadcast("*"), "gradient's shape Mul b", (F, "unbroadcast(mul_b, b.shape)",
+                                                            "mul_b")),
+    ("plain", broadcast("+"), "gradient's shape Add b", (
+        F, "grad_b = unbroadcast(grad_output.data, b.shape)", "grad_b = grad_output.data")),
+    ("plain", function("Transpose"), "gradient's shape Transpose a", (
+        F, "Tensor(grad_output.data.T)", "Tensor(grad_output.data)")),
+    ("plain", relu, "changes its gradient ReLU ", (
+        F, "return tensor.Tensor(grad_output.data * ctx.mask)",
+        "grad_output.data *= ctx.mask\n        return grad_output")),
+    ("plain", elementwise("*"), "error Mul ", (F, MUL, "        mul_a = grad_output.data * c\n")),
+    ("plain", two_products, "error Mul ", (F, MUL, "        mul_a = grad_output * b.data @ 3\n")),
+
+    # forward
+    ("plain", chain, "input changed Sub a", (F, "return tensor.Tensor(a.data - b.data)",
+                                                "a.data -= b.data\n        "
+                                                "return tensor.Tensor(a.data)")),
+    ("plain", chain, "input changed Mul b", (F, "return tensor.Tensor(a.data * b.data)",
+                                                "b.data = b.data * a.data\n        "
+                                                "return tensor.Tensor(b.data)")),
+    ("plain", lambda load: function("Reshape", (2, 3))(load) * leaf(load, 2, 3),
+     "returns its argument Reshape ", (F, "return tensor.Tensor(a.data.reshape(shape))",
+                                         "return a")),
+
+    # the graph
+    ("plain", chain, "requires_grad lost Sub a", (ENGINE, "output.requires_grad = needs",
+     "output.requires_grad = needs and cls.__name__ != 'Sub'"),
+     (ENGINE, "node if needs else None", "node if output.requires_grad else None")),
+    ("plain", lambda load: function("Log")(load) * leaf(load, 2, 3), "no node Log a", (
+        ENGINE, "node if needs else None", "node if cls.__name__ != 'Log' else None")),
+    ("plain", chain, "parents missing Div ", (
+        ENGINE, "            node.next_functions.append(parent)\n",
+        "            node.next_functions[:] = [parent]\n")),
+    ("plain", handout, "parents missing Mul ", (
+        ENGINE, "            node.next_functions.append(parent)\n",
+        "            if parent is not None:\n"
+        "                node.next_functions.append(parent)\n")),
+    ("plain", chain, "too many parents Mul ", (
+        ENGINE, "        self.next_functions = []\n\n    def apply(self, *grads)",
+        "\n    next_functions = []\n\n    def apply(self, *grads)")),
+    ("plain", chain, "too many parents Mul ", (
+        ENGINE, "    def __init__(self, cls):\n", "    def __init__(self, cls, parents=[]):\n"),
+     (ENGINE, "        self.next_functions = []\n\n    def apply(self, *grads)",
+      "        self.next_functions = parents\n\n    def apply(self, *grads)")),
+    ("plain", chain, "parent is None Mul a", (ENGINE, NODE + TAKE, TAKE + NODE)),
+    ("plain", chain, "parent is another Div a", (
+        ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),
+    ("plain", chain, "parents missing Mul ", (
+        ENGINE, "            node.next_functions.append(parent)\n",
+        "            node.next_functions.append(parent)\n            break\n")),
+    ("plain", chain, "no grad_fn  ", (TENSOR, "return F.Div.apply(self, other)",
+                                              "return Tensor(self.data / other.data)")),
+    ("plain", relu, "no grad_fn  ", (ACTIVATIONS, "F.ReLU.apply(x)",
+                                               "x.__class__(x.data * (x.data > 0))")),
+
+    # the start
+    ("plain", chain, "seed's shape  ", (TENSOR, "np.ones_like(self.data)", "np.array(1.)")),
+    ("plain", chain, "seed's values  ", (TENSOR, "np.ones_like(self.data)",
+                                                 "np.zeros_like(self.data)")),
+    ("plain", chain, "seed's values  ", (TENSOR, "np.ones_like(self.data)", "self.data")),
+    ("plain", chain, "seed is no Tensor  ", (TENSOR, "Tensor(seed)", "seed")),
+    ("plain", chain, "starts elsewhere  ", (
+        TENSOR, "backward(self.grad_fn, Tensor(seed))",
+        "backward(self.grad_fn.next_functions[0], Tensor(seed))")),
+    ("plain", chain, "nothing starts  ", (
+        TENSOR, "autograd_engine.backward(self.grad_fn, Tensor(seed))", "return seed")),
+
+    # the engine
+    ("plain", handout, "nothing arrives Add ", (
+        ENGINE, "            backward(parent, grad)\n",
+        "            if isinstance(parent, AccumulateGrad):\n"
+        "                backward(parent, grad)\n")),
+    ("plain", chain, "nothing arrives Mul ", (ENGINE, "        if parent is not None:\n",
+     "        if parent is not None and parent is not grad_fn.next_functions[0]:\n")),
+    ("plain", elementwise("-"), "another arrives leaf 2 ", (ENGINE, "backward(parent, grad)",
+                                                               "backward(parent, grads[0])")),
+    ("plain", handout, "another arrives Add ", (
+        ENGINE, "        if parent is not None:\n            backward(parent, grad)",
+        "        if parent is not None:\n            backward(parent, type(grad)(2 * grad.data))")),
+    ("plain", chain, "endless Div ", (
+        ENGINE, "    grads = grad_fn.apply(grad_of_outputs)\n",
+        "    while True:\n        grads = grad_fn.apply(grad_of_outputs)\n")),
+    ("plain", chain, "error in the engine  ", (ENGINE, "backward(parent, grad)",
+                                                     "backward(parent, grad[0])")),
+    ("plain", chain, "error in the engine  ", (ENGINE, "        if parent is not None:\n",
+                                                     "        if parent.is_there:\n")),
+    ("plain", two_products, "another arrives leaf 3 ", (
+        ENGINE, "def backward(grad_fn, grad_of_outputs):\n",
+        "def backward(grad_fn, grad_of_outputs, seen=None):\n    seen = seen or {0}\n"
+        "    if id(grad_fn) in seen:\n        return\n    seen.add(id(grad_fn))\n"),
+     (ENGINE, "backward(parent, grad)", "backward(parent, grad, seen)")),
+
+    # leaves
+    ("plain", two_products, "not accumulated  leaf 2", (ENGINE, "old.data + grad.data",
+                                                              "grad.data")),
+    ("plain", accumulated, "not accumulated  leaf 1", (ENGINE, "if old is None else old.data + "
+                                                               "grad.data", "+ 0")),
+    ("plain", accumulated, "not accumulated  leaf 1", (ENGINE, "old.data + grad.data",
+                                                             "old.data")),
+    ("plain", chain, "not accumulated  leaf 1", (ENGINE, "Tensor(new)", "Tensor(-new)")),
+    ("plain", handout, "a gradient too many  ", (
+        ENGINE, "            if hasattr(arg, \"requires_grad\") and arg.requires_grad:\n",
+        "            if hasattr(arg, \"requires_grad\"):\n")),
+    ("plain", chain, "a gradient too many  ", (
+        ENGINE, "            parent = None\n", "            parent = None\n"
+        "            node.seen = getattr(node, 'seen', []) + [arg]\n"),
+     (ENGINE, "        result = self.cls", "        for arg in self.seen:\n"
+      "            arg.grad = arg.grad if arg.is_leaf else grads[0]\n        result = self.cls")),
+    ("plain", lambda load: (lambda tensor: tensor(np.array([1.5], np.float32), requires_grad=True)
+                            * tensor(np.array([3.5])))(load("tensor").Tensor),
+     "leaf's dtype  leaf 1", (TENSOR, "def ones", "def ones")),
+    ("plain", lambda load: leaf(load, 2, 2) + leaf(load, 2, 2), "gradients share memory  leaf 2", (
+        ENGINE, ACCUMULATE, "        if old is None:\n            self.variable.grad = grad\n"
+                            "        else:\n            old.data += grad.data"),
+     (F, "return tensor.Tensor(grad_a), tensor.Tensor(grad_b)",
+      "return grad_output, grad_output")),
+
+    # the same on other engines
+    ("sorted", elementwise("-"), "value Sub b", (F, "sub_b = -grad_output.data",
+                                                    "sub_b = grad_output.data")),
+    ("sorted", relu, "factor ReLU a", (F, "grad_output.data * ctx.mask", "ctx.mask * 1.")),
+    ("sorted", two_products, "another arrives leaf 3 ", (ENGINE, SORTED_SUM, "grad")),
+    ("sorted", chain, "endless leaf 2 ", (ENGINE, "    for node in reversed(order):\n",
+                                               "    for node in order[::-1] * 50:\n"
+                                               "        sums.setdefault(node, grad_of_outputs)\n")),
+    ("sorted", chain, "parent is another Div a", (
+        ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),
+    ("arrays", elementwise("/"), "value Div b", (F, " / b.data ** 2", " / b.data")),
+    ("arrays", chain, "seed's values  ", (TENSOR, "np.ones_like(self.data)", "self.data")),
+    ("arrays", accumulated, "not accumulated  leaf 1", (ENGINE, "grad if old is None else old + "
+                                                                "grad", "grad")),
+    ("ours", function("Exp"), "value Exp a", (F, "Tensor(grad_output.data * z.data)",
+                                                 "Tensor(grad_output.data)")),
+    ("ours", network, "value Linear bias", (F, "Tensor(sum_rows(g)) if ctx.needs_input_grad[2]",
+                                               "Tensor(g.mean(axis=0)) if True")),
+    ("ours", chain, "another arrives ", (ENGINE, "            total = total + grad\n",
+                                               "            total = grad\n")),
+]
+NAMES = [f"{number} {kind.strip()} on {name}" for number, (name, _, kind, *_) in enumerate(FAULTS)]
+
+
+@pytest.mark.parametrize("name, program, told, changes", [
+    (name, program, told, changes) for name, program, told, *changes in FAULTS], ids=NAMES)
+def test_one_fault_is_found_where_it_is(name, program, told, changes, capsys):
+    with engine(name, *changes) as load:
+        found = load("tools").diagnose(program(load))
+        assert found is not None, capsys.readouterr().out
+        assert capsys.readouterr().out == f"{found}\n"
+    assert f"{found.kind} {found.operation} {found.argument}".startswith(told.rstrip()), found
+    assert "mytorch" not in str(found) and len(str(found)) < 400
+
+
+# ---- what it leaves, says and takes
+
+class Half(Function):
+    """Half its input; the backward is wrong, draws random numbers and keeps state on the class."""
+
+    seen = 0
+
+    @staticmethod
+    def forward(ctx, a):
+        Half.seen += 1
+        return Tensor(a.data / 2)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        Half.last = np.random.uniform()
+        return Tensor(grad_output.data * 2)
+
+
+def test_a_finding_holds_what_its_sentence_says(capsys):
+    a = Tensor([2., 4.], requires_grad=True)
+    found = diagnose(Half.apply(a) * 3, {"a": a})
+    assert (found.kind, found.operation, found.argument) == ("value", "Half", "a")
+    assert np.allclose(found.got, [6, 6]) and np.allclose(found.expected, [1.5, 1.5])
+    with open(found.file) as source:
+        assert "def backward(ctx" in source.read().split("\n")[found.line - 1]
+    assert found.file == __file__
+    assert str(found) == (f"Half.backward (test_diagnose.py:{found.line}) hands [6 6] to its "
+                          "argument a; differences of Half.forward say [1.5 1.5].")
+    assert capsys.readouterr().out == f"{found}\n"
+
+
+def test_nothing_is_left_behind():
+    a = Tensor([2., 4.], requires_grad=True)
+    b = Tensor([1., 1.], requires_grad=True)
+    a.grad = Tensor([7., 8.])
+    grad, before, seen = a.grad, a.grad.data.copy(), Half.seen
+    output = Half.apply(a) * b
+    np.random.seed(3)
+    expected = np.random.RandomState(3).uniform()
+    first, second = diagnose(output), diagnose(output)
+    assert str(first) == str(second)
+    assert np.random.uniform() == expected
+    assert a.grad is grad and (a.grad.data == before).all() and b.grad is None
+    assert Half.seen == seen + 1 and not hasattr(Half, "last")
+
+
+def test_running_estimates_stay_as_they_are():
+    from mytorch.nn.batchnorm import BatchNorm1d
+    layer = BatchNorm1d(2)
+    output = layer(Tensor(np.random.RandomState(0).randn(5, 2), requires_grad=True)).sum()
+    before = layer.running_mean.data.copy(), layer.running_var.data.copy()
+    diagnose(output)
+    assert (layer.running_mean.data == before[0]).all()
+    assert (layer.running_var.data == before[1]).all()
+
+
+def test_a_network_of_the_handouts_size_takes_less_than_a_second():
+    with engine("ours") as load:
+        np.random.seed(0)
+        net = load("nn.sequential").Sequential(
+            load("nn.linear").Linear(784, 20), load("nn.batchnorm").BatchNorm1d(20),
+            load("nn.activations").ReLU(), load("nn.linear").Linear(20, 10))
+        tensor = load("tensor").Tensor
+        output = load("nn.loss").CrossEntropyLoss()(
+            net(tensor(np.random.randn(32, 784))), tensor(np.arange(32) % 10))
+        start = time.process_time()
+        assert load("tools").diagnose(output) is None
+    assert time.process_time() - start < 1
+
+
+def test_a_right_program_says_what_was_looked_at(capsys):
+    a = Tensor([1., 2.], requires_grad=True)
+    assert diagnose((a * a + 3).sum()) is None
+    assert capsys.readouterr().out == (
+        "3 operations hand on what their forward implies, 5 gradients arrived where they belong; a "
+        "forward that computes something else than you mean cannot be seen this way.\n")
+
+
+def test_a_large_array_that_is_gone_is_said_to_be_unseen(capsys):
+    x = Tensor(np.ones((120, 120)), requires_grad=True)
+    output = (x + Tensor(np.ones((120, 120)))).sum()
+    assert diagnose(output) is None
+    assert "Add could not be looked at" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output, names", [(1., None), (Tensor(1., requires_grad=True), {"a": 5})])
+def test_anything_but_tensors_is_a_clear_error(output, names):
+    with pytest.raises(TypeError, match="belong to Tensors; got"):
+        diagnose(output, names)

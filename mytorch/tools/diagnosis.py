@@ -1,0 +1,484 @@
+"""Finds the first thing that is wrong with a graph or its backward pass, in any program.
+
+A recording of the pass (``recorder.py``) holds all that is needed: what each operation got, what
+its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4 to 0.1.8.
+"""
+
+import inspect
+import linecache
+import os
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+
+import numpy as np
+
+from mytorch import autograd_engine
+from mytorch.autograd_engine import AccumulateGrad, Function
+from mytorch.tensor import Tensor
+from mytorch.tools.differences import Gone, Repeated, random_gradient
+from mytorch.tools.findings import HARMLESS_ALONE, Finding
+from mytorch.tools.recorder import (APPLY, Endless, Recorder, call_of, copy_of, graph_of, is_same)
+
+ALIKE = 20  # calls of one operation on the same shapes whose numbers are looked at
+VISITS = 3  # of a node that are looked at
+
+
+def diagnose(output, names=None):
+    """Run ``output.backward()``, watched, and print the first thing that is wrong with it.
+
+    Looked at are, in this order: the graph that forward left, where the pass starts, each
+    operation by itself (what its ``backward`` hands on, against central differences of its own
+    ``forward``), and whether what was handed on arrives, once, and is accumulated.  Nothing is
+    left behind: gradients, random numbers and classes are as before.
+
+    Args:
+        output (Tensor): the tensor to differentiate, such as a loss.
+        names (dict): what to call tensors, such as {"a": a, "b": b}.
+
+    Returns:
+        Finding or None: the first that is wrong; None where nothing is found.
+
+    Raises:
+        TypeError: ``output`` or something with a name is no Tensor.
+
+    >>> a, b = Tensor([1., 2.], requires_grad=True), Tensor([3., 4.], requires_grad=True)
+    >>> diagnose((a * b).sum())
+    2 operations hand on what their forward implies, 4 gradients arrived where they belong; a \
+forward that computes something else than you mean cannot be seen this way.
+    """
+    found, summary = look_at(output, names)
+    print(found[0] if found else summary)
+    return found[0] if found else None
+
+
+def look_at(output, names=None):
+    """All Findings, the first to be told first, and what to say where there is none."""
+    with nothing_left_behind():
+        try:
+            graph = graph_of(output, names)
+        except ValueError:  # outside any graph
+            return lost(output) or [Finding("no grad_fn")], ""
+        watched = Pass(output, graph)
+        with grads_kept(watched.tensors()):
+            watched.run(output.backward)
+        found = watched.findings()
+    return [] if all(one.kind in HARMLESS_ALONE for one in found) else found, watched.summary()
+
+
+@contextmanager
+def nothing_left_behind():
+    """Put random numbers and what operations keep on their classes back afterwards."""
+    state = np.random.get_state()
+    classes = [Function]
+    for cls in classes:  # grows while it is walked
+        classes += [sub for sub in cls.__subclasses__() if sub not in classes]
+    before = [dict(vars(cls)) for cls in classes]
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+        for cls, attributes in zip(classes, before):
+            for name in [name for name in vars(cls) if name not in attributes]:
+                delattr(cls, name)
+            for name, value in attributes.items():
+                if vars(cls)[name] is not value:
+                    setattr(cls, name, value)
+
+
+@contextmanager
+def grads_kept(tensors):
+    """Let a pass add to copies of the gradients that Tensors have, and put these back."""
+    kept = [tensor.grad for tensor in tensors]
+    for tensor, grad in zip(tensors, kept):
+        tensor.grad = Tensor(copy_of(grad)) if isinstance(grad, Tensor) else copy_of(grad)
+    try:
+        yield
+    finally:
+        for tensor, grad in zip(tensors, kept):
+            tensor.grad = grad
+
+
+# ---- where the code is
+
+def place_of(function):
+    """The file and line where a function is defined, as keywords for a Finding."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return {}
+    line = code.co_firstlineno
+    while line < code.co_firstlineno + 9 and linecache.getline(
+            code.co_filename, line).lstrip().startswith("@"):
+        line += 1  # a decorator
+    return {"file": code.co_filename, "line": line}
+
+
+def fell_at(error, code=None):
+    """Where an error fell, in some code or else outside of NumPy and these tools."""
+    own, trace = {}, error.__traceback__
+    others = tuple(os.path.dirname(file) + os.sep for file in (np.__file__, __file__))
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if code is not None and trace.tb_frame.f_code is code:
+            return {"file": file, "line": trace.tb_lineno}
+        if not file.startswith(others + ("<",)) and file != __file__:
+            own = {"file": file, "line": trace.tb_lineno}
+        trace = trace.tb_next
+    return own
+
+
+def argument_name(operation, place):
+    """What forward calls its argument at a place."""
+    names = [name for name, parameter in inspect.signature(operation.forward).parameters.items()
+             if parameter.kind is not parameter.VAR_POSITIONAL][1:]
+    return names[place] if place < len(names) else f"argument {place + 1}"
+
+
+# ---- the graph
+
+def lost(tensor):
+    """Findings where a Tensor has no node although something that it came from requires grad."""
+    call = call_of(tensor)
+    if call is None:
+        return []
+    for argument in call.arguments:
+        if lost(argument.value):
+            return lost(argument.value)  # earlier
+    name = next(argument_name(call.operation, place)
+                for place, argument in enumerate(call.arguments) if argument.needed)
+    kind = "no node" if tensor.requires_grad else "requires_grad lost"
+    return [Finding(kind, call.operation.__name__, name, **place_of(APPLY))]
+
+
+def graph_findings(vertices):
+    """What is wrong with the nodes that forward left, the first operation first."""
+    order = {vertex: number for number, vertex in enumerate(vertices)}
+    lists = Counter(id(vertex.node.next_functions) for vertex in vertices
+                    if vertex.kind == "operation" and isinstance(vertex.node.next_functions, list))
+    for vertex in vertices:
+        if vertex.kind != "operation":
+            continue
+        if vertex.call:
+            yield from call_findings(vertex, lists)
+        if any(parent and order[parent] >= order[vertex] for parent in vertex.parents):
+            yield Finding("cycle", vertex.operation, **place_of(APPLY))
+
+
+def call_findings(vertex, lists):
+    """What is wrong with one node, from what its operation got."""
+    call, parents = vertex.call, vertex.node.next_functions
+    for argument in call.arguments:
+        yield from lost(argument.value)
+    if call.returns_argument:
+        yield Finding("returns its argument", vertex.operation, **place_of(call.operation.forward))
+    if isinstance(call.result(), Tensor):
+        yield Finding("data is a Tensor", vertex.operation)
+    tensors = sum(argument.is_tensor for argument in call.arguments)
+    if len(parents) > len(call.arguments) or lists[id(parents)] > 1:
+        yield Finding("too many parents", vertex.operation, expected=len(call.arguments),
+                      got=len(parents), **place_of(APPLY))
+    elif len(parents) < tensors:
+        yield Finding("parents missing", vertex.operation, expected=tensors, got=len(parents),
+                      **place_of(APPLY))
+    else:
+        for parent, argument in zip(parents, vertex.arguments()):
+            if argument is not None and argument.needed:
+                yield from parent_findings(vertex, parent, argument)
+
+
+def parent_findings(vertex, parent, argument):
+    """What is wrong with the node that stands for an argument that requires grad."""
+    name = argument_name(vertex.call.operation, vertex.call.arguments.index(argument))
+    if parent is None:
+        yield Finding("parent is None", vertex.operation, name, **place_of(APPLY))
+    elif isinstance(argument.node, AccumulateGrad) or argument.node is None:
+        leaf = getattr(parent, "variable", argument.value)
+        if argument.value is not None and leaf is not argument.value:
+            yield Finding("parent is another", vertex.operation, name, got=type(parent).__name__,
+                          **place_of(APPLY))
+    elif parent is not argument.node:
+        yield Finding("parent is another", vertex.operation, name, got=type(parent).__name__,
+                      **place_of(APPLY))
+
+
+# ---- the pass
+
+class Pass:
+    """One backward pass, recorded, and what is wrong with it.
+
+    Args:
+        graph (dict): the graph behind ``output``, as ``graph_of`` gives it.
+    """
+
+    def __init__(self, output, graph):
+        self.output, self.root = output, list(graph.values())[-1]
+        self.vertices = list(graph.values())
+        self.operations = [vertex for vertex in self.vertices if vertex.kind == "operation"]
+        self.recorder = Recorder(graph)
+        self.error = None
+        self.right, self.unseen = 0, []  # operations that were compared, and could not be
+        self.in_place = list(self.changed_inputs())
+        self.of_graph = list(graph_findings(self.vertices))
+
+    def tensors(self):
+        """All Tensors of the graph that are still there, leaves and others."""
+        found = [vertex.tensor for vertex in self.vertices if vertex.kind != "operation"]
+        found += [vertex.call.output() for vertex in self.operations if vertex.call]
+        found += [self.output]
+        return list({id(tensor): tensor for tensor in found if tensor is not None}.values())
+
+    def run(self, backward):
+        """Run the pass, keeping an error of its own."""
+        tensors = self.tensors()
+        before = [copy_of(tensor.grad) for tensor in tensors]
+        try:
+            self.recorder.record(backward)
+        except Exception as error:
+            self.error = error
+        self.steps = self.recorder.steps[1:]
+        self.type = self.steps[0].types[0] if self.steps else Tensor  # of all gradients
+        self.grads = {id(tensor): (old, tensor.grad, copy_of(tensor.grad))
+                      for tensor, old in zip(tensors, before)}
+
+    def summary(self):
+        """What was looked at and found right."""
+        several = "s hand on what their" if self.right != 1 else " hands on what its"
+        arrived = f"{len(self.steps)} gradients arrived where they belong"
+        if len(self.steps) == 1:
+            arrived = "1 gradient arrived where it belongs"
+        unseen = "".join(f"; {name} could not be looked at" for name in dict.fromkeys(self.unseen))
+        return (f"{self.right} operation{several} forward implies, {arrived}{unseen}; a forward "
+                "that computes something else than you mean cannot be seen this way.")
+
+    def findings(self):
+        """All Findings, the first to be told first."""
+        found = self.in_place + self.of_graph + list(self.of_the_start())
+        visits = defaultdict(list)
+        for step in self.steps:
+            visits[step.vertex].append(step)
+        seen = Counter()
+        for vertex in sorted(self.operations, key=lambda vertex: (
+                visits[vertex][0].number if visits[vertex] else len(self.steps) + 2)):
+            found += self.of_operation(vertex, visits[vertex], seen)
+        found += self.of_an_error()
+        if self.error is None and any(step.vertex.kind == "operation" for step in self.steps):
+            found += self.of_the_engine(visits)
+        if self.error is None:
+            found += self.of_the_gradients(visits)
+        return found
+
+    def changed_inputs(self):
+        """Operations whose forward changes an argument that requires grad."""
+        for vertex in self.operations:
+            place = None
+            try:
+                place = Repeated(vertex.call).changed() if vertex.call else None
+            except Exception:  # it does not run again: then nothing is known
+                continue
+            if place is not None:
+                operation = vertex.call.operation
+                yield Finding("input changed", vertex.operation, argument_name(operation, place),
+                              **place_of(operation.forward))
+
+    def of_the_start(self):
+        """What is wrong with the first gradient, or where it goes."""
+        at = place_of(type(self.output).backward)
+        if not self.steps:
+            if self.error is None:
+                yield Finding("nothing starts", **place_of(autograd_engine.backward))
+            return
+        first, start = self.steps[0], self.steps[0].received
+        shape = np.shape(self.output.data)
+        if first.vertex is not self.root:
+            yield Finding("starts elsewhere", expected=self.root.label, got=first.vertex.label,
+                          **at)
+        elif first.types[0] is not Tensor and (self.error or not isinstance(start, np.ndarray)):
+            yield Finding("seed is no Tensor", got=first.types[0].__name__, **at)
+        elif start.shape != shape:
+            yield Finding("seed's shape", expected=shape, got=start.shape, **at)
+        elif (start != 1).any():
+            yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
+
+    def of_operation(self, vertex, steps, seen):
+        """What is wrong with what an operation receives and hands on."""
+        call = vertex.call
+        found = [finding for step in steps[:VISITS] for finding in (
+            list(self.of_arrival(step)) or list(self.of_step(step)))]
+        if call is None:
+            self.unseen.append(vertex.operation)
+        if found or call is None:
+            return found
+        kind = (call.operation, *(np.shape(argument.array) for argument in call.arguments))
+        seen[kind] += 1
+        return self.of_numbers(vertex, steps) if seen[kind] <= ALIKE else []
+
+    def of_arrival(self, step):
+        """What is wrong with the gradient that an operation receives."""
+        vertex, received = step.vertex, step.received
+        at = place_of(autograd_engine.backward)
+        if vertex is self.root or received is None:
+            return
+        if step.types[0] is not self.type:
+            yield Finding("no Tensor arrives", vertex.operation, got=step.types[0].__name__, **at)
+        elif vertex.call and np.shape(received) != np.shape(vertex.call.result()):
+            yield Finding("shape that arrives", vertex.operation, got=np.shape(received),
+                          expected=np.shape(vertex.call.result()), **at)
+
+    def of_step(self, step):
+        """What is wrong with the gradients that an operation hands on, but for their numbers."""
+        vertex, cls = step.vertex, step.vertex.node.cls
+        at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
+        if step.error is not None and not isinstance(step.error, Endless):
+            try:  # what it returned before the engine refused it
+                result = cls.backward(vertex.node.ctx, Tensor(step.received))
+            except Exception:
+                return
+            result = list(result) if isinstance(result, (tuple, list)) else [result]
+            handed, types = [copy_of(grad) for grad in result], [type(grad) for grad in result]
+        elif step.changed:
+            yield Finding("changes its gradient", vertex.operation, **at)
+        if step.received is None:
+            return
+        arguments = vertex.arguments()
+        wanted = [place for place, (argument, parent) in enumerate(zip(arguments, vertex.parents))
+                  if argument and argument.needed and parent]
+        if wanted and len(handed) <= wanted[-1] and any(grad is not None for grad in handed):
+            yield Finding("too few gradients", vertex.operation, expected=len(arguments),
+                          got=len(handed), **at)
+        elif any(grad is not None for grad in handed[len(arguments):]):
+            yield Finding("too many gradients", vertex.operation, expected=len(arguments),
+                          got=len(handed), **at)
+        for place in wanted:
+            grad = handed[place] if place < len(handed) else None
+            shape = np.shape(arguments[place].array)
+            one = dict(at, operation=vertex.operation, argument=argument_name(
+                cls, vertex.call.arguments.index(arguments[place])))
+            if grad is None:
+                yield Finding("gradient is None", **one)
+            elif types[place] is not self.type:
+                yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
+            elif arguments[place].array is not None and np.shape(grad) != shape:
+                yield Finding("gradient's shape", expected=shape, got=np.shape(grad), **one)
+
+    def of_numbers(self, vertex, steps):
+        """Whether an operation's gradients are what differences of its forward say."""
+        call = vertex.call
+        try:
+            repeated = Repeated(call)
+            tries = [("value", step.received, step.handed) for step in steps[:VISITS]
+                     if step.handed and step.received is not None] \
+                if repeated.is_as_recorded() else []
+            another = random_gradient(np.shape(call.result()))
+            tries.append(("factor" if tries else "value", another,
+                          repeated.handed(Tensor(another) if self.type is Tensor else another)))
+            self.right += 1
+            for kind, received, handed in tries:
+                off = repeated.first_off(received, handed)
+                if off:
+                    place, index, expected, got = off
+                    name = argument_name(call.operation, place)
+                    return [Finding(kind, vertex.operation, name, expected=expected, got=got,
+                                    index=index, **place_of(call.operation.backward))]
+        except (Gone, Exception):  # forward does not run again, on copies
+            self.unseen.append(vertex.operation)
+        return []
+
+    def of_an_error(self):
+        """Where the pass ended by an error, and by which."""
+        if self.error is None:
+            return
+        last = self.steps[-1] if self.steps else None
+        got = f"{type(self.error).__name__}: {self.error}"
+        if isinstance(self.error, Endless):
+            vertex = last.vertex if last else self.root
+            yield Finding("endless", vertex.label, **place_of(autograd_engine.backward))
+        elif last and last.error is self.error and last.vertex.kind == "operation":
+            backward = last.vertex.node.cls.backward
+            at, fell = fell_at(self.error, backward.__code__), fell_at(self.error)
+            if at != fell and fell:
+                got += f" ({os.path.basename(fell['file'])}:{fell['line']})"
+            yield Finding("error", last.vertex.operation, got=got, **at)
+        else:
+            yield Finding("error in the engine", got=got, **fell_at(self.error))
+
+    def of_the_engine(self, visits):
+        """Whether what was handed to each node is what arrives there."""
+        handed = defaultdict(list)
+        for step in self.steps:
+            for parent, grad in zip(step.vertex.parents, step.handed):
+                if parent is not None and parent.kind != "constant" and grad is not None:
+                    handed[parent].append(grad)
+        at = place_of(autograd_engine.backward)
+        for vertex in reversed(self.vertices):
+            arrived = [step.received for step in visits[vertex] if step.received is not None]
+            if vertex is self.root or vertex.kind == "constant" or not handed[vertex]:
+                continue
+            expected = sum(handed[vertex])
+            if not arrived:
+                yield Finding("nothing arrives", vertex.label, expected=expected, **at)
+            elif not is_close(sum(arrived), expected):
+                yield Finding("another arrives", vertex.label, expected=expected,
+                              got=sum(arrived), **at)
+
+    def of_the_gradients(self, visits):
+        """Whether leaves keep what arrives, and nothing else keeps a gradient."""
+        at = place_of(AccumulateGrad.apply)
+        leaves = [vertex for vertex in self.vertices if vertex.kind == "leaf"
+                  and vertex.tensor is not None and vertex.tensor.requires_grad]
+        for number, leaf in enumerate(leaves):
+            before, grad, after = self.grads[id(leaf.tensor)]
+            arrived = [step.received for step in visits[leaf] if step.received is not None]
+            shared = [other for other in leaves[:number]
+                      if shares_memory(grad, self.grads[id(other.tensor)][1])]
+            if shared and adds_in_place():
+                yield Finding("gradients share memory", argument=leaf.label, got=shared[0].label,
+                              **at)
+            if arrived:
+                expected = sum(arrived) + (0 if before is None else before)
+                yield from of_a_leaf(leaf, expected, after, at)
+        known = {id(leaf.tensor) for leaf in leaves}
+        for tensor in self.tensors():
+            before, _, after = self.grads[id(tensor)]
+            if id(tensor) not in known and not is_same(before, after) and np.any(after):
+                name = next((vertex.label for vertex in self.vertices if vertex.tensor is tensor),
+                            getattr(getattr(tensor, "grad_fn", None), "function_name", "a tensor"))
+                what = "an intermediate result" if tensor.requires_grad else "a constant"
+                yield Finding("a gradient too many", argument=name, got=what, **at)
+
+
+def of_a_leaf(leaf, expected, after, at):
+    """What is wrong with the gradient that a leaf has after the pass."""
+    data = np.asarray(leaf.tensor.data)
+    if not is_close(after, expected):
+        yield Finding("not accumulated", argument=leaf.label, expected=expected, got=after, **at)
+    elif np.shape(after) != data.shape:
+        yield Finding("leaf's shape", argument=leaf.label, expected=data.shape,
+                      got=np.shape(after), **at)
+    elif data.dtype.kind == "f" and np.asarray(after).dtype != data.dtype:
+        yield Finding("leaf's dtype", argument=leaf.label, expected=data.dtype,
+                      got=np.asarray(after).dtype, **at)
+
+
+def is_close(got, expected):
+    """Tell whether two gradients agree as sums in another order do; of other shapes, they may."""
+    if got is None:
+        return False
+    if np.shape(got) != np.shape(expected):
+        return True  # a shape is looked at by itself
+    return np.allclose(got, expected, 1e-4, 1e-6 * max(1, np.abs(expected).max(initial=0)),
+                       equal_nan=True)
+
+
+def shares_memory(one, other):
+    """Tell whether two gradients, Tensors or arrays, share an array."""
+    arrays = [getattr(grad, "data", grad) if isinstance(grad, Tensor) else grad
+              for grad in (one, other)]
+    return all(isinstance(array, np.ndarray) for array in arrays) and np.shares_memory(*arrays)
+
+
+def adds_in_place():
+    """Tell whether AccumulateGrad adds to the very array that arrived first."""
+    leaf, first = Tensor(np.zeros(2), requires_grad=True), Tensor(np.ones(2))
+    node = AccumulateGrad(leaf)
+    node.apply(first)
+    node.apply(Tensor(np.ones(2)))
+    return bool((np.asarray(first.data) != 1).any())

@@ -1,0 +1,152 @@
+"""What can be wrong with a graph or a backward pass, each in a sentence."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+# In the order in which they are looked for: the first is the one to be told.
+SENTENCES = {
+    # the graph that forward left
+    "forward returns": "{operation}.forward{at} returns a value of type {got}; it has to return a "
+                       "Tensor.",
+    "apply returns": "Function.apply(){at} returns a value of type {got}; it has to return the "
+                     "output Tensor.",
+    "data is a Tensor": "The .data of {operation}'s output is a Tensor; it has to be a NumPy "
+                        "array.",
+    "no grad_fn": "backward() is called on a tensor outside any graph: its last operation was not "
+                  "done through Function.apply (computed in NumPy, or from .data), or nothing it "
+                  "was computed from requires grad.",
+    "requires_grad lost": "The output of {operation} does not require grad although its argument "
+                          "{argument} does, so that the graph ends there; Function.apply{at} "
+                          "settles it.",
+    "no node": "The output of {operation} requires grad, but its grad_fn is None; Function.apply"
+               "{at} sets it.",
+    "returns its argument": "{operation}.forward{at} returns its own argument; it has to return a "
+                            "new Tensor, else the node of the argument is lost.",
+    "input changed": "{operation}.forward{at} changes the array of its argument {argument}; make a "
+                     "new array.",
+    "too many parents": "next_functions of {operation} has {got} entries for {expected} arguments; "
+                        "do all nodes share one list (a class attribute, or a default argument)?",
+    "parents missing": "next_functions of {operation} has {got} entries for {expected} Tensors: "
+                       "each argument appends its node, or None if it is a constant.",
+    "parent is None": "next_functions of {operation} holds None for its argument {argument}, which "
+                      "requires grad.",
+    "parent is another": "next_functions of {operation} holds a new {got} for its argument "
+                         "{argument}; it has to be that tensor's own grad_fn.",
+    "cycle": "next_functions of {operation} leads back to {operation} itself: backward() would "
+             "not end.",
+
+    # the start
+    "nothing starts": "backward() visits no node: it has to call apply() of the output's grad_fn, "
+                      "and of each node that next_functions lists.",
+    "starts elsewhere": "Tensor.backward(){at} starts at {got}; it has to start at the output's "
+                        "own node, {expected}.",
+    "seed is no Tensor": "Tensor.backward(){at} starts with a value of type {got}; it has to hand "
+                         "a Tensor of ones to autograd_engine.backward().",
+    "seed's shape": "Tensor.backward(){at} starts with a gradient of shape {got}; it has to be "
+                    "ones of the tensor's own shape, {expected} (section 0.1.5, step 1).",
+    "seed's values": "Tensor.backward(){at} starts with {got}; it has to start with ones.",
+
+    # each operation by itself
+    "too few gradients": "{operation}.backward{at} returns {got} gradient(s) for {expected} "
+                         "arguments.",
+    "too many gradients": "{operation}.backward{at} returns {got} gradients for {expected} "
+                          "argument(s).",
+    "gradient is None": "{operation}.backward{at}, or the apply() that calls it, returns None for "
+                        "{argument}, which requires grad (is a return missing?).",
+    "gradient is no Tensor": "{operation}.backward{at} returns a value of type {got} for "
+                             "{argument}; it has to return Tensors.",
+    "gradient's shape": "{operation}.backward{at} returns a gradient of shape {got} for {argument} "
+                        "of shape {expected}",
+    "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
+                            "received, which others may hold; make a new array.",
+    "value": "{operation}.backward{at} hands {got} to its argument {argument}{place}; differences "
+             "of {operation}.forward say {expected}.",
+    "factor": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
+              "gradient; differences of {operation}.forward say {expected}. Is every gradient "
+              "multiplied by the one that it receives?",
+
+    # the engine
+    "no Tensor arrives": "A value of type {got} arrives at {operation} in place of a Tensor: "
+                         "backward(){at} gives each parent its own one of the gradients that an "
+                         "operation returned.",
+    "shape that arrives": "A gradient of shape {got} arrives at the output of {operation}, which "
+                          "has the shape {expected}: what is computed from it hands on another "
+                          "shape, or backward(){at} gives a parent the gradient of another.",
+    "endless": "{operation} is visited again and again: backward(){at} does not end.",
+    "error": "{operation}.backward{at} raises {got}.",
+    "error in the engine": "The pass ends with {got}{at}.",
+    "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
+                       "{at} visits every node that next_functions lists.",
+    "another arrives": "{operation} was handed {expected} in all, and {got} arrives: backward(){at}"
+                       " brings each gradient to its node once.",
+    "gradients share memory": "The .grad of {argument} and {got} share one array, and "
+                              "AccumulateGrad{at} adds to it in place, so that both change: make a "
+                              "new array.",
+    "not accumulated": "The .grad of {argument} is {got}; what it had and what arrived make "
+                       "{expected} (AccumulateGrad{at}).",
+    "leaf's shape": "The .grad of {argument} has shape {got}, the tensor {expected}.",
+    "leaf's dtype": "The .grad of {argument} is of {got}, the tensor of {expected}.",
+    "a gradient too many": "{argument} has a .grad although it is {got}; only leaves that require "
+                           "grad keep one.",
+
+    # a step of the optimizer
+    "param.data is a Tensor": "step() leaves a Tensor in param.data: compute with the arrays in "
+                              "param.data and param.grad.data.",
+    "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "
+                          "keep the old one: assign to param.data.",
+}
+# These break nothing in an engine that is made for them: they are told if something is wrong too.
+HARMLESS_ALONE = ("seed is no Tensor", "gradient is no Tensor", "gradient's shape",
+                  "shape that arrives", "no Tensor arrives", "data is a Tensor")
+
+
+@dataclass
+class Finding:
+    """The first thing that is wrong; ``str`` gives the sentence.
+
+    Attributes:
+        kind (str): one of SENTENCES.
+        operation, argument (str): whose, if it is one's.
+        file (str), line (int): where the code is that does it, if that is known.
+        expected, got (np.ndarray, str or int): what should be, and what is.
+        index (tuple): of the element in a larger argument that these are.
+    """
+
+    kind: str
+    operation: str = ""
+    argument: str = ""
+    file: str = ""
+    line: int = 0
+    expected: object = ""
+    got: object = ""
+    index: tuple = ()
+
+    @property
+    def at(self):
+        return f" ({os.path.basename(self.file)}:{self.line})" if self.file else ""
+
+    def __str__(self):
+        return SENTENCES[self.kind].format(
+            operation=self.operation, argument=self.argument, at=self.at,
+            place=f" at {list(self.index)}" if self.index else "",
+            expected=shown(self.expected), got=shown(self.got)) + advice(self)
+
+
+def advice(finding):
+    """What to add where a gradient has another shape than its argument."""
+    if finding.kind != "gradient's shape":
+        return ""
+    if finding.operation in ("MatMul", "Transpose", "Reshape"):
+        return "; each argument gets a gradient of its own shape."
+    return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "
+            "handout 2.1.")
+
+
+def shown(value):
+    """An array on one line; anything else as text."""
+    if not isinstance(value, (np.ndarray, np.floating)):
+        return str(value)
+    return " ".join(np.array2string(np.asarray(value), threshold=8, formatter={
+        "float_kind": lambda number: f"{number:.5g}"}).split())

@@ -319,9 +319,11 @@ class Pass:
             return
         if step.types[0] is not self.type:
             yield Finding("no Tensor arrives", vertex.operation, got=step.types[0].__name__, **at)
-        elif vertex.call and np.shape(received) != np.shape(vertex.call.result()):
-            yield Finding("shape that arrives", vertex.operation, got=np.shape(received),
-                          expected=np.shape(vertex.call.result()), **at)
+            return
+        result = vertex.call and vertex.call.result()
+        if result is not None and np.shape(received) != np.shape(result):
+            yield Finding("shape that arrives", vertex.operation, expected=np.shape(result),
+                          got=np.shape(received), **at)
 
     def of_step(self, step):
         """What is wrong with the gradients that an operation hands on, but for their numbers."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from grading import GRADER  # with it, the grader's folder is on sys.path
 import homework
+from inside.texts import FOLDER as TOOLS_FOLDER, TOOLS
 
 COURSE = Path(__file__).resolve().parent
 REPOSITORY = COURSE.parent.parent
@@ -86,6 +87,9 @@ def copy_grader(folder, *drivers):
     for path in grader_files():
         if path.name != "test_mnist.py":  # problem 3 is graded by hand
             copy_file(GRADER, path, folder / GRADER.name)
+    for name in TOOLS:  # of the library, which stays here
+        copy_file(TOOLS_FOLDER, TOOLS_FOLDER / f"{name}.py",
+                  folder / GRADER.name / "inside" / "tools")
     for path in (COURSE / "grading.py", LICENSE, *drivers):
         shutil.copyfile(path, folder / path.name)
 

@@ -32,7 +32,7 @@ for _name in homework.QUESTIONS:
     importlib.import_module(_name)  # its checks register themselves
 from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
-from judging.explain import NOT_WRITTEN, explain, read_facts  # noqa: E402
+from judging.explain import NOT_WRITTEN, Observed, explain, read_facts  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
 from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
 from outside.answers import one_line  # noqa: E402
@@ -87,7 +87,8 @@ class Result:
 
     @property
     def message(self):
-        return "\n".join(self.lines + ([self.explanation.message] if self.explanation else []))
+        said = [self.explanation.message, self.explanation.evidence] if self.explanation else []
+        return "\n".join(filter(None, self.lines + said))
 
 
 def inputs_of(check, seed):
@@ -105,8 +106,8 @@ def grade(worker, root, checks, seed):
         key = key_of(check, inputs)
         result = Result(check, inputs, key, worker.run(check.source, inputs))
         if not result.passed:
-            facts = observe(worker, check, inputs, result.answer)
-            result.explanation = explain(check, inputs, key, result.answer, facts, failed)
+            observed = observe(worker, check, inputs, result.answer)
+            result.explanation = explain(check, inputs, key, result.answer, observed, failed)
             failed.append(result)
         yield result
 
@@ -114,7 +115,7 @@ def grade(worker, root, checks, seed):
 def observe(worker, check, inputs, answer):
     """Run a failed scenario once more and collect what is to be seen of its graph."""
     if answer.failure and not answer.failure.is_exception:
-        return []  # it took too long, died or broke a rule
+        return Observed()  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
 
 

@@ -155,49 +155,43 @@ def graph_findings(vertices):
     lists = Counter(id(vertex.node.next_functions) for vertex in vertices
                     if vertex.kind == "operation" and isinstance(vertex.node.next_functions, list))
     for vertex in vertices:
-        if vertex.kind != "operation":
-            continue
-        if vertex.call:
-            yield from call_findings(vertex, lists)
+        if vertex.kind == "operation" and vertex.call:
+            parents = vertex.node.next_functions
+            yield from call_findings(vertex.call, parents, lists[id(parents)] > 1)
         if any(parent and order[parent] >= order[vertex] for parent in vertex.parents):
             yield Finding("cycle", vertex.operation, **place_of(APPLY))
 
 
-def call_findings(vertex, lists):
-    """What is wrong with one node, from what its operation got."""
-    call, parents = vertex.call, vertex.node.next_functions
+def call_findings(call, parents, is_shared=False):
+    """What is wrong with the next_functions that an operation's node has, from what it got."""
     for argument in call.arguments:
         yield from lost(argument.value)
+    name = call.operation.__name__
     if call.returns_argument:
-        yield Finding("returns its argument", vertex.operation, **place_of(call.operation.forward))
+        yield Finding("returns its argument", name, **place_of(call.operation.forward))
     if isinstance(call.result(), Tensor):
-        yield Finding("data is a Tensor", vertex.operation)
+        yield Finding("data is a Tensor", name)
     tensors = sum(argument.is_tensor for argument in call.arguments)
-    if len(parents) > len(call.arguments) or lists[id(parents)] > 1:
-        yield Finding("too many parents", vertex.operation, expected=len(call.arguments),
-                      got=len(parents), **place_of(APPLY))
+    if len(parents) > len(call.arguments) or is_shared:
+        yield Finding("too many parents", name, expected=len(call.arguments), got=len(parents),
+                      **place_of(APPLY))
     elif len(parents) < tensors:
-        yield Finding("parents missing", vertex.operation, expected=tensors, got=len(parents),
+        yield Finding("parents missing", name, expected=tensors, got=len(parents),
                       **place_of(APPLY))
     else:
-        for parent, argument in zip(parents, vertex.arguments()):
-            if argument is not None and argument.needed:
-                yield from parent_findings(vertex, parent, argument)
+        for parent, argument in zip(parents, call.arguments_of(len(parents))):
+            if argument is not None and argument.needed and not stands_for(parent, argument):
+                yield Finding("parent is None" if parent is None else "parent is another", name,
+                              argument_name(call.operation, call.arguments.index(argument)),
+                              got=type(parent).__name__, **place_of(APPLY))
 
 
-def parent_findings(vertex, parent, argument):
-    """What is wrong with the node that stands for an argument that requires grad."""
-    name = argument_name(vertex.call.operation, vertex.call.arguments.index(argument))
-    if parent is None:
-        yield Finding("parent is None", vertex.operation, name, **place_of(APPLY))
-    elif isinstance(argument.node, AccumulateGrad) or argument.node is None:
-        leaf = getattr(parent, "variable", argument.value)
-        if argument.value is not None and leaf is not argument.value:
-            yield Finding("parent is another", vertex.operation, name, got=type(parent).__name__,
-                          **place_of(APPLY))
-    elif parent is not argument.node:
-        yield Finding("parent is another", vertex.operation, name, got=type(parent).__name__,
-                      **place_of(APPLY))
+def stands_for(node, argument):
+    """Tell whether a node is that of an argument that requires grad."""
+    if isinstance(argument.node, AccumulateGrad) or argument.node is None:  # a leaf
+        leaf = getattr(node, "variable", argument.value)
+        return node is not None and (leaf is argument.value or argument.value is None)
+    return node is argument.node
 
 
 # ---- the pass
@@ -216,7 +210,6 @@ class Pass:
         self.recorder = Recorder(graph)
         self.error = None
         self.right, self.unseen = 0, []  # operations that were compared, and could not be
-        self.in_place = list(self.changed_inputs())
         self.of_graph = list(graph_findings(self.vertices))
 
     def tensors(self):
@@ -251,7 +244,7 @@ class Pass:
 
     def findings(self):
         """All Findings, the first to be told first."""
-        found = self.in_place + self.of_graph + list(self.of_the_start())
+        found = [*self.changed_inputs(), *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
             visits[step.vertex].append(step)

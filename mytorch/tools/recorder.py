@@ -65,6 +65,14 @@ class Call:
         self.output = kept(output, weakly=True)
         self.returns_argument = any(output is arg for arg in args)
 
+    def arguments_of(self, number):
+        """The Argument at each of as many entries of next_functions; None where not known."""
+        tensors = [argument for argument in self.arguments if argument.is_tensor]
+        for known in self.arguments, tensors:  # some engines have no entry for what is no Tensor
+            if len(known) == number:
+                return known
+        return [None] * number
+
 
 def kept(value, weakly=None):
     """A function that gives a value back; weakly, as long as somebody else holds it, then None."""
@@ -77,19 +85,20 @@ def kept(value, weakly=None):
 
 
 def remembering(apply):
-    """``Function.apply``, leaving a Call on the ctx of the node that it makes or, where there is no
-    node although there should be, on the output.
+    """``Function.apply``, leaving a Call on the ctx of the node that it makes and, where the graph
+    ends although it should not, on the output.
     """
     @functools.wraps(apply)
     def apply_and_remember(cls, *args, **options):
         output = apply(cls, *args, **options)
         if isinstance(output, Tensor):
-            owner = getattr(output.grad_fn, "ctx", None)
-            if output.grad_fn is None and is_recording() and any(
+            owners = [getattr(output.grad_fn, "ctx", None)]
+            if (output.grad_fn is None or not output.requires_grad) and is_recording() and any(
                     isinstance(arg, Tensor) and arg.requires_grad for arg in args):
-                owner = output
-            if hasattr(owner, "__dict__"):
-                owner.__dict__[MEMORY] = Call(cls, args, output)
+                owners.append(output)
+            for owner in owners:
+                if hasattr(owner, "__dict__"):
+                    owner.__dict__[MEMORY] = Call(cls, args, output)
         return output
     return classmethod(apply_and_remember)
 
@@ -142,12 +151,8 @@ class Vertex:
 
     def arguments(self):
         """The Argument at each entry of an operation's next_functions; None where not known."""
-        arguments = self.call.arguments if self.call else []
-        tensors = [argument for argument in arguments if argument.is_tensor]
-        for known in arguments, tensors:  # some engines have no entry for what is no Tensor
-            if len(known) == len(self.node.next_functions):
-                return known
-        return [None] * len(self.node.next_functions)
+        number = len(self.node.next_functions)
+        return self.call.arguments_of(number) if self.call else [None] * number
 
 
 def key_of(node, tensor=None):

@@ -1,47 +1,55 @@
-"""Watches the graph while a scenario runs once more, and tells the grader plain facts about it.
+"""Watches a scenario while it runs once more, and tells the grader plain facts about it.
 
-Like ``helpers.py``, this is a text for the submission's process.  It wraps the names that every
-submission has: ``apply`` of ``Function`` and of both kinds of node, ``Tensor``'s methods.  A fact
-is a text such as "requires_grad lost|Mul": what ``explain.py`` has a sentence for.
+Like ``helpers.py``, this is a text for the submission's process.  What is said of the graph and of
+each backward pass is what ``diagnose`` of mytorch/tools finds; its texts come along (``texts.py``).
+This adds what happens outside of a pass: operations that fail, and steps of the optimizer.
 """
 
+import sys
+import types
 from contextlib import suppress
 
-facts = {}
-roots = []  # the nodes from which Tensor.backward() started
-arguments = {}  # of each operation's node, by id; holding the node, so that ids stay unique
-
-
-def note(*parts):
-    facts.setdefault("|".join(str(part) for part in parts), True)
+uses = {}  # the operations that ran or were wanted, in order
+found = []  # Findings
+calls = []  # of operations: what they got, and the next_functions of their nodes
+passes = []
+MOST = 12  # Findings that are told
 
 
 def observing(scenario):
     """The scenario, returning what was seen in place of its values."""
     def observe(**inputs):
         with suppress(Exception):
+            load_tools()
             watch()
         with suppress(Exception):
             scenario(**inputs)
         with suppress(Exception):
-            look_for_shared_memory()
-        return dict(list(facts.items())[:40])
+            look_back()
+        return told()
     return observe
 
 
+def load_tools():
+    """Make modules of the texts, in place of what the submission may have there."""
+    sys.modules["mytorch.tools"] = types.ModuleType("mytorch.tools")
+    for name, text in TOOLS.items():  # noqa: F821
+        module = types.ModuleType("mytorch.tools." + name)
+        module.__file__ = f"<{name}>"
+        sys.modules[module.__name__] = module
+        exec(compile(text, module.__file__, "exec"), module.__dict__)
+        globals()[name] = module
+
+
 def watch():
+    from mytorch.autograd_engine import Function
     from mytorch.tensor import Tensor
     for operator, name in (("sub", "Sub"), ("mul", "Mul"), ("truediv", "Div")):
         wrap(Tensor, f"__{operator}__", lambda original, *args, name=name: (
-            note("uses", name), original(*args))[1])
-    wrap(Tensor, "backward", start)
-    from mytorch.autograd_engine import BackwardFunction, Function
-    original = Function.apply.__func__
+            uses.setdefault(name), original(*args))[1])
+    wrap(Tensor, "backward", passed_back)
+    original = vars(Function)["apply"].__func__
     Function.apply = classmethod(lambda cls, *args: applied(original, cls, args))
-    wrap(BackwardFunction, "apply", passed_back)
-    with suppress(ImportError):
-        from mytorch.autograd_engine import AccumulateGrad
-        wrap(AccumulateGrad, "apply", arrived)
     with suppress(ImportError):
         from mytorch.optim.sgd import SGD
         wrap(SGD, "step", stepped)
@@ -53,35 +61,24 @@ def wrap(owner, name, wrapper):
         setattr(owner, name, lambda *args: wrapper(original, *args))
 
 
-def is_tensor(value):
-    return hasattr(value, "requires_grad") and hasattr(value, "grad_fn")
-
-
-def is_gradient(value):
-    return value is None or is_tensor(value)
-
-
-def start(original, tensor, *args):
-    if tensor.grad_fn is None:
-        note("no grad_fn")
-    roots.append(tensor.grad_fn)
-    return original(tensor, *args)
+def note(kind, operation="", **fields):
+    found.append(findings.Finding(kind, operation, **fields))  # noqa: F821
 
 
 def stepped(original, optimizer, *args):
+    """One step of an optimizer."""
     before = list(optimizer.params)
     result = original(optimizer, *args)
     if any(one is not other for one, other in zip(before, optimizer.params)):
         note("parameter replaced")
-    if any(is_tensor(param.data) for param in optimizer.params):
+    if any(hasattr(param.data, "requires_grad") for param in optimizer.params):
         note("param.data is a Tensor")
     return result
 
 
 def applied(original, cls, args):
     """One call of Function.apply."""
-    note("uses", cls.__name__)
-    before = [np.array(arg.data) for arg in args if is_tensor(arg)]
+    uses.setdefault(cls.__name__)
     try:
         output = original(cls, *args)
     except RecursionError:
@@ -89,104 +86,58 @@ def applied(original, cls, args):
     except Exception:
         look_at_forward(cls, args)
         raise
-    if not is_tensor(output) and not look_at_forward(cls, args):
-        note("apply returns", type(output).__name__)
+    if not hasattr(output, "requires_grad"):
+        if not look_at_forward(cls, args):
+            note("apply returns", got=type(output).__name__)
+        return output
     with suppress(Exception):
-        look_at_output(cls.__name__, args, output)
-        for arg, old in zip([arg for arg in args if is_tensor(arg)], before):
-            if not ((arg.data == old) | (old != old)).all():
-                note("input changed", cls.__name__)
+        node = output.grad_fn
+        call = recorder.call_of(getattr(node, "ctx", None))  # noqa: F821
+        found.extend(diagnosis.lost(output))  # noqa: F821
+        if call is not None:
+            calls.append((call, list(node.next_functions)))
     return output
 
 
 def look_at_forward(cls, args):
-    """Whether forward returns anything but a Tensor, which is then noted."""
+    """Tell whether forward returns anything but a Tensor, which is then noted."""
     from mytorch.autograd_engine import ContextManager
     with suppress(Exception):
         output = cls.forward(ContextManager(), *args)
-        if not is_tensor(output):
-            note("forward returns", cls.__name__, type(output).__name__)
+        if not hasattr(output, "requires_grad"):
+            note("forward returns", cls.__name__, got=type(output).__name__)
             return True
     return False
 
 
-def look_at_output(name, args, output):
-    if is_tensor(output.data):
-        note("data is a Tensor", name)
-    elif any(is_tensor(arg) and arg.requires_grad for arg in args):
-        if not output.requires_grad:
-            note("requires_grad lost", name)
-        elif output.grad_fn is None:
-            note("no node", name)
-        else:
-            arguments[id(output.grad_fn)] = output.grad_fn, name, args, np.shape(output.data)
-            look_at_parents(name, args, output.grad_fn.next_functions)
+def passed_back(original, tensor, *args):
+    """One backward pass, recorded."""
+    try:
+        graph = recorder.graph_of(tensor)  # noqa: F821
+        watched = diagnosis.Pass(tensor, graph)  # noqa: F821
+    except Exception:  # outside any graph, or one that cannot be walked
+        found.extend(diagnosis.lost(tensor) or [findings.Finding("no grad_fn")])  # noqa: F821
+        return original(tensor, *args)
+    passes.append(watched)
+    watched.run(lambda: original(tensor, *args))
+    if watched.error is not None:
+        raise watched.error
 
 
-def look_at_parents(name, args, parents):
-    if len(parents) < sum(is_tensor(arg) for arg in args):
-        note("parents missing", name, len(parents), sum(is_tensor(arg) for arg in args))
-        return
-    if len(parents) > len(args):
-        note("too many parents", name, len(parents), len(args))
-        return
-    for arg, parent in zip(args, parents):
-        if is_tensor(arg) and arg.requires_grad:
-            if parent is None:
-                note("parent is None", name)
-            elif not arg.is_leaf and parent is not arg.grad_fn:
-                note("parent is another", name, type(parent).__name__)
+def look_back():
+    """Find what is wrong with the nodes and the passes."""
+    for call, parents in calls:
+        found.extend(diagnosis.call_findings(call, parents))  # noqa: F821
+    for watched in passes[:3]:
+        found.extend(watched.findings())
 
 
-def passed_back(original, node, *grads):
-    """One call of BackwardFunction.apply."""
-    if not arrived_well(node, grads[0]):
-        return original(node, *grads)
-    result = original(node, *grads)
-    with suppress(Exception):
-        _, name, args, _ = arguments[id(node)]
-        parts = result if isinstance(result, (tuple, list)) else [result]
-        if result is not None and any(is_tensor(arg) for arg in args[len(parts):]):
-            note("too few gradients", name, len(parts), len(args))
-        for arg, part in zip(args, parts):
-            if is_tensor(arg) and arg.requires_grad:
-                if part is None:
-                    note("gradient is None", name)
-                elif not is_tensor(part):
-                    note("gradient is no Tensor", name, type(part).__name__)
-                elif np.shape(part.data) != np.shape(arg.data):
-                    note("gradient's shape", name, np.shape(part.data), np.shape(arg.data))
-    return result
-
-
-def arrived(original, leaf, *grads):
-    """One call of AccumulateGrad.apply."""
-    if not is_gradient(grads[0]):
-        note("no Tensor arrives", type(grads[0]).__name__, "a leaf")
-    return original(leaf, *grads)
-
-
-def arrived_well(node, grad):
-    """Whether what arrives at an operation's node is a Tensor of its output's shape."""
-    with suppress(Exception):
-        _, name, _, shape = arguments[id(node)]
-        start = any(node is root for root in roots)
-        if not is_gradient(grad):
-            kind = type(grad).__name__
-            note(*("seed is no Tensor", kind) if start else ("no Tensor arrives", kind, name))
-            return False
-        got = np.shape(grad.data)
-        if got != shape:
-            note(*("seed's shape", got, shape) if start else
-                 ("shape that arrives", got, name, shape))
-            return False
-    return True
-
-
-def look_for_shared_memory():
-    found = {id(arg): arg for _, _, args, _ in arguments.values() for arg in args
-             if is_tensor(arg) and arg.is_leaf and arg.grad is not None}
-    grads = [array_of(leaf.grad) for leaf in found.values()]
-    for i, grad in enumerate(grads):
-        if any(np.shares_memory(grad, other) for other in grads[:i]):
-            note("gradients share memory")
+def told():
+    """The facts as texts, which are all that an answer may hold beside arrays."""
+    facts = {f"uses {number}": name for number, name in enumerate(uses)}
+    for number, finding in enumerate(found[:MOST]):
+        for field, value in vars(finding).items():
+            if field == "file":
+                value = value.replace("\\", "/").rpartition("/")[2]
+            facts[f"{number} {field}"] = findings.shown(value)  # noqa: F821
+    return facts

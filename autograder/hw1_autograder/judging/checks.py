@@ -14,6 +14,7 @@ import numpy as np
 
 import homework
 from inside import helpers, observer
+from inside.texts import TOOLS
 
 ANY = object()  # of the values that a check rests on
 CHECKS = []
@@ -78,11 +79,15 @@ class Check:
             scenario = scenario.replace(old, new)
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
         names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
-        bring = f"bring({sorted(names & set(helpers.PLACES))!r})"
-        self.source = "\n\n".join([inspect.getsource(helpers), bring, scenario,
+        self.runs = [f"bring({sorted(names & set(helpers.PLACES))!r})", scenario]
+        self.source = "\n\n".join([inspect.getsource(helpers), *self.runs,
                                    "scenario = answering(scenario)\n"])
-        self.observed = "\n\n".join([inspect.getsource(helpers), inspect.getsource(observer),
-                                     bring, scenario, "scenario = observing(scenario)\n"])
+
+    @property
+    def observed(self):
+        return "\n\n".join([inspect.getsource(helpers), f"TOOLS = {TOOLS!r}",
+                            inspect.getsource(observer), *self.runs,
+                            "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):
         with np.errstate(all="ignore"):

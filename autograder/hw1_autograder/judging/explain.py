@@ -3,25 +3,30 @@
 The first that fits is told, in this order:
 
 1. a check that this one rests on (its ``after``) and that failed: fix that first;
-2. a fact that ``observer.py`` saw when the scenario ran once more, if it breaks any graph;
+2. what ``observer.py`` found when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
-4. another fact;
+4. another such finding;
 5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
 6. a failed check of the same problem, which may be the cause;
-7. the sandbox, where operations of the student's own are in the graph.
+7. a finding in numbers: an operation against differences of its forward, or what arrives;
+8. the sandbox, where operations of the student's own are in the graph.
+
+A finding in numbers also stands below the others, as evidence.
 
 A formula is needed for none of this, only the AnswerKey.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from inside.texts import SENTENCES, Finding
 from judging.checks import ANY, alike, same, wrong_values
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
+FORWARD = ("forward", "out", "loss", "y", "e")  # values that no backward pass made
 GIVEN = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
@@ -33,15 +38,16 @@ SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 class Explanation:
     id: str  # None: nothing is named
     message: str
+    evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
 
 
-def explain(check, inputs, key, answer, facts, failed):
+def explain(check, inputs, key, answer, observed, failed):
     """The Explanation of a failed check, or None.
 
     Args:
-        facts (list of list of str): what was seen when the scenario ran once more.
+        observed (Observed): what was seen when the scenario ran once more.
         failed (list of Result): the checks that failed before.
     """
     failure = answer.failure
@@ -49,20 +55,31 @@ def explain(check, inputs, key, answer, facts, failed):
         return None  # as the report says
     if failed_alike(failure, [result for result in failed if not result.is_knock_on]):
         return None
-    first = first_to_fix(check, used_by(answer, facts), failed)
+    first = first_to_fix(check, used_by(answer, observed), failed)
     if first:
-        told = fact_of(FACTS, facts, failure) if first.startswith(check.problem + ".") else None
+        of_same = first.startswith(check.problem + ".")
+        told = of_same and fact_of(FINDINGS, observed, failure)
         return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
     before = [result.check for result in failed if result.check.problem == check.problem]
-    found = (of_a_failure(failure, facts, before) if failure else
-             of_values(check, inputs, key, answer.values, facts))
+    found = (of_a_failure(failure, observed, before) if failure else
+             of_values(check, inputs, key, answer.values, observed))
     if not found and before:
-        found = Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                            "the cause.", brief=True)
-    if not found and not failure:
-        changed = [text for name, text in check.advice.items() if answer.values.get(name) is False]
-        found = Explanation(None, changed[0]) if changed else look_into_the_sandbox(facts)
-    return found
+        return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
+                           "the cause.", brief=True)
+    if failure:
+        return found or fact_of(NUMBERS, observed)
+    if not set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
+        numbers = fact_of(NUMBERS, observed)
+        if found and numbers:
+            found.evidence = numbers.message
+        found = found or numbers
+    return found or of_advice(check, answer.values) or look_into_the_sandbox(observed)
+
+
+def of_advice(check, values):
+    """The advice on a value that is not scored, but may be why the others are wrong."""
+    changed = [text for name, text in check.advice.items() if values.get(name) is False]
+    return Explanation(None, changed[0]) if changed else None
 
 
 def first_to_fix(check, used, failed):
@@ -82,33 +99,32 @@ def failed_alike(failure, failed):
     return bool(failure) and any(failure.is_like(result.answer.failure) for result in failed)
 
 
-def used_by(answer, facts):
+def used_by(answer, observed):
     """The operations that a scenario used, or wanted to."""
     wanted = re.match(r"unsupported operand type\(s\) for (\S+):",
                       answer.failure.message if answer.failure else "")
-    return {fact[1] for fact in facts if fact[0] == "uses"} | {
-        OPERATORS.get(wanted.group(1)) if wanted else None}
+    return observed.uses | {OPERATORS.get(wanted.group(1)) if wanted else None}
 
 
-def of_a_failure(failure, facts, before):
+def of_a_failure(failure, observed, before):
     if failure.kind == "circular":
         return Explanation("circular import", f"{failure.file or 'A file'} imports what imports it "
                            "again: import the module instead of a name from it, or import it in "
                            "the function that needs it.")
-    return fact_of(FACTS, facts, failure) or (None if before else error(failure))
+    return fact_of(FINDINGS, observed, failure) or (None if before else error(failure))
 
 
-def of_values(check, inputs, key, values, facts):
+def of_values(check, inputs, key, values, observed):
     off = wrong_values(check, key.expected, values)
     single, pairs = known(check, key, values)
-    broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, facts)
-    return (broken or only(single, 1) or fact_of(FACTS, facts) or only(single, 2)
+    broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, observed)
+    return (broken or only(single, 1) or fact_of(FINDINGS, observed) or only(single, 2)
             or relation(inputs, key, values, off)
             or (only(pairs, 2) if numbers_in(off, values) > 3 else None))
 
 
-def look_into_the_sandbox(facts):
-    own = sorted({fact[1] for fact in facts if fact[0] == "uses"} - set(GIVEN))
+def look_into_the_sandbox(observed):
+    own = sorted(observed.uses - set(GIVEN))
     if not own:
         return None
     return Explanation(None, f"Nothing known fits. python3 sandbox.py compares the gradients of "
@@ -146,63 +162,43 @@ def fits(check, wrong, values):
                for name in wrong if name not in check.advice)
 
 
-# ---- facts of the graph
+# ---- what is found in the graph
 
-BREAK_ANY_GRAPH = {  # the first that was seen is told
-    "forward returns": "%s.forward returns a value of type %s; it has to return a Tensor.",
-    "apply returns": "Function.apply() returns a value of type %s; it has to return the output "
-                     "Tensor.",
-    "data is a Tensor": "The .data of %s's output is a Tensor; it has to be a NumPy array.",
-    "requires_grad lost": "The output of %s does not require grad although an input does, so that "
-                          "the graph ends there.",
-    "no node": "The output of %s requires grad, but its grad_fn is None.",
-    "parents missing": "next_functions of %s has %s entries for %s Tensors: each argument appends "
-                       "its node, or None if it is a constant.",
-    "too many parents": "next_functions of %s has %s entries for %s arguments: do all nodes share "
-                        "one list (a class attribute, or a default argument)?",
-    "parent is another": "next_functions of %s holds a new %s for an intermediate result; it has "
-                         "to be that tensor's own grad_fn.",
-    "parent is None": "next_functions of %s holds None for a tensor that requires grad.",
-    "seed is no Tensor": "Tensor.backward() starts with a value of type %s; it has to hand a "
-                         "Tensor of ones to autograd_engine.backward().",
-    "seed's shape": "Tensor.backward() starts with a gradient of shape %s; it has to be ones of "
-                    "the tensor's own shape, %s (section 0.1.5, step 1).",
-    "no Tensor arrives": "A value of type %s arrives at %s in place of a Tensor: backward() gives "
-                         "each parent its own one of the gradients that an operation returned.",
-}
-FACTS = {
-    **BREAK_ANY_GRAPH,
-    "param.data is a Tensor": "step() leaves a Tensor in param.data: compute with the arrays in "
-                              "param.data and param.grad.data.",
-    "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "
-                          "keep the old one: assign to param.data.",
-    "too few gradients": "%s.backward returns %s gradient(s) for %s arguments.",
-    "gradient is None": "%s.backward, or the apply() that calls it, returns None for a tensor that "
-                        "requires grad (is a return missing?).",
-    "gradient is no Tensor": "%s.backward returns a value of type %s; it has to return Tensors.",
-    "shape that arrives": "A gradient of shape %s arrives at the output of %s, which has the shape "
-                          "%s: what is computed from it hands on another shape, or backward() "
-                          "gives a parent the gradient of another.",
-    "gradient's shape": "%s.backward returns a gradient of shape %s for a tensor of shape %s",
-    "no grad_fn": "backward() is called on a tensor without a grad_fn: its last operation was not "
-                  "done through Function.apply (computed in NumPy, or from .data).",
-    "gradients share memory": "The .grad of two tensors share one array, so that adding to one in "
-                              "place changes the other: store a copy.",
-    "input changed": "%s.forward changes the array of its input; make a new array.",
-}
+BREAK_ANY_GRAPH = (  # the first that was found is told
+    "forward returns", "apply returns", "data is a Tensor", "requires_grad lost", "no node",
+    "parents missing", "too many parents", "parent is another", "parent is None",
+    "seed is no Tensor", "seed's shape", "no Tensor arrives")
+FINDINGS = BREAK_ANY_GRAPH + (
+    "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
+    "gradient is no Tensor", "shape that arrives", "gradient's shape", "no grad_fn",
+    "gradients share memory", "input changed")
+NUMBERS = ("value", "factor", "nothing arrives", "another arrives", "not accumulated",
+           "changes its gradient", "a gradient too many", "cycle", "endless", "starts elsewhere",
+           "nothing starts", "returns its argument", "too many gradients", "seed's values")
 
 
-def fact_of(sentences, facts, failure=None):
-    """The first fact, in the order of the sentences, that could lead to the failure."""
-    for kind, sentence in sentences.items():
-        for fact in facts:
-            unfit = failure and (
-                kind == "gradient's shape" and not speaks_of_shapes(failure)
-                or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
-            if fact[0] == kind and not unfit:
-                more = _broadcast(fact[1]) if kind == "gradient's shape" else ""
-                return Explanation(f"graph: {kind}", sentence % tuple(fact[1:]) + more)
-    return None
+@dataclass
+class Observed:
+    """What was to be seen when a scenario ran once more."""
+
+    uses: set = field(default_factory=set)  # the names of operations
+    found: list = field(default_factory=list)  # Findings
+
+    def first(self, kinds, failure=None):
+        """The first Finding, in the order of the kinds, that could lead to a failure."""
+        for kind in kinds:
+            for finding in self.found:
+                unfit = failure and (
+                    kind == "gradient's shape" and not speaks_of_shapes(failure)
+                    or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
+                if finding.kind == kind and not unfit:
+                    return finding
+        return None
+
+
+def fact_of(kinds, observed, failure=None):
+    finding = observed.first(kinds, failure)
+    return finding and Explanation(f"graph: {finding.kind}", str(finding))
 
 
 def speaks_of_shapes(failure):
@@ -210,18 +206,22 @@ def speaks_of_shapes(failure):
         failure.type == "AssertionError" and failure.message.startswith("("))
 
 
-def read_facts(texts):
-    """The facts in what came back from the submission's process, which may be anything."""
-    parts = {"uses": 2, **{kind: 1 + sentence.count("%s") for kind, sentence in FACTS.items()}}
-    facts = [re.sub(r"[^\w|(), .']", "?", text).split("|") for text in texts]
-    return [fact for fact in facts if len(fact) == parts.get(fact[0])]
-
-
-def _broadcast(name):
-    if name in ("MatMul", "Transpose", "Reshape"):
-        return "; each argument gets a gradient of its own shape."
-    return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "
-            "handout 2.1.")
+def read_facts(values):
+    """What was observed, from what came back of the submission's process, which may be anything."""
+    texts = {name: re.sub(r"[^\w|(), .'\[\]:+-]", "?", value) for name, value in values.items()
+             if isinstance(value, str)}
+    uses = {text for name, text in texts.items() if name.startswith("uses ")}
+    numbers = dict.fromkeys(name.partition(" ")[0] for name in texts)
+    found = []
+    for number in numbers:
+        if texts.get(f"{number} kind") in SENTENCES:
+            parts = {name: texts.get(f"{number} {name}", "")
+                     for name in ("kind", "operation", "argument", "file", "expected", "got")}
+            line = texts.get(f"{number} line", "")
+            index = re.findall(r"\d+", texts.get(f"{number} index", ""))
+            found.append(Finding(**parts, line=int(line) if re.match(r"\d{1,6}$", line) else 0,
+                                 index=tuple(map(int, index))))
+    return Observed(uses, found)
 
 
 # ---- errors

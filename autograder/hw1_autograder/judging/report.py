@@ -69,6 +69,8 @@ class Printer:
         if explanation:
             self._lines(_wrapped(f"=> {self._once(explanation.message, result.check.number)}",
                                  most=5))
+            if explanation.evidence:
+                self._lines(_wrapped("   seen: " + explanation.evidence, most=2))
         self._lines([f"{self.again} {result.check.number}"])
         print()
 

@@ -103,8 +103,7 @@ SLIPS = {
                                    (F, "import mytorch.tensor as tensor",
                                     "import mytorch.tensor as tensor\n"
                                     "from mytorch.tensor import Tensor")),
-    "nothing that is known": (["2.2.2"], "python3 sandbox.py compares the gradients of each "
-                              "operation (ReLU)",
+    "nothing that is known": (["2.2.2"], "ReLU.backward (functional.py:160) hands ",
                               (F, "grad_output.data * ctx.mask)", "np.tanh(grad_output.data) "
                                "* ctx.mask)")),
 }
@@ -177,6 +176,23 @@ def test_what_nothing_is_known_of_is_shown_with_what_ran(capsys):
         printer.show(result)
     shown = capsys.readouterr().out
     assert shown.count("| out = ReLU()(z)") == 1 and "2.2.2 (ReLU backward" in shown
+
+
+def test_numbers_of_the_backward_pass_stand_below_what_is_known_as_evidence(capsys):
+    with variant((F, "grad_output.data * ctx.mask", "grad_output.data")) as root:
+        results = grade(root, [check for check in CHECKS if check.number == "2.2.2"])
+    Printer().show(results[0])
+    told, seen = capsys.readouterr().out.split("   seen: ")
+    assert "passes every gradient on" in told
+    assert " ".join(seen.split()).startswith("ReLU.backward (functional.py:160) hands [[")
+    assert results[0].explanation.evidence in results[0].message
+
+
+def test_a_wrong_forward_is_not_held_against_its_backward():
+    results = results_of_all({"": [(F, "a.data * ctx.mask", "np.tanh(a.data) * ctx.mask")]},
+                             checks=[check for check in CHECKS if check.problem == "2.2"])[""]
+    told = [result.message for result in results if not result.passed]
+    assert told and not any("ReLU.backward" in text for text in told)
 
 
 def test_a_hint_is_told_once(capsys):

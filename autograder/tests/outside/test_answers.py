@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from judging.checks import CHECKS
+from inside.texts import Finding
 from judging.explain import read_facts
 from judging.failure import Failure, Place
 from outside.answers import decode, read_answer
@@ -81,12 +82,19 @@ def test_truth_values_are_zero_or_one():
     assert value.dtype == bool and value.view(np.uint8).tolist() == [1, 0]
 
 
-def test_facts_of_the_graph_are_of_a_known_kind_and_have_all_their_parts():
-    good = ["uses|Mul", "no grad_fn", "gradient's shape|Mul|(2,)|(3,)"]
-    evil = ["", "|", "uses", "uses|a|b", "forward returns", "no grad_fn|x", "gradient's shape|a",
-            "unknown|a", "forward returns|a|b|c"]
-    assert read_facts(good + evil) == [text.split("|") for text in good]
-    assert read_facts(["forward returns|a%\n\x1b|b"]) == [["forward returns", "a???", "b"]]
+def test_what_was_observed_is_of_a_known_kind_and_harmless():
+    finding = {"kind": "gradient's shape", "operation": "Mul", "argument": "b", "file": "a.py",
+               "line": "57", "expected": "(2,)", "got": "(3,)", "index": "(1, 2)"}
+    evil = {"kind": "forward returns", "operation": "a%\n\x1b{0}", "line": "9" * 9, "got": "b"}
+    values = {"uses 0": "Mul", "uses 1": 5, "x": "y", " ": "z", "3": "", "4 kind": "unknown",
+              **{f"1 {name}": value for name, value in finding.items()},
+              **{f"2 {name}": value for name, value in evil.items()}}
+    observed = read_facts(values)
+    assert observed.uses == {"Mul"}
+    assert observed.found == [Finding("gradient's shape", "Mul", "b", "a.py", 57, "(2,)", "(3,)",
+                                      (1, 2)),
+                              Finding("forward returns", "a????0?", got="b")]
+    assert all(str(one).isprintable() for one in observed.found)
 
 
 def test_a_table_of_what_is_the_same_for_every_seed_earns_nothing():

@@ -95,16 +95,16 @@ def test_the_tarball_holds_the_right_files_and_warns_without_the_plot(project, t
     assert '{"scores": {"2.1": 10}}' in scored.stdout
 
 
-def test_the_sandbox_checks_every_operation_and_shows_the_eight_steps(project, tmp_path):
+def test_the_sandbox_looks_at_programs_and_shows_the_eight_steps(project, tmp_path):
     process = run(sys.executable, project / "sandbox.py", cwd=str(tmp_path))
     assert process.returncode == 0 and "FAIL" not in process.stdout
-    for text in ("a + b", "F.MatMul", "broadcast (3, 1) and (1, 4)", "BatchNorm1d in training",
+    for text in ("a + b", "a network", "broadcast (3, 1) and (1, 4)", "BatchNorm1d in training",
                  "Step 8 ", "a.grad = Tensor(3.) (should be 3)"):
         assert text in process.stdout
     assert (project / "sandbox_graph.png").stat().st_size > 5000
 
 
-def test_the_sandbox_names_a_wrong_operation_and_its_element(project, tmp_path):
+def test_the_sandbox_names_a_wrong_operation_and_its_numbers(project, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(str(project), str(broken))
     path = broken / "mytorch" / "nn" / "functional.py"
@@ -113,7 +113,21 @@ def test_the_sandbox_names_a_wrong_operation_and_its_element(project, tmp_path):
     path.write_text(text.replace("unbroadcast(-g, shape_b)", "unbroadcast(g, shape_b)"))
     process = run(sys.executable, broken / "sandbox.py")
     assert process.returncode == 1
-    assert "FAIL  a - b" in process.stdout and "input 1 at index" in process.stdout
+    assert "FAIL  a - b\n        Sub.backward (functional.py:" in process.stdout
+    assert "hands [[1 1 1] [1 1 1]] to its argument b" in " ".join(process.stdout.split())
+
+
+def test_the_sandbox_judges_no_operation_by_its_name_and_needs_no_matplotlib(project, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(str(project), str(own))
+    with open(str(own / "mytorch" / "nn" / "functional.py"), "a") as file:
+        file.write("\n\nclass XELoss(Function):\n    @staticmethod\n"
+                   "    def forward(ctx, a, axis, labels):\n        raise KeyError(axis)\n")
+    (own / "matplotlib").mkdir()
+    (own / "matplotlib" / "__init__.py").write_text("raise ImportError('no matplotlib')")
+    process = run(sys.executable, own / "sandbox.py")
+    assert process.returncode == 0 and "XELoss" not in process.stdout
+    assert "there is no picture of its graph: no matplotlib" in process.stdout
 
 
 def test_the_sandbox_runs_a_students_file_with_the_names_at_hand(project, tmp_path):

@@ -126,13 +126,6 @@ def fell_at(error, code=None):
     return own
 
 
-def argument_name(operation, place):
-    """What forward calls its argument at a place."""
-    names = [name for name, parameter in inspect.signature(operation.forward).parameters.items()
-             if parameter.kind is not parameter.VAR_POSITIONAL][1:]
-    return names[place] if place < len(names) else f"argument {place + 1}"
-
-
 # ---- the graph
 
 def lost(tensor):
@@ -143,8 +136,7 @@ def lost(tensor):
     for argument in call.arguments:
         if lost(argument.value):
             return lost(argument.value)  # earlier
-    name = next(argument_name(call.operation, place)
-                for place, argument in enumerate(call.arguments) if argument.needed)
+    name = next(call.name_of(argument) for argument in call.arguments if argument.needed)
     kind = "no node" if tensor.requires_grad else "requires_grad lost"
     return [Finding(kind, call.operation.__name__, name, **place_of(APPLY))]
 
@@ -182,8 +174,8 @@ def call_findings(call, parents, is_shared=False):
         for parent, argument in zip(parents, call.arguments_of(len(parents))):
             if argument is not None and argument.needed and not stands_for(parent, argument):
                 yield Finding("parent is None" if parent is None else "parent is another", name,
-                              argument_name(call.operation, call.arguments.index(argument)),
-                              got=type(parent).__name__, **place_of(APPLY))
+                              call.name_of(argument), got=type(parent).__name__,
+                              **place_of(APPLY))
 
 
 def stands_for(node, argument):
@@ -268,9 +260,10 @@ class Pass:
             except Exception:  # it does not run again: then nothing is known
                 continue
             if place is not None:
-                operation = vertex.call.operation
-                yield Finding("input changed", vertex.operation, argument_name(operation, place),
-                              **place_of(operation.forward))
+                call = vertex.call
+                yield Finding("input changed", vertex.operation,
+                              call.name_of(call.arguments[place]),
+                              **place_of(call.operation.forward))
 
     def of_the_start(self):
         """What is wrong with the first gradient, or where it goes."""
@@ -345,8 +338,8 @@ class Pass:
         for place in wanted:
             grad = handed[place] if place < len(handed) else None
             shape = np.shape(arguments[place].array)
-            one = dict(at, operation=vertex.operation, argument=argument_name(
-                cls, vertex.call.arguments.index(arguments[place])))
+            one = dict(at, operation=vertex.operation,
+                       argument=vertex.call.name_of(arguments[place]))
             if grad is None:
                 yield Finding("gradient is None", **one)
             elif types[place] is not self.type:
@@ -370,9 +363,9 @@ class Pass:
                 off = repeated.first_off(received, handed)
                 if off:
                     place, index, expected, got = off
-                    name = argument_name(call.operation, place)
-                    return [Finding(kind, vertex.operation, name, expected=expected, got=got,
-                                    index=index, **place_of(call.operation.backward))]
+                    return [Finding(kind, vertex.operation, call.name_of(call.arguments[place]),
+                                    expected=expected, got=got, index=index,
+                                    **place_of(call.operation.backward))]
         except (Gone, Exception):  # forward does not run again, on copies
             self.unseen.append(vertex.operation)
         return []

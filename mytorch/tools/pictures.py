@@ -3,7 +3,7 @@
 What they show comes from ``mytorch/tools/recorder.py``, as does ``trace``, which prints it.
 """
 
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mytorch.tools.page import page
 from mytorch.tools.recorder import Recorder, Vertex, describe, graph_of
 
 MAX_NODES, MAX_FRAMES = 400, 60
@@ -29,13 +30,37 @@ STYLES = {"leaf": {"facecolor": "#d8f0d0", "edgecolor": "#3b7d2a",
           "operation": {"facecolor": "#d6e6fa", "edgecolor": "#2b5c9e",
                         "boxstyle": ROUND, "label": "operation: passes it on"},
           "constant": {"facecolor": "#eeeeee", "edgecolor": "#777777",
-                       "boxstyle": SQUARE, "label": "constant: needs none"}}
+                       "boxstyle": SQUARE, "label": "constant: needs none"},
+          "copy": {"facecolor": "white", "edgecolor": "#2b5c9e", "linestyle": "--",
+                   "boxstyle": ROUND, "label": "the same as above"}}
+ALIKE = ("Add", "Mul")  # operations whose arguments need not be told apart
 
 
 # ---- where everything goes
 
-# An operation takes what comes along a route of boxes as one of its arguments.
-Edge = namedtuple("Edge", "route argument")
+@dataclass(eq=False)
+class Edge:
+    """The way along boxes to an operation, which takes what comes as one of its arguments."""
+
+    route: list
+    argument: int
+    name: str  # of the argument, where it has to be told apart
+    arrival: float = 0.0  # the height at which it arrives
+
+    def curve(self):
+        """Points: a start, and for each next box two that bend the line, its edge, its other edge.
+        """
+        points = []
+        for left, right in zip(self.route, self.route[1:]):
+            x0, x1 = left.x + left.width / 2, right.x - right.width / 2
+            y1 = self.arrival if right is self.route[-1] else right.y
+            points += [(x0, left.y), ((x0 + x1) / 2, left.y), ((x0 + x1) / 2, y1), (x1, y1)]
+        return points
+
+    def label_at(self):
+        """Where a gradient is written: near the end of the last piece."""
+        (x0, y0), _, _, (x1, y1) = self.curve()[-4:]
+        return x0 + 0.7 * (x1 - x0), y0 + 0.84 * (y1 - y0)
 
 
 @dataclass(eq=False)
@@ -83,13 +108,14 @@ class Layout:
         passes, edges_to = {}, defaultdict(list)
         before, after = defaultdict(list), defaultdict(list)  # the neighbours in these columns
         for vertex in operations:
+            names = argument_names(vertex)
             for argument, parent in enumerate(vertex.parents):
                 if parent in column_of:
                     start = boxes.setdefault(parent, Box(
                         column_of[vertex] - 1, parent, _lines(parent, grads),
                         is_copy=parent.kind == "operation"))
                     route = _route(start, boxes[vertex], passes)
-                    edges_to[boxes[vertex]].append(Edge(route, argument))
+                    edges_to[boxes[vertex]].append(Edge(route, argument, names[argument]))
                     for left, right in zip(route, route[1:]):
                         after[left].append(right)
                         before[right].append(left)
@@ -101,7 +127,10 @@ class Layout:
             for column in reversed(columns):
                 _stack(column, after)
         self._place(columns, gap)
-        self.boxes.update((box, edges_to[box]) for box in boxes.values())
+        for box in boxes.values():
+            edges = self.boxes[box] = edges_to[box]
+            for rank, edge in enumerate(sorted(edges, key=lambda edge: edge.route[-2].y)):
+                edge.arrival = box.y + 0.7 * box.height * ((rank + 0.5) / len(edges) - 0.5)
 
     def _place(self, columns, gap):
         """Put a row's columns below what is placed."""
@@ -114,6 +143,13 @@ class Layout:
             x += width + gap
         self.width = max(self.width, x - gap + MARGIN)
         self.height += height + ROW_GAP
+
+
+def argument_names(vertex):
+    """What to write at each edge to an operation: nothing where it is clear."""
+    several = sum(parent is not None for parent in vertex.parents) > 1
+    names = vertex.argument_names() if several and vertex.operation not in ALIKE else []
+    return names or [""] * len(vertex.parents)
 
 
 def _route(start, end, passes):
@@ -159,47 +195,49 @@ def _picture(layout, grads, title="", step=None):
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
     axes.axis("off")
     for box, edges in layout.boxes.items():
-        for rank, edge in enumerate(sorted(edges, key=lambda edge: edge.route[-2].y)):
-            arrival = box.y + 0.7 * box.height * ((rank + 0.5) / len(edges) - 0.5)
-            _draw_edge(axes, edge, arrival, step)
-        style = dict(STYLES[box.vertex.kind], zorder=2)
-        if box.is_copy:
-            style.update(facecolor="white", linestyle="--")
+        for edge in edges:
+            _draw_edge(axes, edge, step)
+        style = dict(STYLES["copy" if box.is_copy else box.vertex.kind], zorder=2)
         if step and box.vertex is step.vertex:
             style["facecolor"] = YELLOW
         axes.add_artist(FancyBboxPatch((box.x - box.width / 2, box.y - box.height / 2),
                                        box.width, box.height, **style))
         _write(axes, box.x, box.y, "\n".join(_lines(box.vertex, grads)), ha="center")
     _write(axes, MARGIN, MARGIN, title, color=ORANGE, weight="bold")
-    axes.legend(handles=[FancyBboxPatch((0, 0), 1, 1, **style) for style in STYLES.values()],
+    axes.legend(handles=[FancyBboxPatch((0, 0), 1, 1, **style) for style in _legend(layout)],
                 loc="lower left", ncol=len(STYLES), frameon=False, prop=FONT)
     return figure
 
 
+def _legend(layout):
+    """The styles that are explained; of copies only where there are some."""
+    has_copies = any(box.is_copy for box in layout.boxes)
+    return [style for kind, style in STYLES.items() if kind != "copy" or has_copies]
+
+
 def _write(axes, x, y, text, **style):
-    axes.text(x, y, text.replace("$", r"\$"), va="center", zorder=3, **FONT, **style)
+    axes.text(x, y, text.replace("$", r"\$"), va="center", zorder=3, **{**FONT, **style})
 
 
-def _draw_edge(axes, edge, arrival, step):
+def _draw_edge(axes, edge, step):
     """An arrow to the right or, if a gradient came along it in a step, one back to the left."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
-    curves = []
-    for left, right in zip(edge.route, edge.route[1:]):
-        x0, x1 = left.x + left.width / 2, right.x - right.width / 2
-        y0, y1 = left.y, arrival if right is edge.route[-1] else right.y
-        curves += [(x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1)]
+    curve = edge.curve()
     codes = [Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4] * (len(edge.route) - 1)
     codes[0] = Curve.MOVETO
     style = {"arrowstyle": "-" if step else "-|>", "color": GREY, "linewidth": 1, "zorder": 1}
+    if edge.name:
+        x, y = curve[-1]
+        _write(axes, x - 0.1, y - 0.08, edge.name, ha="right", color=GREY, size=7,
+               bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     key = edge.route[-1].vertex, edge.argument
     if step and key in step.came:
-        curves.reverse()
+        curve = curve[::-1]
         style = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 2.5, "zorder": 1.5}
-        _write(axes, x0 + 0.7 * (x1 - x0), y0 + 0.84 * (y1 - y0), describe(step.came[key])[-1],
-               ha="center", color=ORANGE, weight="bold",
-               bbox={"facecolor": "white", "edgecolor": ORANGE, "pad": 1.5})
-    axes.add_artist(FancyArrowPatch(path=Curve(curves, codes), mutation_scale=9, shrinkA=0,
+        _write(axes, *edge.label_at(), describe(step.came[key])[-1], ha="center", color=ORANGE,
+               weight="bold", bbox={"facecolor": "white", "edgecolor": ORANGE, "pad": 1.5})
+    axes.add_artist(FancyArrowPatch(path=Curve(curve, codes), mutation_scale=9, shrinkA=0,
                                     shrinkB=0, **style))
 
 
@@ -230,6 +268,7 @@ def draw(output, path=None, names=None):
     figure = _picture(Layout(shown, grads), grads, title)
     if path is not None:
         figure.savefig(str(path), dpi=120)
+        print(f"the graph: {Path(path).resolve()}")
     return figure
 
 
@@ -241,16 +280,17 @@ def _check_ending(path, *endings):
 # ---- the animation
 
 def animate(output, path, names=None, seconds=1.5):
-    """Run ``output.backward()`` and show it as a GIF, one frame for each of its steps.
+    """Run ``output.backward()`` and show its steps: as a page to step through, or as a GIF.
 
-    In each frame, the node at work is yellow, the gradient it received stands at the edge
+    In each step, the node at work is yellow, the gradient it received stands at the edge
     that it came along, and the leaves show what ``.grad`` holds by then.  The first 60 steps
-    are shown; if the engine raises an error, those that led there.
+    are shown; if the engine raises an error, those that led there.  The page is one file, for any
+    browser; a GIF's last frame stays three times as long.
 
     Args:
         output (Tensor), names (dict): as for ``draw``.
-        path (str): where to write it, ending in .gif.
-        seconds (float): how long each frame stays, from 0.01 to 655.35 (what a GIF can say).
+        path (str): where to write it, ending in .html or .gif.
+        seconds (float): how long each step stays, from 0.01 to 200.
 
     Returns:
         list of Step: the steps, as ``trace`` returns them.
@@ -260,11 +300,11 @@ def animate(output, path, names=None, seconds=1.5):
             more than 60 nodes.
         OSError: the path cannot be written; the gradients are then not touched.
     """
-    _check_ending(path, ".gif")
+    _check_ending(path, ".gif", ".html")
     if not isinstance(seconds, Real):
         raise TypeError(f"animate: seconds must be a number, got {seconds!r}")
-    if not 0.01 <= seconds <= 655.35:
-        raise ValueError(f"animate: seconds must be from 0.01 to 655.35, got {seconds!r}")
+    if not 0.01 <= seconds <= 200:
+        raise ValueError(f"animate: seconds must be from 0.01 to 200, got {seconds!r}")
     graph = graph_of(output, names)
     if len(graph) > MAX_FRAMES:
         raise ValueError(f"animate: this graph has {len(graph)} nodes, and at most {MAX_FRAMES} "
@@ -276,13 +316,26 @@ def animate(output, path, names=None, seconds=1.5):
         recorder.record(output.backward)
     finally:
         layout = Layout(list(before), {v: v.grad() for v in before}, gap=2 * GAP_X)
-        frames = list(_frames(layout, recorder.steps[:MAX_FRAMES], before))
-        if frames:
-            frames[0].save(str(path), save_all=True, append_images=frames[1:], loop=0,
-                           duration=round(seconds * 100) * 10)
+        steps = recorder.steps[:MAX_FRAMES]
+        if steps:
+            write = _write_gif if Path(path).suffix.lower() == ".gif" else _write_page
+            write(path, layout, steps, before, seconds)
+            print(f"the steps: {Path(path).resolve()}")
         elif not Path(path).stat().st_size:
             Path(path).unlink()
     return recorder.steps
+
+
+def _write_page(path, layout, steps, grads, seconds):
+    styles = {kind: style for kind, style in STYLES.items() if style in _legend(layout)}
+    Path(path).write_text(page(layout, steps, grads, styles, seconds), "utf-8")
+
+
+def _write_gif(path, layout, steps, grads, seconds):
+    frames = list(_frames(layout, steps, grads))
+    stays = [round(seconds * 100) * 10] * len(frames)
+    stays[-1] *= 3
+    frames[0].save(str(path), save_all=True, append_images=frames[1:], loop=0, duration=stays)
 
 
 def _frames(layout, steps, grads):
@@ -290,7 +343,8 @@ def _frames(layout, steps, grads):
     from PIL import Image
     for step in steps:
         grads[step.vertex] = step.after
-        figure = _picture(layout, grads, f"Step {step.number}: {step.lines()[0]}", step)
-        figure.set_dpi(80)
+        title = f"Step {step.number} of {len(steps)}: {step.lines()[0]}"
+        figure = _picture(layout, grads, title, step)
+        figure.set_dpi(160)
         figure.canvas.draw()
         yield Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB")

@@ -7,6 +7,7 @@ operations got; the nodes' own ``apply`` only while a backward pass is recorded.
 
 import functools
 import gc
+import inspect
 import sys
 import textwrap
 import threading
@@ -64,6 +65,13 @@ class Call:
         self.result = kept(output.data)
         self.output = kept(output, weakly=True)
         self.returns_argument = any(output is arg for arg in args)
+
+    def name_of(self, argument):
+        """What forward calls one of the arguments."""
+        names = [name for name, one in inspect.signature(self.operation.forward).parameters.items()
+                 if one.kind is not one.VAR_POSITIONAL][1:]
+        place = self.arguments.index(argument)
+        return names[place] if place < len(names) else f"argument {place + 1}"
 
     def arguments_of(self, number):
         """The Argument at each of as many entries of next_functions; None where not known."""
@@ -153,6 +161,11 @@ class Vertex:
         """The Argument at each entry of an operation's next_functions; None where not known."""
         number = len(self.node.next_functions)
         return self.call.arguments_of(number) if self.call else [None] * number
+
+    def argument_names(self):
+        """What forward calls each entry of an operation's next_functions; [] if not known."""
+        arguments = self.arguments()
+        return [] if None in arguments else [self.call.name_of(one) for one in arguments]
 
 
 def key_of(node, tensor=None):

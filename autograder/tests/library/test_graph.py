@@ -273,7 +273,8 @@ def test_no_boxes_overlap_and_none_is_outside_the_picture(name):
     renderer = figure.canvas.get_renderer()
     boxes = [patch.get_window_extent(renderer) for patch in figure.axes[0].patches
              if isinstance(patch, FancyBboxPatch)]
-    texts = [text.get_window_extent(renderer) for text in figure.axes[0].texts[:-1]]
+    texts = [text.get_window_extent(renderer) for text in figure.axes[0].texts[:-1]
+             if text.get_size() > 8]  # smaller are the names of arguments
     assert len(boxes) == len(texts) > 0
     for box, text in zip(boxes, texts):
         assert box.x0 < text.x0 and text.x1 < box.x1 and box.y0 < text.y0 and text.y1 < box.y1
@@ -362,14 +363,63 @@ def test_each_frame_shows_the_gradients_by_then_and_one_arrow_head(tmp_path, mon
 
 
 @pytest.mark.parametrize("seconds", [0.06, np.float32(1.5)])
-def test_each_frame_stays_as_long_as_it_was_told_to(seconds, tmp_path):
-    animate(Tensor(1., requires_grad=True), tmp_path / "a.gif", seconds=seconds)
+def test_each_frame_stays_as_long_as_was_said_and_the_last_three_times_that(seconds, tmp_path):
+    animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.gif", seconds=seconds)
     with Image.open(str(tmp_path / "a.gif")) as image:
-        assert image.info["duration"] == pytest.approx(1000 * seconds)
+        stays = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    assert stays == pytest.approx([1000 * seconds, 1000 * seconds, 3000 * seconds])
+
+
+def test_every_frame_says_which_of_how_many_it_is(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr("mytorch.tools.pictures._write", lambda axes, x, y, text, **style:
+                        titles.append(text) if style.get("weight") == "bold" else None)
+    animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.gif")
+    assert [title.partition(":")[0] for title in titles if title.startswith("Step")] == [
+        "Step 1 of 3", "Step 2 of 3", "Step 3 of 3"]
+
+
+def test_where_a_picture_is_stands_in_the_output(tmp_path, capsys):
+    draw(Tensor(1., requires_grad=True) * 2, tmp_path / "a.png")
+    animate(Tensor(1., requires_grad=True) * 2, tmp_path / "a.html")
+    assert capsys.readouterr().out == (f"the graph: {tmp_path / 'a.png'}\n"
+                                       f"the steps: {tmp_path / 'a.html'}\n")
+
+
+def test_arguments_that_are_not_alike_are_told_apart():
+    a, b = Tensor([[1.]], requires_grad=True), Tensor([[2.]], requires_grad=True)
+    for output, names in ((a - b, "ab"), (a / b, "ab"), (a @ b, "ab"), (a + b, ""), (a * b, "")):
+        small = [text.get_text() for text in draw(output).axes[0].texts if text.get_size() < 8]
+        assert sorted(small) == list(names)
+
+
+def test_parameters_of_layers_have_their_names(capsys):
+    one, two, last = Linear(2, 3), Linear(3, 1), BatchNorm1d(1)
+    trace(last(two(one(Tensor.randn(4, 2)))))
+    said = capsys.readouterr().out
+    for name in ("Linear 1.weight", "Linear 2.bias", "BatchNorm1d.gamma"):
+        assert f"to {name}\n" in said and f" {name} received " in said
+    assert "leaf" not in said
+
+
+def test_a_number_that_is_only_rounding_is_zero(capsys):
+    trace(Tensor(np.linspace(-1, 1, 9), requires_grad=True) * Tensor(np.linspace(-1, 1, 9)))
+    trace(Tensor(3., requires_grad=True) * (0.1 + 0.2 - 0.3))
+    said = capsys.readouterr().out
+    assert "mean 0 norm 1.94" in said and "hands 0 to leaf 1" in said and "e-17" not in said
+
+
+def test_the_legend_explains_copies_where_there_are_some():
+    def legend(output):
+        return [text.get_text() for text in draw(output).axes[0].get_legend().get_texts()]
+
+    x = Tensor(1., requires_grad=True)
+    assert "the same as above" not in legend(x * 2)
+    assert "the same as above" in legend(repeated(lambda y: y * 1.5, 20))
 
 
 @pytest.mark.parametrize("seconds, error", [
-    (0, ValueError), (float("nan"), ValueError), (1e9, ValueError), ("2", TypeError)])
+    (0, ValueError), (float("nan"), ValueError), (201, ValueError), ("2", TypeError)])
 def test_seconds_that_a_gif_cannot_hold_are_refused_before_backward(seconds, error, tmp_path):
     a = Tensor(1., requires_grad=True)
     with pytest.raises(error, match=f"seconds must be .*got {seconds!r}"):

@@ -5,14 +5,15 @@
 
 import os
 import sys
+import textwrap
 
 import numpy as np
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [REPOSITORY, os.path.join(REPOSITORY, "autograder", "hw1_autograder")]
 
-from mytorch import Tensor  # noqa: E402
-from mytorch.tools import animate, draw  # noqa: E402
+from mytorch import Function, Tensor  # noqa: E402
+from mytorch.tools import animate, diagnose, draw, pictures, recorder  # noqa: E402
 from mytorch.nn.activations import ReLU  # noqa: E402
 from mytorch.nn.batchnorm import BatchNorm1d  # noqa: E402
 from mytorch.nn.linear import Linear  # noqa: E402
@@ -25,15 +26,43 @@ FOLDER = os.path.join(REPOSITORY, ".pictures")
 
 
 def mnist_network():
-    """The loss of the handout's network on MNIST's first batch, and names for its tensors."""
+    """The loss of the handout's network on MNIST's first batch, names, and the network."""
     np.random.seed(11785)
     net = Sequential(Linear(784, 20), BatchNorm1d(20), ReLU(), Linear(20, 10)).float()
     images, labels = (Tensor(array[:100]) for array in load_mnist()["train"])
     loss = CrossEntropyLoss()(net(images), labels)
     loss.backward()
-    return loss, {"images": images, "labels": labels, "loss": loss, "weight 1": net[0].weight,
-                  "bias 1": net[0].bias, "gamma": net[1].gamma, "beta": net[1].beta,
-                  "weight 2": net[3].weight, "bias 2": net[3].bias}
+    return loss, {"images": images, "labels": labels, "loss": loss}, net
+
+
+class Product(Function):
+    """a * b, with a mistake."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return Tensor(a.data * b.data)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        a, b = ctx.saved_tensors
+        return Tensor(grad_output.data * b.data), Tensor(grad_output.data * b.data)
+
+
+def finding():
+    """The picture of what diagnose finds in a product."""
+    a, b = Tensor([3., 3.], requires_grad=True), Tensor([5., 3.], requires_grad=True)
+    loss = (Product.apply(a, b) * Tensor([5., 3.])).sum()
+    names = {"a": a, "b": b, "loss": loss}
+    found = diagnose(loss, names)
+    graph = recorder.graph_of(loss, names)
+    watched = recorder.Recorder(graph)
+    watched.record(loss.backward)
+    step = next(step for step in watched.steps
+                if step.vertex and step.vertex.operation == found.operation)
+    grads = {vertex: vertex.grad() for vertex in graph.values()}
+    return pictures.picture(pictures.Layout(list(grads), grads), grads,
+                            textwrap.fill(str(found), 80), step)
 
 
 def main():
@@ -41,8 +70,9 @@ def main():
     output, names = example()
     animate(output, os.path.join(FOLDER, "worked_example.gif"), names)
     draw(output, os.path.join(FOLDER, "worked_example.png"), names)
-    loss, names = mnist_network()
+    loss, names, net = mnist_network()  # the layers name their parameters, while they are there
     draw(loss, os.path.join(FOLDER, "mnist_network.png"), names)
+    finding().savefig(os.path.join(FOLDER, "finding.png"), dpi=120)
 
 
 if __name__ == "__main__":

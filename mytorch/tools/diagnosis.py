@@ -342,10 +342,15 @@ class Pass:
                        argument=vertex.call.name_of(arguments[place]))
             if grad is None:
                 yield Finding("gradient is None", **one)
-            elif types[place] is not self.type:
+            elif types[place] is not self.type and self.goes_on_as_it_is(vertex.parents[place]):
                 yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
             elif arguments[place].array is not None and np.shape(grad) != shape:
                 yield Finding("gradient's shape", expected=shape, got=np.shape(grad), **one)
+
+    def goes_on_as_it_is(self, parent):
+        """Tell whether what was handed to a node is not made a Tensor on its way there."""
+        return self.error is not None or any(
+            step.vertex is parent and step.types[0] is not self.type for step in self.steps)
 
     def of_numbers(self, vertex, steps):
         """Whether an operation's gradients are what differences of its forward say."""

@@ -184,7 +184,7 @@ def _lines(vertex, grads):
     return lines + (["grad " + describe(grads[vertex])[-1]] if vertex.kind == "leaf" else [])
 
 
-def _picture(layout, grads, title="", step=None):
+def picture(layout, grads, title="", step=None):
     """A Figure of the graph, on which a step stands out; ``grads`` are those of the leaves."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -265,7 +265,7 @@ def draw(output, path=None, names=None):
     shown = vertices[-MAX_NODES:]
     title = f"the last {MAX_NODES} of {len(vertices)} nodes" if len(vertices) > MAX_NODES else ""
     grads = {vertex: vertex.grad() for vertex in shown}
-    figure = _picture(Layout(shown, grads), grads, title)
+    figure = picture(Layout(shown, grads), grads, title)
     if path is not None:
         figure.savefig(str(path), dpi=120)
         print(f"the graph: {Path(path).resolve()}")
@@ -344,7 +344,7 @@ def _frames(layout, steps, grads):
     for step in steps:
         grads[step.vertex] = step.after
         title = f"Step {step.number} of {len(steps)}: {step.lines()[0]}"
-        figure = _picture(layout, grads, title, step)
+        figure = picture(layout, grads, title, step)
         figure.set_dpi(160)
         figure.canvas.draw()
         yield Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB")

@@ -271,6 +271,20 @@ FAULTS = [
         F, "return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n                "
            "tensor.Tensor(unbroadcast(mul_b, b.shape)))",
         "return mul_a.tolist(), mul_b.tolist()")),
+    ("plain", handout, "gradient is no Tensor Mul a", (  # arrays, which a leaf takes
+        F, "return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n                "
+           "tensor.Tensor(unbroadcast(mul_b, b.shape)))", "return mul_a, mul_b")),
+    ("plain", elementwise("/"), "value Div a", (  # in the wrong order
+        F, "return (tensor.Tensor(unbroadcast(div_a, a.shape)),\n                "
+           "tensor.Tensor(unbroadcast(div_b, b.shape)))",
+        "return tensor.Tensor(div_b), tensor.Tensor(div_a)")),
+    ("plain", elementwise("*"), "value Mul a", (  # saved in the wrong order
+        F, "ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data * b.data)",
+        "ctx.save_for_backward(b, a)\n        return tensor.Tensor(a.data * b.data)")),
+    ("plain", batchnorm, "value Sqrt a", (F, "ctx.out = np.sqrt(a.data)\n        return",
+                                          "ctx.out = a.data\n        ctx.out = ctx.out * 1.\n"
+                                          "        return tensor.Tensor(np.sqrt(a.data))\n"
+                                          "        return")),
     ("plain", broadcast("*"), "gradient's shape Mul b", (F, "unbroadcast(mul_b, b.shape)",
                                                             "mul_b")),
     ("plain", broadcast("+"), "gradient's shape Add b", (

@@ -1,4 +1,4 @@
-"""Helps scenarios: this text goes in front of a scenario's own when it runs.
+"""Helps scenarios, which run in this module as if they were written at its end.
 
 A scenario names ``Tensor``, ``F``, ``SGD`` and so on without importing them: ``bring`` does,
 and only what it names, so that a broken file costs the points of what is in it.

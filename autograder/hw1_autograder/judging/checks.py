@@ -80,13 +80,11 @@ class Check:
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
         names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
         self.runs = [f"bring({sorted(names & set(helpers.PLACES))!r})", scenario]
-        self.source = "\n\n".join([inspect.getsource(helpers), *self.runs,
-                                   "scenario = answering(scenario)\n"])
+        self.source = "\n\n".join([*self.runs, "scenario = answering(scenario)\n"])
 
     @property
     def observed(self):
-        return "\n\n".join([inspect.getsource(helpers), f"TOOLS = {TOOLS!r}",
-                            inspect.getsource(observer), *self.runs,
+        return "\n\n".join([f"TOOLS = {TOOLS!r}", inspect.getsource(observer), *self.runs,
                             "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):

@@ -88,10 +88,11 @@ class Check:
                             "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):
+        """The values that are right; for those with advice, that is True."""
         with np.errstate(all="ignore"):
             values = self.reference(formulas, **inputs)
-        return {name: np.asarray(value) if isinstance(value, np.number) else value
-                for name, value in values.items()}
+        return {**{name: np.asarray(value) if isinstance(value, np.number) else value
+                   for name, value in values.items()}, **dict.fromkeys(self.advice, True)}
 
     def scored(self, expected):
         return [name for name in expected if name not in self.advice and name not in self.unscored]
@@ -133,6 +134,11 @@ def formula(function):
     """Decorator: adds a function to the formulas that references are made of."""
     setattr(FORMULAS, function.__name__, function)
     return function
+
+
+def formulas(**functions):
+    """Add short ones, by name."""
+    vars(FORMULAS).update(functions)
 
 
 # ---- comparing

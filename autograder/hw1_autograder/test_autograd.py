@@ -2,7 +2,7 @@
 
 Each check has three parts.  ``inputs`` draws what it works on: few and short numbers, because
 a report shows them.  ``scenario`` is the code that runs in the submission's process and that a
-report shows; it returns Tensors, arrays and facts, by name (``helpers.py`` stands in front).
+report shows; it returns Tensors, arrays and facts, by name (it runs in the module ``helpers.py``).
 ``reference`` says what those should be, in plain NumPy; ``f`` holds the formulas.  Nothing here
 sees the submission's objects.
 """

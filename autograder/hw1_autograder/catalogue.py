@@ -111,6 +111,10 @@ mistake("output-if-all", "1.2", "The output requires grad only if all inputs do;
         "as one of them does (any, not all; Appendix A.1).",
         *[dict(output_requires_grad="all(inputs)", output_has_node=node, **leaf)
           for node in ("True", "False") for leaf in ({}, dict(output_is_leaf="not all(inputs)"))])
+mistake("output-if-one-input", "1.2", "The output requires grad only if one certain input does, "
+        "such as the last that was looked at; it does as soon as any of them does (Appendix A.1).",
+        *[dict(output_requires_grad="inputs[-1]", output_has_node=node, **leaf)
+          for node in ("True", "False") for leaf in ({}, dict(output_is_leaf="not inputs[-1]"))])
 mistake("output-always-requires-grad", "1.2", "The output requires grad although no input does; "
         "it does only if one of the inputs requires grad (Appendix A.1).",
         dict(output_requires_grad="True", output_is_leaf="False"), output_requires_grad="True")

@@ -173,7 +173,9 @@ def first_to_fix(failed):
     """Name what makes several problems fail, if there is such a cause; else a failed check."""
     causes = {}
     for result in failed:
-        key, text = cause_of(result)
+        failure = result.answer.failure
+        key, text = cause_of(next(other for other in failed if other is result or failure
+                                  and failure.is_like(other.answer.failure)))
         if key:
             causes.setdefault(key, (text, set()))[1].add(result.check.problem)
     text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))

@@ -31,6 +31,10 @@ SLIPS = {
                     (ENGINE, "        needs = False\n",
                      "        needs = all(getattr(a, 'requires_grad', True) for a in args)\n"),
                     (ENGINE, "                needs = True\n", "")),
+    "the last input decides": (["1.2.1"], "only if one certain input does",
+                               (ENGINE, "        output.requires_grad = needs\n        output.is_",
+                                "        needs = bool(getattr(args[-1], 'requires_grad', needs))\n"
+                                "        output.requires_grad = needs\n        output.is_")),
     "a forward in place": (["1.1.1"], "Sub changes an array that belongs to its caller",
                            (F, "return tensor.Tensor(a.data - b.data)",
                             "a.data -= b.data\n        return tensor.Tensor(a.data)")),
@@ -118,6 +122,8 @@ FIRST = {
                                                          "        output = cls")),
     "an import in a circle": ("mytorch/autograd_engine.py imports what imports it again",
                               SLIPS["an import of Tensor on top"][2]),
+    "a seed of another shape": ("Tensor.backward() starts with a gradient of shape (4,)",
+                                (TENSOR, "np.ones_like(self.data)", "np.ones(self.data.size)")),
     "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
                                (F, "return tensor.Tensor(a.data - b.data)",
                                 "return a.data - nobody")),
@@ -169,6 +175,14 @@ def shown(capsys):
             printer.show(result)
         return capsys.readouterr().out, results
     return show
+
+
+def test_a_sum_over_paths_that_is_none_is_not_named_by_what_happens_to_fit():
+    for wrong in ("(old.data + grad.data) / 2", "old.data * grad.data"):
+        with variant((ENGINE, "old.data + grad.data", wrong)) as root:
+            results = grade(root, [check for check in CHECKS if check.problem == "1.2"])
+        assert not [text for text in told(results) if "only one is kept" in text]
+        assert sum("1.2.4 fails: fix that first" in text for text in told(results)) >= 1
 
 
 def test_what_was_not_begun_is_no_mistake_in_the_report(shown):

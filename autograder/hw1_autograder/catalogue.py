@@ -24,7 +24,7 @@ def mistake(id, problem, message, *together, **alone):
 
 
 def gradients_of(variant):
-    """The gradient formulas that belong to a variant's forward formulas."""
+    """Derive the gradient formulas that belong to a variant's forward formulas."""
     found = {f"{name}_gradients": differentiated(name, variant)
              for name in ("linear", "batchnorm") if name in variant}
     if variant.keys() & {"log_softmax", "cross_entropy"}:
@@ -36,7 +36,7 @@ def gradients_of(variant):
 
 
 def differentiated(name, variant):
-    """The gradients of a layer's forward formula; it is linear in its third argument, (out,)."""
+    """Derive the gradients of a layer's forward formula, linear in its third argument (out,)."""
     def gradients(x, w, g):
         forward, at = getattr(mistakes.formulas_with(variant), name), (x, w, np.ones(g.shape[1]))
         return tuple(slope(lambda value: g * forward(*at[:i], value, *at[i + 1:]), at[i])
@@ -45,7 +45,7 @@ def differentiated(name, variant):
 
 
 def slope(function, at, step=1e-6):
-    """The gradient of a function's sum, by central differences."""
+    """Compute the gradient of a function's sum, by central differences."""
     gradient = np.zeros(at.shape)
     for index in np.ndindex(at.shape):
         apart = np.zeros(at.shape)
@@ -287,23 +287,23 @@ mistake("only-last-parameter-moves", "2", "Only the last parameter moves: the up
 
 def _normalised(mean="x.mean(axis=0)", var="((x - {mean}) ** 2).mean(axis=0)",
                 root="np.sqrt({var} + EPS)"):
-    """Equations 3 to 6 with another mean, variance or root."""
+    """Write equations 3 to 6 with another mean, variance or root."""
     root = root.replace("{var}", var).replace("{mean}", mean)
     return f"gamma * (x - {mean}) / ({root}) + beta"
 
 
 def _either(mean, var):
-    """The mean, the variance or both are wrong."""
+    """Write them with the mean, the variance or both wrong."""
     return [_normalised(mean, var), _normalised(mean), _normalised(var=var)]
 
 
 def _moved(old, new):
-    """A running estimate after a batch."""
+    """Write a running estimate after a batch."""
     return f"(1 - ALPHA) * {old} + ALPHA * {new}"
 
 
 def _partial_gradients(through_mean, through_var, each_row=False):
-    """The gradients of BatchNorm with the mean or the variance taken for a constant.
+    """Make the gradients of BatchNorm with the mean or the variance taken for a constant.
 
     ``each_row``: what reaches the mean from a row goes back to that row alone.
     """
@@ -318,7 +318,7 @@ def _partial_gradients(through_mean, through_var, each_row=False):
 
 
 def _affine_gradients(change, gamma_there=None):
-    """The gradients of BatchNorm with other ones for gamma and beta."""
+    """Make the gradients of BatchNorm with other ones for gamma and beta."""
     def gradients(x, gamma, g):
         grad_x, grad_gamma, grad_beta = FORMULAS.batchnorm_gradients(x, gamma_there or gamma, g)
         return (grad_x,) + change(grad_gamma, grad_beta, len(x))
@@ -485,7 +485,7 @@ SHIFTED = "(x - x.max(axis=1, keepdims=True))"
 
 
 def _scaled(factor):
-    """The loss and its gradient times a factor, of N rows and C classes; or one of the two."""
+    """Write the loss, its gradient or both times a factor of N rows and C classes."""
     value, gradient = (
         {name: f"(lambda N, C: {name}({arguments}) * {factor})(*{of}.shape)"}
         for name, arguments, of in (("cross_entropy", "log_p, target", "log_p"),
@@ -494,7 +494,7 @@ def _scaled(factor):
 
 
 def _averaged_or_not(*gradients):
-    """Gradients for each logit: divided by N, or not."""
+    """Write gradients of the logits divided by N, and not divided."""
     return [f"({gradient}) / {count}" for gradient in gradients for count in ("len(x)", "1")]
 
 

@@ -47,20 +47,20 @@ def mistake(id, problem, message, *together, **alone):
 
 
 def formulas_with(variant):
-    """The formulas, with those of a variant in the place of the right ones."""
+    """Return the formulas with those of a variant in the place of the right ones."""
     return SimpleNamespace(**dict(vars(FORMULAS), **{
         name: way if callable(way) else _written(name, way) for name, way in variant.items()}))
 
 
 @lru_cache(maxsize=None)
 def _written(name, expression):
-    """The formula of this name, returning an expression of its parameters."""
+    """Make the formula of this name return an expression of its parameters."""
     parameters = str(inspect.signature(getattr(FORMULAS, name)))[1:-1]
     return eval(f"lambda {parameters}: ({expression})", {**CONSTANTS, **vars(FORMULAS)})
 
 
 def key_of(check, inputs):
-    """The AnswerKey to a check on these inputs."""
+    """Make the AnswerKey to a check on these inputs."""
     expected = check.expected(inputs)
     return AnswerKey(expected, known_mistakes(check, inputs, expected))
 
@@ -83,7 +83,7 @@ def known_mistakes(check, inputs, expected):
 
 
 def values_of(check, inputs, expected, variants):
-    """The wrong values that each of these variants leads to in a check, if any."""
+    """Compute the wrong values that each of these variants leads to in a check, if any."""
     found = []
     for variant in variants:
         try:

@@ -91,6 +91,7 @@ case "$task" in
     m) exec "$python" "$here/autograder/hw1_autograder/test_mnist.py" ;;
     starter | autolab | gradescope | class)
         exec "$python" "$staff/course.py" "$task" "$@" ;;
-    test) echo "The tests take some minutes on two cores." >&2
-        cd "$here" && exec "$python" -m pytest -q "$@" ;;
+    test) cd "$here" || exit 2
+        [ $# -gt 0 ] || exec "$python" autograder/tests/halves.py
+        exec "$python" -m pytest -q "$@" ;;
 esac

@@ -36,6 +36,8 @@ def write(folder):
 
 def _is_an_answer(node):
     """References and formulas: what says how the expected values come about."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return getattr(node.value.func, "id", "") == "formulas"
     return isinstance(node, ast.FunctionDef) and (node.name == "reference" or any(
         isinstance(line, ast.Name) and line.id == "formula" for line in node.decorator_list))
 

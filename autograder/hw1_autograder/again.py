@@ -15,7 +15,7 @@ import traceback
 
 import numpy as np
 
-from inside import describe, imports
+from inside import describe, helpers, imports
 from judging.checks import difference, same
 from judging.report import shown_inputs
 
@@ -47,7 +47,7 @@ def run_again(check, inputs, key, root, seconds):
 
 
 def prepare(root):
-    """Meet imports and random numbers as the worker does."""
+    """Treat imports and random numbers as the worker does."""
     if root not in sys.path:
         imports.compiled.update(imports.look_through(root)["compiled"])
         imports.install(root, [])
@@ -85,9 +85,8 @@ def compare(expected, values):
 
 
 def scenario_of(check):
-    """The scenario as a function; a debugger finds its lines as those of a file."""
+    """Return the scenario as a function; a debugger finds its lines as those of a file."""
     file = f"<check {check.number}>"
     linecache.cache[file] = (len(check.source), None, check.source.splitlines(True), file)
-    namespace = {"__name__": "check"}
-    exec(compile(check.source, file, "exec"), namespace)
-    return namespace["scenario"]
+    exec(compile(check.source, file, "exec"), vars(helpers))
+    return helpers.scenario

@@ -1,48 +1,51 @@
 """The catalogue of common mistakes in this homework, problem by problem."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from judging import mistakes
 from judging.checks import FORMULAS
 from judging.explain import NOT_WRITTEN
-from test_mlp import ALPHA, EPS, one_hot
+from test_mlp import ALPHA, EPS
+
+mistakes.CONSTANTS.update(ALPHA=ALPHA, EPS=EPS)
 
 
-def mistake(id, problem, message, *variants):
-    """Add a mistake.
+def mistake(id, problem, message, *together, **alone):
+    """Add a mistake, as ``judging.mistakes`` has it.
 
     Where a variant holds a forward formula alone, there is one more, whose gradients are those of
     that formula: autograd's.
     """
-    derived = [dict(variant, **gradients_of(variant)) for variant in variants]
-    mistakes.mistake(id, problem, message, *variants, *[
-        one for one, given in zip(derived, variants) if one.keys() != given.keys()])
+    variants = mistakes.mistake(id, problem, message, *together, **alone).variants
+    for variant in variants[:]:
+        found = gradients_of(variant)
+        if found and not found.keys() & variant.keys():
+            variants.append(dict(variant, **found))
 
 
 def gradients_of(variant):
-    """The gradient formulas that belong to a variant's forward formulas."""
-    found = {}
-    wrong = SimpleNamespace(**dict(vars(FORMULAS), **variant))
-    if "linear" in variant:
-        found["linear_gradients"] = lambda x, w, g: (
-            slope(lambda x: g * wrong.linear(x, w, np.ones(len(w))), x),
-            slope(lambda w: g * wrong.linear(x, w, np.ones(len(w))), w),
-            slope(lambda b: g * wrong.linear(x, w, b), np.ones(len(w))))
-    if "batchnorm" in variant:
-        found["batchnorm_gradients"] = lambda x, gamma, g: (
-            slope(lambda x: g * wrong.batchnorm(x, gamma, np.ones(x.shape[1])), x),
-            slope(lambda gamma: g * wrong.batchnorm(x, gamma, np.ones(x.shape[1])), gamma),
-            slope(lambda beta: g * wrong.batchnorm(x, gamma, beta), np.ones(x.shape[1])))
-    if "log_softmax" in variant or "cross_entropy" in variant:
-        found["cross_entropy_gradient"] = lambda logits, target: slope(
-            lambda x: wrong.cross_entropy(wrong.log_softmax(x), target), logits)
-    return {} if found.keys() & variant.keys() else found
+    """Derive the gradient formulas that belong to a variant's forward formulas."""
+    found = {f"{name}_gradients": differentiated(name, variant)
+             for name in ("linear", "batchnorm") if name in variant}
+    if variant.keys() & {"log_softmax", "cross_entropy"}:
+        def cross_entropy_gradient(logits, target):
+            f = mistakes.formulas_with(variant)
+            return slope(lambda x: f.cross_entropy(f.log_softmax(x), target), logits)
+        found["cross_entropy_gradient"] = cross_entropy_gradient
+    return found
+
+
+def differentiated(name, variant):
+    """Derive the gradients of a layer's forward formula, linear in its third argument (out,)."""
+    def gradients(x, w, g):
+        forward, at = getattr(mistakes.formulas_with(variant), name), (x, w, np.ones(g.shape[1]))
+        return tuple(slope(lambda value: g * forward(*at[:i], value, *at[i + 1:]), at[i])
+                     for i in range(3))
+    return gradients
 
 
 def slope(function, at, step=1e-6):
-    """The gradient of a function's sum, by central differences."""
+    """Compute the gradient of a function's sum, by central differences."""
     gradient = np.zeros(at.shape)
     for index in np.ndindex(at.shape):
         apart = np.zeros(at.shape)
@@ -50,360 +53,257 @@ def slope(function, at, step=1e-6):
         gradient[index] = np.sum(function(at + apart) - function(at - apart)) / (2 * step)
     return gradient
 
-
 # ---- 1.1 Basic operations
 
-mistake("sub-sign", "1.1.1",
-        "Your gradient for b is the right one with its sign flipped: d(a-b)/db is -1.",
-        dict(sub_gradients=lambda a, b, g: (g, g)))
-mistake("mul-swapped", "1.1.2",
-        "Your two gradients are swapped: d(ab)/da is b, and d(ab)/db is a (or a and b were saved "
-        "in the other order).",
-        dict(mul_gradients=lambda a, b, g: (g * a, g * b)))
-mistake("upstream-forgotten", "1.1",
-        "You forgot to multiply by the gradient that comes in: backward returns "
-        "grad_output times the derivative (the chain rule).",
-        dict(sub_gradients=lambda a, b, g: (np.ones_like(a), -np.ones_like(b))),
-        dict(mul_gradients=lambda a, b, g: (b, a)),
-        dict(div_gradients=lambda a, b, g: (1 / b, -a / b ** 2)))
-mistake("upstream-forgotten-once", "1.1",
-        "One of your two gradients is not multiplied by the gradient that comes in: backward "
-        "returns grad_output times the derivative for both.",
-        dict(sub_gradients=lambda a, b, g: (g, -np.ones_like(b))),
-        dict(sub_gradients=lambda a, b, g: (np.ones_like(a), -g)),
-        dict(mul_gradients=lambda a, b, g: (b, g * a)),
-        dict(mul_gradients=lambda a, b, g: (g * b, a)),
-        dict(div_gradients=lambda a, b, g: (1 / b, -g * a / b ** 2)),
-        dict(div_gradients=lambda a, b, g: (g / b, -a / b ** 2)))
-mistake("operator-calls-another", "1.1",
-        "The operator of Tensor calls another function than the one of its name.",
-        *[dict(operator_calls=lambda name, other=other: other)
-          for other in ("Add", "Sub", "Mul", "Div")])
-mistake("operator-outside-the-graph", "1.1",
-        "The operator computes the right numbers, but not through the function's apply(): its "
-        "output has no place in the graph, as that of a + b has.",
-        dict(operator_is_in_the_graph=lambda: False))
-mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.",
-        dict(sub=lambda a, b: b - a))
-mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.",
-        dict(div=lambda a, b: b / a))
-mistake("sub-both-signs", "1.1.1",
-        "The signs of your two gradients are exchanged: d(a-b)/da is 1, and d(a-b)/db is -1.",
-        dict(sub_gradients=lambda a, b, g: (-g, g)))
-mistake("mul-like-add", "1.1.2",
-        "Your gradients are those of a + b: d(ab)/da is b, and d(ab)/db is a.",
-        dict(mul_gradients=lambda a, b, g: (g, g)))
-mistake("mul-own-factor", "1.1.2",
-        "Both gradients hold the same factor: d(ab)/da is b, and d(ab)/db is a.",
-        dict(mul_gradients=lambda a, b, g: (g * a, g * a)),
-        dict(mul_gradients=lambda a, b, g: (g * b, g * b)),
-        dict(mul_gradients=lambda a, b, g: (g * a * b, g * a * b)))
-mistake("div-a-wrong", "1.1.3",
-        "Your gradient for a is not g / b: d(a/b)/da is 1/b.",
-        dict(div_gradients=lambda a, b, g: (g, -g * a / b ** 2)),
-        dict(div_gradients=lambda a, b, g: (g * b, -g * a / b ** 2)))
-mistake("div-b-without-a", "1.1.3",
-        "Your gradient for b lacks the factor a: d(a/b)/db is -a/b^2.",
-        dict(div_gradients=lambda a, b, g: (g / b, -g / b ** 2)),
-        dict(div_gradients=lambda a, b, g: (g / b, g / b ** 2)))
-mistake("div-sign", "1.1.3",
-        "Your gradient for b lacks its minus: d(a/b)/db is -a/b^2.",
-        dict(div_gradients=lambda a, b, g: (g / b, g * a / b ** 2)))
-mistake("div-b-like-a", "1.1.3",
-        "Your gradient for b is 1/b, which is the one for a: d(a/b)/db is -a/b^2.",
-        dict(div_gradients=lambda a, b, g: (g / b, g / b)))
-mistake("div-b-not-squared", "1.1.3",
-        "Your gradient for b is -a/b; the b has to be squared: d(a/b)/db is -a/b^2.",
-        dict(div_gradients=lambda a, b, g: (g / b, -g * a / b)))
+mistake("sub-sign", "1.1.1", "Your gradient for b is the right one with its sign flipped: "
+        "d(a-b)/db is -1.", sub_gradients="g, g")
+mistake("mul-swapped", "1.1.2", "Your two gradients are swapped: d(ab)/da is b, and d(ab)/db is a "
+        "(or a and b were saved in the other order).", mul_gradients="g * a, g * b")
+mistake("upstream-forgotten", "1.1", "You forgot to multiply by the gradient that comes in: "
+        "backward returns grad_output times the derivative (the chain rule).",
+        sub_gradients="np.ones_like(a), -np.ones_like(b)", mul_gradients="b, a",
+        div_gradients="1 / b, -a / b ** 2")
+mistake("upstream-forgotten-once", "1.1", "One of your two gradients is not multiplied by the "
+        "gradient that comes in: backward returns grad_output times the derivative for both.",
+        sub_gradients=["g, -np.ones_like(b)", "np.ones_like(a), -g"],
+        mul_gradients=["b, g * a", "g * b, a"],
+        div_gradients=["1 / b, -g * a / b ** 2", "g / b, -a / b ** 2"])
+mistake("operator-calls-another", "1.1", "The operator of Tensor calls another function than the "
+        "one of its name.", operator_calls=["'Add'", "'Sub'", "'Mul'", "'Div'"])
+mistake("operator-outside-the-graph", "1.1", "The operator computes the right numbers, but not "
+        "through the function's apply(): its output has no place in the graph, as that of a + b "
+        "has.", operator_is_in_the_graph="False")
+mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.", sub="b - a")
+mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.", div="b / a")
+mistake("sub-both-signs", "1.1.1", "The signs of your two gradients are exchanged: d(a-b)/da is "
+        "1, and d(a-b)/db is -1.", sub_gradients="-g, g")
+mistake("mul-like-add", "1.1.2", "Your gradients are those of a + b: d(ab)/da is b, and d(ab)/db "
+        "is a.", mul_gradients="g, g")
+mistake("mul-own-factor", "1.1.2", "Both gradients hold the same factor: d(ab)/da is b, and "
+        "d(ab)/db is a.", mul_gradients=["g * a, g * a", "g * b, g * b", "g * a * b, g * a * b"])
+mistake("div-a-wrong", "1.1.3", "Your gradient for a is not g / b: d(a/b)/da is 1/b.",
+        div_gradients=["g, -g * a / b ** 2", "g * b, -g * a / b ** 2"])
+mistake("div-b-without-a", "1.1.3", "Your gradient for b lacks the factor a: d(a/b)/db is -a/b^2.",
+        div_gradients=["g / b, -g / b ** 2", "g / b, g / b ** 2"])
+mistake("div-sign", "1.1.3", "Your gradient for b lacks its minus: d(a/b)/db is -a/b^2.",
+        div_gradients="g / b, g * a / b ** 2")
+mistake("div-b-like-a", "1.1.3", "Your gradient for b is 1/b, which is the one for a: d(a/b)/db "
+        "is -a/b^2.", div_gradients="g / b, g / b")
+mistake("div-b-not-squared", "1.1.3", "Your gradient for b is -a/b; the b has to be squared: "
+        "d(a/b)/db is -a/b^2.", div_gradients="g / b, -g * a / b")
 mistake("mul-matmul", "1.1.2", "What is computed is the matrix product a @ b; the product here is "
         "element by element, a * b.",
-        dict(mul=lambda a, b: a @ b), dict(mul=lambda a, b: np.dot(a, b)),
-        dict(mul_gradients=lambda a, b, g: (g @ b, g @ a)),
-        dict(mul_gradients=lambda a, b, g: (g @ b.T, a.T @ g)),
-        dict(mul=lambda a, b: a @ b, mul_gradients=lambda a, b, g: (g @ b, g @ a)),
-        dict(mul=lambda a, b: a @ b, mul_gradients=lambda a, b, g: (g @ b.T, a.T @ g)))
+        dict(mul="a @ b", mul_gradients="g @ b, g @ a"),
+        dict(mul="a @ b", mul_gradients="g @ b.T, a.T @ g"), mul=["a @ b", "np.dot(a, b)"],
+        mul_gradients=["g @ b, g @ a", "g @ b.T, a.T @ g"])
 mistake("div-saved-swapped", "1.1.3", "a and b are exchanged in backward: they were saved in "
-        "another order than they are unpacked.",
-        dict(div_gradients=lambda a, b, g: (g / a, -g * b / a ** 2)))
-mistake("div-swapped", "1.1.3",
-        "Your two gradients are swapped: d(a/b)/da is 1/b, and d(a/b)/db is -a/b^2.",
-        dict(div_gradients=lambda a, b, g: (-g * a / b ** 2, g / b)))
+        "another order than they are unpacked.", div_gradients="g / a, -g * b / a ** 2")
+mistake("div-swapped", "1.1.3", "Your two gradients are swapped: d(a/b)/da is 1/b, and d(a/b)/db "
+        "is -a/b^2.", div_gradients="-g * a / b ** 2, g / b")
 
 # ---- 1.2 Autograd
 
-mistake("output-requires-grad", "1.2",
-        "The output of an operation requires grad as soon as one of its inputs does (not only if "
-        "all do); set its requires_grad, in Function.apply() or in forward (Appendix A.1).",
-        dict(output_requires_grad=lambda *inputs: False),
-        dict(output_requires_grad=lambda *inputs: False, output_has_node=lambda: False))
-mistake("output-if-all", "1.2",
-        "The output requires grad only if all inputs do; it does as soon as one of them does (any, "
-        "not all; Appendix A.1).",
-        *[dict(output_requires_grad=lambda *inputs: all(inputs), output_has_node=node, **leaf)
-          for node in (lambda: True, lambda: False)
-          for leaf in ({}, dict(output_is_leaf=lambda *inputs: not all(inputs)))])
-mistake("output-always-requires-grad", "1.2",
-        "The output requires grad although no input does; it does only if one of the inputs "
-        "requires grad (Appendix A.1).",
-        dict(output_requires_grad=lambda *inputs: True),
-        dict(output_requires_grad=lambda *inputs: True, output_is_leaf=lambda *inputs: False))
-mistake("output-is-leaf", "1.2",
-        "The output of an operation on a gradient-enabled input is no leaf; set is_leaf=False, in "
-        "Function.apply() or in forward (Appendix A.1).",
-        dict(output_is_leaf=lambda *inputs: True))
-mistake("output-never-leaf", "1.2",
-        "The output of an operation on constants is a leaf too: is_leaf is False only where an "
-        "input requires grad (Appendix A.1).",
-        dict(output_is_leaf=lambda *inputs: False))
-mistake("output-flags", "1.2",
-        "The output's requires_grad and is_leaf are left as they are for a constant; "
-        "set both from the inputs, in Function.apply() or in forward (Appendix A.1).",
-        dict(output_requires_grad=lambda *inputs: False, output_is_leaf=lambda *inputs: True),
-        dict(output_requires_grad=lambda *inputs: False, output_is_leaf=lambda *inputs: True,
-             output_has_node=lambda: False))
-mistake("one-path-only", "1.2",
-        "Of several gradients only one is kept: either a later one replaces the one before "
-        "(AccumulateGrad has to add, with +=), or backward() leaves a path out (it stops after "
-        "the first parent, or skips what it has visited; section 0.1.6).",
-        dict(paths=lambda *gradients: gradients[0]), dict(paths=lambda *gradients: gradients[-1]))
-mistake("grad-overwritten", "1.2",
-        "Each new gradient replaces the one before: AccumulateGrad has to add, with += "
-        "(section 0.1.6).",
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: (new_a, new_b)))
-mistake("grad-ignored", "1.2",
-        "The second call of backward() changes nothing: either AccumulateGrad leaves a .grad that "
-        "is there as it is (it has to add, with +=), or backward() remembers from call to call "
-        "what it visited (section 0.1.6).",
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a, old_b)))
-mistake("grad-shared", "1.2",
-        "Two tensors share the array of their gradients, so that adding to one in place changes "
-        "the other; store a copy, or add with grad = grad + new.",
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a + new_b,) * 2))
-mistake("first-parent-only", "1.2",
-        "Only the first parent gets its gradient: backward() has to visit every parent in "
-        "next_functions, each with its own gradient.",
-        dict(second_parent=lambda g: None),
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a, None)))
-mistake("one-parent-only", "1.2",
-        "Only one of two parents gets its gradient, or the gradient ends at an intermediate "
-        "result: backward() has to call itself for every parent, each with its own gradient.",
-        dict(first_parent=lambda g: None),
-        dict(accumulate=lambda old_a, old_b, new_a, new_b: (None, old_b + new_b)))
-mistake("stops-at-intermediates", "1.2",
-        "The gradient stops at an intermediate result, which keeps it: the parent of such a tensor "
-        "is its own grad_fn; only gradient-enabled leaves get an AccumulateGrad (Appendix A.1).",
-        dict(through=lambda g: None))
-mistake("nothing-arrives", "1.2",
-        "backward() leaves no gradient at all: Tensor.backward() has to call "
-        "autograd_engine.backward(self.grad_fn, ones), which goes on to every parent.",
-        dict(first_parent=lambda g: None, second_parent=lambda g: None))
-mistake("grad-on-intermediates", "1.2",
-        "Intermediate results keep a gradient; only leaves do, a BackwardFunction just passes it "
-        "on (Appendix A.1).",
-        dict(keeps=lambda kind, gradient: None if kind == "constant" else gradient))
-mistake("grad-on-constants", "1.2",
-        "A tensor that does not require grad got one; its place in the parent list is None and "
-        "nothing is passed to it (Appendix A.1).",
-        dict(keeps=lambda kind, gradient: None if kind == "intermediate" else gradient))
-mistake("grad-on-everything", "1.2",
-        "Every tensor keeps a gradient, constants and intermediate results too; only "
-        "gradient-enabled leaves do (Appendix A.1).",
-        dict(keeps=lambda kind, gradient: gradient))
-mistake("same-gradient-for-all", "1.2",
-        "Both operands get the same gradient: the parent at place i of next_functions gets the "
-        "gradient at place i of what the operation's backward returned.",
-        dict(product_gradients=lambda a, b, c, d: (b, b), constant_first=lambda b, c: c),
-        dict(product_gradients=lambda a, b, c, d: (a, a)))
-mistake("state-on-class", "1.2",
-        "The second product's values are used for the first one's gradients: what forward keeps "
-        "belongs into ctx, not on the class (Mul.a = a) or in a global name, where the next call "
-        "replaces it.",
-        dict(product_gradients=lambda a, b, c, d: (d, c)))
-mistake("constant-takes-a-place", "1.2",
-        "The gradient of a constant goes to the other operand: either a constant leaves no None "
-        "in next_functions, or gradients reach the parents in another order (Appendix A.1).",
-        dict(constant_first=lambda b, x: x), dict(constant_first=lambda b, x: None))
-mistake("seed-zeros", "1.2",
-        "backward() starts from zeros, so that every gradient is 0; it starts from ones, the "
-        "gradient of a tensor with respect to itself (section 0.1.5, step 1).",
-        dict(seed=np.zeros_like))
-mistake("seed-data", "1.2",
-        "backward() starts from the tensor's own data; it starts from ones of the same shape, the "
-        "gradient of a tensor with respect to itself (section 0.1.5, step 1).",
-        dict(seed=lambda data: data))
-mistake("seed-scalar", "1.2",
-        "backward() starts from a single 1; it starts from ones of the tensor's own shape "
-        "(section 0.1.5, step 1).",
-        dict(seed=lambda data: np.array(1.)), dict(seed=lambda data: np.ones(1)))
-mistake("grad-is-array", "1.2",
-        "The numbers are right, but .grad is a NumPy array; it has to be a Tensor (Appendix A).",
-        dict(grad_is_an_array=lambda: True))
-mistake("grad-in-graph", "1.2",
-        "The numbers are right, but .grad requires grad itself, so that a graph hangs on to it; "
-        "store a Tensor with requires_grad=False (section 0.1.5, step 4).",
-        dict(grad_is_in_a_graph=lambda: True))
+mistake("output-requires-grad", "1.2", "The output of an operation requires grad as soon as one "
+        "of its inputs does (not only if all do); set its requires_grad, in Function.apply() or "
+        "in forward (Appendix A.1).",
+        dict(output_requires_grad="False", output_has_node="False"), output_requires_grad="False")
+mistake("output-if-all", "1.2", "The output requires grad only if all inputs do; it does as soon "
+        "as one of them does (any, not all; Appendix A.1).",
+        *[dict(output_requires_grad="all(inputs)", output_has_node=node, **leaf)
+          for node in ("True", "False") for leaf in ({}, dict(output_is_leaf="not all(inputs)"))])
+mistake("output-if-one-input", "1.2", "The output requires grad only if one certain input does, "
+        "such as the last that was looked at; it does as soon as any of them does (Appendix A.1).",
+        *[dict(output_requires_grad="inputs[-1]", output_has_node=node, **leaf)
+          for node in ("True", "False") for leaf in ({}, dict(output_is_leaf="not inputs[-1]"))])
+mistake("output-always-requires-grad", "1.2", "The output requires grad although no input does; "
+        "it does only if one of the inputs requires grad (Appendix A.1).",
+        dict(output_requires_grad="True", output_is_leaf="False"), output_requires_grad="True")
+mistake("output-is-leaf", "1.2", "The output of an operation on a gradient-enabled input is no "
+        "leaf; set is_leaf=False, in Function.apply() or in forward (Appendix A.1).",
+        output_is_leaf="True")
+mistake("output-never-leaf", "1.2", "The output of an operation on constants is a leaf too: "
+        "is_leaf is False only where an input requires grad (Appendix A.1).",
+        output_is_leaf="False")
+mistake("output-flags", "1.2", "The output's requires_grad and is_leaf are left as they are for a "
+        "constant; set both from the inputs, in Function.apply() or in forward (Appendix A.1).",
+        dict(output_requires_grad="False", output_is_leaf="True"),
+        dict(output_requires_grad="False", output_is_leaf="True", output_has_node="False"))
+mistake("one-path-only", "1.2", "Of several gradients only one is kept: either a later one "
+        "replaces the one before (AccumulateGrad has to add, with +=), or backward() leaves a "
+        "path out (it stops after the first parent, or skips what it has visited; section 0.1.6).",
+        paths=["gradients[0]", "gradients[-1]"])
+mistake("grad-overwritten", "1.2", "Each new gradient replaces the one before: AccumulateGrad has "
+        "to add, with += (section 0.1.6).", accumulate="new_a, new_b")
+mistake("grad-ignored", "1.2", "The second call of backward() changes nothing: either "
+        "AccumulateGrad leaves a .grad that is there as it is (it has to add, with +=), or "
+        "backward() remembers from call to call what it visited (section 0.1.6).",
+        accumulate="old_a, old_b")
+mistake("grad-shared", "1.2", "Two tensors share the array of their gradients, so that adding to "
+        "one in place changes the other; store a copy, or add with grad = grad + new.",
+        accumulate="(old_a + new_a + new_b,) * 2")
+mistake("first-parent-only", "1.2", "Only the first parent gets its gradient: backward() has to "
+        "visit every parent in next_functions, each with its own gradient.",
+        second_parent="None", accumulate="old_a + new_a, None")
+mistake("one-parent-only", "1.2", "Only one of two parents gets its gradient, or the gradient "
+        "ends at an intermediate result: backward() has to call itself for every parent, each "
+        "with its own gradient.", first_parent="None", accumulate="None, old_b + new_b")
+mistake("stops-at-intermediates", "1.2", "The gradient stops at an intermediate result, which "
+        "keeps it: the parent of such a tensor is its own grad_fn; only gradient-enabled leaves "
+        "get an AccumulateGrad (Appendix A.1).", through="None")
+mistake("nothing-arrives", "1.2", "backward() leaves no gradient at all: Tensor.backward() has to "
+        "call autograd_engine.backward(self.grad_fn, ones), which goes on to every parent.",
+        dict(first_parent="None", second_parent="None"))
+mistake("grad-on-intermediates", "1.2", "Intermediate results keep a gradient; only leaves do, a "
+        "BackwardFunction just passes it on (Appendix A.1).",
+        keeps="None if kind == 'constant' else gradient")
+mistake("grad-on-constants", "1.2", "A tensor that does not require grad got one; its place in "
+        "the parent list is None and nothing is passed to it (Appendix A.1).",
+        keeps="None if kind == 'intermediate' else gradient")
+mistake("grad-on-everything", "1.2", "Every tensor keeps a gradient, constants and intermediate "
+        "results too; only gradient-enabled leaves do (Appendix A.1).", keeps="gradient")
+mistake("same-gradient-for-all", "1.2", "Both operands get the same gradient: the parent at place "
+        "i of next_functions gets the gradient at place i of what the operation's backward "
+        "returned.", dict(product_gradients="b, b", constant_first="c"), product_gradients="a, a")
+mistake("state-on-class", "1.2", "The second product's values are used for the first one's "
+        "gradients: what forward keeps belongs into ctx, not on the class (Mul.a = a) or in a "
+        "global name, where the next call replaces it.", product_gradients="d, c")
+mistake("constant-takes-a-place", "1.2", "The gradient of a constant goes to the other operand: "
+        "either a constant leaves no None in next_functions, or gradients reach the parents in "
+        "another order (Appendix A.1).", constant_first=["c", "None"])
+mistake("seed-zeros", "1.2", "backward() starts from zeros, so that every gradient is 0; it "
+        "starts from ones, the gradient of a tensor with respect to itself (section 0.1.5, step "
+        "1).", seed="0 * data")
+mistake("seed-data", "1.2", "backward() starts from the tensor's own data; it starts from ones of "
+        "the same shape, the gradient of a tensor with respect to itself (section 0.1.5, step 1).",
+        seed="data")
+mistake("seed-scalar", "1.2", "backward() starts from a single 1; it starts from ones of the "
+        "tensor's own shape (section 0.1.5, step 1).", seed=["np.array(1.)", "np.ones(1)"])
+mistake("grad-is-array", "1.2", "The numbers are right, but .grad is a NumPy array; it has to be "
+        "a Tensor (Appendix A).", grad_is_an_array="True")
+mistake("grad-in-graph", "1.2", "The numbers are right, but .grad requires grad itself, so that a "
+        "graph hangs on to it; store a Tensor with requires_grad=False (section 0.1.5, step 4).",
+        grad_is_in_a_graph="True")
 
 # ---- 2.1 Linear
 
-mistake("weight-not-transposed", "2.1",
-        "The weight is stored as (in, out) or not transposed: weight has the shape "
-        "(out_features, in_features), and the layer computes x W^T + b.",
-        dict(linear=lambda x, w, b: x @ w + b),
-        dict(weight_shape=lambda n_in, n_out: (n_in, n_out)),
-        dict(linear=lambda x, w, b: x @ w + b, weight_shape=lambda n_in, n_out: (n_in, n_out)))
+mistake("weight-not-transposed", "2.1", "The weight is stored as (in, out) or not transposed: "
+        "weight has the shape (out_features, in_features), and the layer computes x W^T + b.",
+        dict(linear="x @ w + b", weight_shape="n_in, n_out"), linear="x @ w + b",
+        weight_shape="n_in, n_out")
 mistake("bias-left-out", "2.1", "The bias is left out: the layer computes x W^T + b.",
-        dict(linear=lambda x, w, b: x @ w.T),
-        dict(linear=lambda x, w, b: x @ w.T, linear_gradients=lambda x, w, g: (
-            g @ w, g.T @ x, None)))
-mistake("bias-subtracted", "2.1",
-        "The bias does not count once: the layer computes x W^T + b.",
-        dict(linear=lambda x, w, b: x @ w.T - b), dict(linear=lambda x, w, b: x @ w.T + 2 * b))
-mistake("weight-gradient-averaged", "2.1",
-        "The gradient of the weight is averaged over the batch; it is the sum over the rows.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x / len(x), g.sum(axis=0))),
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x / len(x), g.mean(axis=0))))
-mistake("weight-gradient-transposed", "2.1",
-        "The gradient of the weight is transposed: it has the weight's shape, grad_output^T x.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, x.T @ g, g.sum(axis=0))))
-mistake("unbroadcast-sums-all", "2.1",
-        "The gradient of the bias is the sum over all entries; sum over the rows alone.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g.sum())),
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, np.full(g.shape[1], g.sum()))))
-mistake("unbroadcast-takes-one-row", "2.1",
-        "The gradient of the bias is that of one row; it is the sum over the rows.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g[0])),
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g[-1])))
-mistake("bias-gradient-not-summed", "2.1",
-        "The gradient of the bias is not summed over the batch: broadcasting used each bias once "
-        "for every row, so unbroadcast() has to add up the rows.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g)))
-mistake("bias-gradient-averaged", "2.1",
-        "The gradient of the bias is averaged over the batch; it is the sum over the rows.",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g.mean(axis=0))))
-mistake("unbroadcast-keeps-dimension", "2.1",
-        "The gradient of the bias has the shape (1, out) instead of (out,): unbroadcast() has to "
-        "drop the axes that broadcasting had added (no keepdims).",
-        dict(linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g.sum(axis=0, keepdims=True))))
-mistake("layers-skipped", "2.1",
-        "Sequential leaves a layer out: the output of each layer is the input of the next, and "
-        "the last one's output is returned.",
-        dict(sequence=lambda layers: layers[1:]), dict(sequence=lambda layers: layers[:-1]),
-        dict(sequence=lambda layers: []))
+        dict(linear="x @ w.T", linear_gradients="g @ w, g.T @ x, None"), linear="x @ w.T")
+mistake("bias-subtracted", "2.1", "The bias does not count once: the layer computes x W^T + b.",
+        linear=["x @ w.T - b", "x @ w.T + 2 * b"])
+mistake("weight-gradient-averaged", "2.1", "The gradient of the weight is averaged over the "
+        "batch; it is the sum over the rows.",
+        linear_gradients=["g @ w, g.T @ x / len(x), g.sum(axis=0)",
+                          "g @ w, g.T @ x / len(x), g.mean(axis=0)"])
+mistake("weight-gradient-transposed", "2.1", "The gradient of the weight is transposed: it has "
+        "the weight's shape, grad_output^T x.", linear_gradients="g @ w, x.T @ g, g.sum(axis=0)")
+mistake("unbroadcast-sums-all", "2.1", "The gradient of the bias is the sum over all entries; sum "
+        "over the rows alone.",
+        linear_gradients=["g @ w, g.T @ x, g.sum()",
+                          "g @ w, g.T @ x, np.full(g.shape[1], g.sum())"])
+mistake("unbroadcast-takes-one-row", "2.1", "The gradient of the bias is that of one row; it is "
+        "the sum over the rows.",
+        linear_gradients=["g @ w, g.T @ x, g[0]", "g @ w, g.T @ x, g[-1]"])
+mistake("bias-gradient-not-summed", "2.1", "The gradient of the bias is not summed over the "
+        "batch: broadcasting used each bias once for every row, so unbroadcast() has to add up "
+        "the rows.", linear_gradients="g @ w, g.T @ x, g")
+mistake("bias-gradient-averaged", "2.1", "The gradient of the bias is averaged over the batch; it "
+        "is the sum over the rows.", linear_gradients="g @ w, g.T @ x, g.mean(axis=0)")
+mistake("unbroadcast-keeps-dimension", "2.1", "The gradient of the bias has the shape (1, out) "
+        "instead of (out,): unbroadcast() has to drop the axes that broadcasting had added (no "
+        "keepdims).", linear_gradients="g @ w, g.T @ x, g.sum(axis=0, keepdims=True)")
+mistake("layers-skipped", "2.1", "Sequential leaves a layer out: the output of each layer is the "
+        "input of the next, and the last one's output is returned.",
+        sequence=["layers[1:]", "layers[:-1]", "[]"])
 mistake("layers-reversed", "2.1", "Sequential calls its layers from the last to the first.",
-        dict(sequence=lambda layers: layers[::-1]))
+        sequence="layers[::-1]")
 
 # ---- 2.2 ReLU
 
-mistake("relu-one-at-zero", "2.2",
-        "Your derivative of ReLU is 1 at 0; it is 0 there (use >, not >=).",
-        dict(relu_gradient=lambda z, g: np.where(z >= 0, g, 0)))
-mistake("relu-passes-all", "2.2",
-        "Your ReLU passes every gradient on; where its input was not positive, the derivative is "
-        "0.",
-        dict(relu_gradient=lambda z, g: g))
+mistake("relu-one-at-zero", "2.2", "Your derivative of ReLU is 1 at 0; it is 0 there (use >, not "
+        ">=).", relu_gradient="np.where(z >= 0, g, 0)")
+mistake("relu-passes-all", "2.2", "Your ReLU passes every gradient on; where its input was not "
+        "positive, the derivative is 0.", relu_gradient="g")
 mistake("relu-half-at-zero", "2.2", "Your derivative of ReLU is 1/2 at 0; it is 0 there.",
-        dict(relu_gradient=lambda z, g: np.where(z > 0, g, np.where(z == 0, g / 2, 0))))
-mistake("relu-upstream-forgotten", "2.2",
-        "You forgot to multiply by the gradient that comes in: grad_output where z > 0, else 0.",
-        dict(relu_gradient=lambda z, g: np.where(z > 0, 1., 0)),
-        dict(relu_gradient=lambda z, g: np.where(z >= 0, 1., 0)))
-mistake("relu-gradient-times-input", "2.2",
-        "Your ReLU multiplies the gradient by its output; the derivative is 1 where z > 0, else 0.",
-        dict(relu_gradient=lambda z, g: np.where(z > 0, g * z, 0)),
-        dict(relu_gradient=lambda z, g: g * z))
-mistake("relu-gradient-other-side", "2.2",
-        "Your ReLU passes the gradient on where z < 0, and stops it where z > 0.",
-        dict(relu_gradient=lambda z, g: np.where(z > 0, 0, g)),
-        dict(relu_gradient=lambda z, g: np.where(z < 0, g, 0)))
+        relu_gradient="np.where(z > 0, g, np.where(z == 0, g / 2, 0))")
+mistake("relu-upstream-forgotten", "2.2", "You forgot to multiply by the gradient that comes in: "
+        "grad_output where z > 0, else 0.",
+        relu_gradient=["np.where(z > 0, 1., 0)", "np.where(z >= 0, 1., 0)"])
+mistake("relu-gradient-times-input", "2.2", "Your ReLU multiplies the gradient by its output; the "
+        "derivative is 1 where z > 0, else 0.",
+        relu_gradient=["np.where(z > 0, g * z, 0)", "g * z"])
+mistake("relu-gradient-other-side", "2.2", "Your ReLU passes the gradient on where z < 0, and "
+        "stops it where z > 0.", relu_gradient=["np.where(z > 0, 0, g)", "np.where(z < 0, g, 0)"])
 mistake("relu-absolute", "2.2", "forward gives |z|; ReLU(z) is 0 where z is negative.",
-        dict(relu=np.abs), dict(relu=np.abs, relu_gradient=lambda z, g: g * np.sign(z)))
+        dict(relu="np.abs(z)", relu_gradient="g * np.sign(z)"), relu="np.abs(z)")
 mistake("relu-identity", "2.2", "forward gives z as it is; ReLU(z) is 0 where z is negative.",
-        dict(relu=lambda z: z), dict(relu=lambda z: z, relu_gradient=lambda z, g: g))
-mistake("relu-other-side", "2.2",
-        "forward keeps the negative entries and clears the positive ones; it is the other way "
-        "round.",
-        dict(relu=lambda z: np.minimum(z, 0)),
-        dict(relu=lambda z: np.minimum(z, 0), relu_gradient=lambda z, g: np.where(z < 0, g, 0)))
-mistake("relu-step", "2.2", "forward gives 1 where z > 0; ReLU(z) is z there.",
-        dict(relu=lambda z: (z > 0) * 1.))
+        dict(relu="z", relu_gradient="g"), relu="z")
+mistake("relu-other-side", "2.2", "forward keeps the negative entries and clears the positive "
+        "ones; it is the other way round.",
+        dict(relu="np.minimum(z, 0)", relu_gradient="np.where(z < 0, g, 0)"),
+        relu="np.minimum(z, 0)")
+mistake("relu-step", "2.2", "forward gives 1 where z > 0; ReLU(z) is z there.", relu="(z > 0) * 1.")
 mistake("relu-leaky", "2.2", "forward lets a part of the negative entries through; ReLU(z) is 0 "
         "there.",
-        *[dict(relu=lambda z, k=k: np.where(z > 0, z, k * z),
-               relu_gradient=lambda z, g, k=k: np.where(z > 0, g, k * g))
+        *[dict(relu=f"np.where(z > 0, z, {k} * z)", relu_gradient=f"np.where(z > 0, g, {k} * g)")
           for k in (0.01, 0.1, 0.2)])
-mistake("relu-sign-of-gradient", "2.2",
-        "Your ReLU looks at the sign of the gradient; what counts is the sign of its input in "
-        "forward, which has to be saved there.",
-        dict(relu_gradient=lambda z, g: np.where(g > 0, g, 0)))
+mistake("relu-sign-of-gradient", "2.2", "Your ReLU looks at the sign of the gradient; what counts "
+        "is the sign of its input in forward, which has to be saved there.",
+        relu_gradient="np.where(g > 0, g, 0)")
 
 # ---- 2.3 SGD
 
 mistake("sgd-uphill", "2.3", "The step goes uphill: W - lr * gradient, with a minus.",
-        dict(sgd=lambda w, g, lr: w + lr * g))
-mistake("sgd-lr-ignored", "2.3", "The learning rate is ignored: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: w - g))
+        sgd="w + lr * g")
+mistake("sgd-lr-ignored", "2.3", "The learning rate is ignored: W - lr * gradient.", sgd="w - g")
 mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: w - lr * lr * g))
+        sgd="w - lr * lr * g")
 mistake("sgd-lr-fixed", "2.3", "The step has a fixed learning rate, whatever lr is given: use "
-        "self.lr.",
-        *[dict(sgd=lambda w, g, lr, k=k: w - k * g) for k in (0.1, 0.01, 0.001)])
-mistake("sgd-unchanged", "2.3",
-        "The parameters do not change: step() has to assign the new values to param.data (or are "
-        "there no params? A generator gives them once: keep list(params)).",
-        dict(sgd=lambda w, g, lr: w))
+        "self.lr.", sgd=["w - 0.1 * g", "w - 0.01 * g", "w - 0.001 * g"])
+mistake("sgd-unchanged", "2.3", "The parameters do not change: step() has to assign the new "
+        "values to param.data (or are there no params? A generator gives them once: keep "
+        "list(params)).", sgd="w")
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: -lr * g), dict(sgd=lambda w, g, lr: lr * g))
+        sgd=["-lr * g", "lr * g"])
 mistake("sgd-reversed", "2.3", "The signs are wrong: W - lr * gradient, not lr * gradient - W.",
-        dict(sgd=lambda w, g, lr: lr * g - w))
-mistake("sgd-weight-scaled", "2.3",
-        "The weight itself is multiplied by the step or by lr: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: w - lr * w * g), dict(sgd=lambda w, g, lr: w * (1 - lr) - lr * g),
-        dict(sgd=lambda w, g, lr: lr * (w - g)))
+        sgd="lr * g - w")
+mistake("sgd-weight-scaled", "2.3", "The weight itself is multiplied by the step or by lr: W - lr "
+        "* gradient.", sgd=["w - lr * w * g", "w * (1 - lr) - lr * g", "lr * (w - g)"])
 mistake("sgd-lr-divides", "2.3", "The gradient is divided by lr: W - lr * gradient.",
-        dict(sgd=lambda w, g, lr: w - g / lr))
-mistake("sgd-in-graph", "2.3",
-        "After step() the weight is the output of an operation and no leaf any more: compute with "
-        ".data, so that nothing is added to the graph.",
-        dict(parameter_is_leaf=lambda: False))
-mistake("only-first-parameter-moves", "2",
-        "Only the first parameter moves: the loop over the parameters ends too early (a return, "
-        "or a break, inside it).",
-        dict(moves=lambda index, count: index == 0))
-mistake("only-last-parameter-moves", "2",
-        "Only the last parameter moves: the update stands after the loop over the parameters, not "
-        "inside it.",
-        dict(moves=lambda index, count: index == count - 1))
+        sgd="w - g / lr")
+mistake("sgd-in-graph", "2.3", "After step() the weight is the output of an operation and no leaf "
+        "any more: compute with .data, so that nothing is added to the graph.",
+        parameter_is_leaf="False")
+mistake("only-first-parameter-moves", "2", "Only the first parameter moves: the loop over the "
+        "parameters ends too early (a return, or a break, inside it).", moves="index == 0")
+mistake("only-last-parameter-moves", "2", "Only the last parameter moves: the update stands after "
+        "the loop over the parameters, not inside it.", moves="index == count - 1")
 
 # ---- 2.4 BatchNorm
 
 
-def _normalise(x, gamma, beta, mean, root):
-    return gamma * (x - mean) / root + beta
+def _normalised(mean="x.mean(axis=0)", var="((x - {mean}) ** 2).mean(axis=0)",
+                root="np.sqrt({var} + EPS)"):
+    """Write equations 3 to 6 with another mean, variance or root."""
+    root = root.replace("{var}", var).replace("{mean}", mean)
+    return f"gamma * (x - {mean}) / ({root}) + beta"
 
 
-def _normalised_by(x, gamma, beta, count):
-    """With sums that are divided by another count than the number of rows."""
-    mean = x.sum(axis=0) / count
-    return _normalise(x, gamma, beta, mean, np.sqrt(((x - mean) ** 2).sum(axis=0) / count + EPS))
+def _either(mean, var):
+    """Write them with the mean, the variance or both wrong."""
+    return [_normalised(mean, var), _normalised(mean), _normalised(var=var)]
 
 
-def _over(take):
-    """BatchNorm with its mean, its variance or both over other entries than the batch's.
-
-    ``take`` applies np.mean or np.var to x.
-    """
-    def wrong(mean_too, var_too):
-        def batchnorm(x, gamma, beta):
-            mean = take(x, np.mean) if mean_too else x.mean(axis=0)
-            squares = (x - mean) ** 2
-            var = take(squares, np.mean) if var_too else squares.mean(axis=0)
-            return _normalise(x, gamma, beta, mean, np.sqrt(var + EPS))
-        return dict(batchnorm=batchnorm)
-    return [wrong(1, 1), wrong(1, 0), wrong(0, 1)]
+def _moved(old, new):
+    """Write a running estimate after a batch."""
+    return f"(1 - ALPHA) * {old} + ALPHA * {new}"
 
 
 def _partial_gradients(through_mean, through_var, each_row=False):
-    """The gradients of BatchNorm with the mean or the variance taken for a constant.
+    """Make the gradients of BatchNorm with the mean or the variance taken for a constant.
 
     ``each_row``: what reaches the mean from a row goes back to that row alone.
     """
@@ -418,438 +318,308 @@ def _partial_gradients(through_mean, through_var, each_row=False):
 
 
 def _affine_gradients(change, gamma_there=None):
-    """The gradients of BatchNorm with other ones for gamma and beta."""
+    """Make the gradients of BatchNorm with other ones for gamma and beta."""
     def gradients(x, gamma, g):
         grad_x, grad_gamma, grad_beta = FORMULAS.batchnorm_gradients(x, gamma_there or gamma, g)
         return (grad_x,) + change(grad_gamma, grad_beta, len(x))
     return gradients
 
 
-def _moved(mean, var, x):
-    return FORMULAS.running_mean(mean, x), FORMULAS.running_var(var, x)
+BOTH_MOVED = "running_mean(mean, x), running_var(var, x)"
 
-
-mistake("bn-unbiased-normalise", "2.4",
-        "You normalise with the unbiased variance (divided by m - 1); equation 4 divides by m. "
-        "The unbiased one is for the running estimate.",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0, ddof=1) + EPS))))
-mistake("bn-biased-running", "2.4",
-        "The running variance is updated with the biased variance (divided by m, as equations 11 "
-        "and 14 have it); equation 7 divides by m - 1, as PyTorch does.",
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0)))
-mistake("bn-eps-outside", "2.4",
-        "eps is added to the root; it belongs inside: sqrt(var + eps).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), x.std(axis=0) + EPS)))
+mistake("bn-unbiased-normalise", "2.4", "You normalise with the unbiased variance (divided by m - "
+        "1); equation 4 divides by m. The unbiased one is for the running estimate.",
+        batchnorm=_normalised(var="x.var(axis=0, ddof=1)"))
+mistake("bn-biased-running", "2.4", "The running variance is updated with the biased variance "
+        "(divided by m, as equations 11 and 14 have it); equation 7 divides by m - 1, as PyTorch "
+        "does.", running_var=_moved("var", "x.var(axis=0)"))
+mistake("bn-eps-outside", "2.4", "eps is added to the root; it belongs inside: sqrt(var + eps).",
+        batchnorm=_normalised(root="np.sqrt({var}) + EPS"))
 mistake("bn-eps-missing", "2.4", "eps is missing: divide by sqrt(var + eps).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), x.std(axis=0))))
-mistake("bn-alpha-exchanged", "2.4",
-        "alpha and 1 - alpha are exchanged: running = (1 - alpha) * running + alpha * batch, with "
-        "alpha = momentum = 0.1.",
-        dict(running_mean=lambda mean, x: ALPHA * mean + (1 - ALPHA) * x.mean(axis=0)),
-        dict(running_var=lambda var, x: ALPHA * var + (1 - ALPHA) * x.var(axis=0, ddof=1)),
-        dict(running_mean=lambda mean, x: ALPHA * mean + (1 - ALPHA) * x.mean(axis=0),
-             running_var=lambda var, x: ALPHA * var + (1 - ALPHA) * x.var(axis=0, ddof=1)))
-mistake("bn-running-not-updated", "2.4",
-        "The running estimates never change; in training each batch moves them.",
-        dict(running_mean=lambda mean, x: mean, running_var=lambda var, x: var))
-mistake("bn-running-var-not-updated", "2.4",
-        "running_var never changes; in training each batch moves it.",
-        dict(running_var=lambda var, x: var))
-mistake("bn-running-mean-not-updated", "2.4",
-        "running_mean never changes; in training each batch moves it.",
-        dict(running_mean=lambda mean, x: mean))
-mistake("bn-running-no-decay", "2.4",
-        "The running estimates do not decay: running = (1 - alpha) * running + alpha * batch, and "
-        "the factor 1 - alpha is missing.",
-        dict(running_mean=lambda mean, x: mean + ALPHA * x.mean(axis=0),
-             running_var=lambda var, x: var + ALPHA * x.var(axis=0, ddof=1)),
-        dict(running_mean=lambda mean, x: mean + ALPHA * x.mean(axis=0)),
-        dict(running_var=lambda var, x: var + ALPHA * x.var(axis=0, ddof=1)))
-mistake("bn-running-no-alpha", "2.4",
-        "The batch's statistics are added without the factor alpha: running = (1 - alpha) * "
-        "running + alpha * batch.",
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + x.mean(axis=0),
-             running_var=lambda var, x: (1 - ALPHA) * var + x.var(axis=0, ddof=1)))
-mistake("bn-running-replaced", "2.4",
-        "The running estimates are those of the last batch; each batch moves them only by alpha: "
+        batchnorm=_normalised(root="np.sqrt({var})"))
+mistake("bn-alpha-exchanged", "2.4", "alpha and 1 - alpha are exchanged: running = (1 - alpha) * "
+        "running + alpha * batch, with alpha = momentum = 0.1.",
+        dict(running_mean="ALPHA * mean + (1 - ALPHA) * x.mean(axis=0)",
+             running_var="ALPHA * var + (1 - ALPHA) * x.var(axis=0, ddof=1)"),
+        running_mean="ALPHA * mean + (1 - ALPHA) * x.mean(axis=0)",
+        running_var="ALPHA * var + (1 - ALPHA) * x.var(axis=0, ddof=1)")
+mistake("bn-running-not-updated", "2.4", "The running estimates never change; in training each "
+        "batch moves them.", dict(running_mean="mean", running_var="var"))
+mistake("bn-running-var-not-updated", "2.4", "running_var never changes; in training each batch "
+        "moves it.", running_var="var")
+mistake("bn-running-mean-not-updated", "2.4", "running_mean never changes; in training each batch "
+        "moves it.", running_mean="mean")
+mistake("bn-running-no-decay", "2.4", "The running estimates do not decay: running = (1 - alpha) "
+        "* running + alpha * batch, and the factor 1 - alpha is missing.",
+        dict(running_mean="mean + ALPHA * x.mean(axis=0)",
+             running_var="var + ALPHA * x.var(axis=0, ddof=1)"),
+        running_mean="mean + ALPHA * x.mean(axis=0)",
+        running_var="var + ALPHA * x.var(axis=0, ddof=1)")
+mistake("bn-running-no-alpha", "2.4", "The batch's statistics are added without the factor alpha: "
         "running = (1 - alpha) * running + alpha * batch.",
-        dict(running_mean=lambda mean, x: x.mean(axis=0),
-             running_var=lambda var, x: x.var(axis=0, ddof=1)),
-        dict(running_mean=lambda mean, x: x.mean(axis=0),
-             running_var=lambda var, x: x.var(axis=0)))
-mistake("bn-running-std", "2.4",
-        "running_var is updated with the standard deviation; it takes the variance, without a "
-        "root.",
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.std(axis=0)),
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.std(axis=0, ddof=1)),
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * np.sqrt(
-            x.var(axis=0) + EPS)))
-mistake("bn-running-sum", "2.4",
-        "The running estimates take a sum over the batch; they take the mean, and the variance.",
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0) * len(x)),
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.sum(axis=0)))
-mistake("bn-running-mean-of-all", "2.4",
-        "The running estimates take the mean over the whole batch, a single number; there is one "
-        "for each feature (axis 0).",
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.mean(),
-             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(ddof=1)),
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.mean(),
-             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var()))
-mistake("bn-running-exchanged", "2.4",
-        "running_mean and running_var are exchanged: each is moved by the other's statistic.",
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0, ddof=1),
-             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)),
-        dict(running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0),
-             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)),
-        dict(running_start=lambda n: (np.ones(n), np.zeros(n)),
-             running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.var(axis=0, ddof=1),
-             running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.mean(axis=0)))
-mistake("bn-running-divided-twice", "2.4",
-        "The variance for the running estimate is divided by m and by m - 1; it is the sum of the "
-        "squares, divided by m - 1 alone: var * m / (m - 1).",
-        dict(running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0) / (len(x) - 1)))
-mistake("bn-divided-by-features", "2.4",
-        "The sums are divided by the number of features (shape[1]); m is the number of rows "
-        "(shape[0]).",
-        dict(batchnorm=lambda x, gamma, beta: _normalised_by(x, gamma, beta, x.shape[1])),
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) * len(x) / x.shape[1] + EPS))))
-mistake("bn-running-updated-in-eval", "2.4",
-        "The running estimates change in evaluation; only training may move them.",
-        dict(running_after_eval=_moved),
-        dict(running_after_eval=_moved, batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, gamma, beta, *_moved(mean, var, x))))
-mistake("bn-batch-statistics-in-eval", "2.4",
-        "In evaluation you normalise with the batch's own mean and variance; the running "
-        "estimates take their place there.",
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var: FORMULAS.batchnorm(x, gamma, beta)),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var: FORMULAS.batchnorm(x, gamma, beta),
-             running_after_eval=_moved))
-mistake("bn-eval-no-affine", "2.4",
-        "In evaluation gamma, beta or both are left out: y = gamma * x_hat + beta there too.",
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, 1, 0, mean, var)),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, gamma, 0, mean, var)),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, 1, beta, mean, var)))
-mistake("bn-eval-no-root", "2.4",
-        "In evaluation the square root is missing: divide by sqrt(running_var + eps).",
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             gamma * (x - mean) / (var + EPS) + beta))
-mistake("bn-eval-as-is", "2.4",
-        "In evaluation x is not normalised: subtract running_mean and divide by "
-        "sqrt(running_var + eps).",
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var: gamma * x + beta),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var: x),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             gamma * x / np.sqrt(var + EPS) + beta),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var: gamma * (x - mean) + beta))
-mistake("bn-eval-half", "2.4",
-        "In evaluation one of the two statistics is the batch's own; both running estimates take "
-        "their place there.",
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, gamma, beta, x.mean(axis=0), var)),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, gamma, beta, mean, x.var(axis=0))))
+        dict(running_mean="(1 - ALPHA) * mean + x.mean(axis=0)",
+             running_var="(1 - ALPHA) * var + x.var(axis=0, ddof=1)"))
+mistake("bn-running-replaced", "2.4", "The running estimates are those of the last batch; each "
+        "batch moves them only by alpha: running = (1 - alpha) * running + alpha * batch.",
+        dict(running_mean="x.mean(axis=0)", running_var="x.var(axis=0, ddof=1)"),
+        dict(running_mean="x.mean(axis=0)", running_var="x.var(axis=0)"))
+mistake("bn-running-std", "2.4", "running_var is updated with the standard deviation; it takes "
+        "the variance, without a root.",
+        running_var=[_moved("var", std) for std in (
+            "x.std(axis=0)", "x.std(axis=0, ddof=1)", "np.sqrt(x.var(axis=0) + EPS)")])
+mistake("bn-running-sum", "2.4", "The running estimates take a sum over the batch; they take the "
+        "mean, and the variance.",
+        running_var=_moved("var", "x.var(axis=0) * len(x)"),
+        running_mean=_moved("mean", "x.sum(axis=0)"))
+mistake("bn-running-mean-of-all", "2.4", "The running estimates take the mean over the whole "
+        "batch, a single number; there is one for each feature (axis 0).",
+        *[dict(running_mean=_moved("mean", "x.mean()"), running_var=_moved("var", var))
+          for var in ("x.var(ddof=1)", "x.var()")])
+mistake("bn-running-exchanged", "2.4", "running_mean and running_var are exchanged: each is moved "
+        "by the other's statistic.",
+        *[dict(start, running_mean=_moved("mean", var), running_var=_moved("var", "x.mean(axis=0)"))
+          for var in ("x.var(axis=0, ddof=1)", "x.var(axis=0)")
+          for start in ({}, dict(running_start="np.ones(n), np.zeros(n)"))])
+mistake("bn-running-divided-twice", "2.4", "The variance for the running estimate is divided by m "
+        "and by m - 1; it is the sum of the squares, divided by m - 1 alone: var * m / (m - 1).",
+        running_var=_moved("var", "x.var(axis=0) / (len(x) - 1)"))
+mistake("bn-divided-by-features", "2.4", "The sums are divided by the number of features "
+        "(shape[1]); m is the number of rows (shape[0]).",
+        batchnorm=[_normalised("x.sum(axis=0) / x.shape[1]",
+                               "((x - {mean}) ** 2).sum(axis=0) / x.shape[1]"),
+                   _normalised(var="x.var(axis=0) * len(x) / x.shape[1]")])
+mistake("bn-running-updated-in-eval", "2.4", "The running estimates change in evaluation; only "
+        "training may move them.",
+        dict(running_after_eval=BOTH_MOVED,
+             batchnorm_eval=f"batchnorm_eval(x, gamma, beta, {BOTH_MOVED})"),
+        running_after_eval=BOTH_MOVED)
+mistake("bn-batch-statistics-in-eval", "2.4", "In evaluation you normalise with the batch's own "
+        "mean and variance; the running estimates take their place there.",
+        dict(batchnorm_eval="batchnorm(x, gamma, beta)", running_after_eval=BOTH_MOVED),
+        batchnorm_eval="batchnorm(x, gamma, beta)")
+mistake("bn-eval-no-affine", "2.4", "In evaluation gamma, beta or both are left out: y = gamma * "
+        "x_hat + beta there too.",
+        batchnorm_eval=["batchnorm_eval(x, 1, 0, mean, var)",
+                        "batchnorm_eval(x, gamma, 0, mean, var)",
+                        "batchnorm_eval(x, 1, beta, mean, var)"])
+mistake("bn-eval-no-root", "2.4", "In evaluation the square root is missing: divide by "
+        "sqrt(running_var + eps).", batchnorm_eval="gamma * (x - mean) / (var + EPS) + beta")
+mistake("bn-eval-as-is", "2.4", "In evaluation x is not normalised: subtract running_mean and "
+        "divide by sqrt(running_var + eps).",
+        batchnorm_eval=["gamma * x + beta", "x", "gamma * (x - mean) + beta",
+                        "gamma * x / np.sqrt(var + EPS) + beta"])
+mistake("bn-eval-half", "2.4", "In evaluation one of the two statistics is the batch's own; both "
+        "running estimates take their place there.",
+        batchnorm_eval=["batchnorm_eval(x, gamma, beta, x.mean(axis=0), var)",
+                        "batchnorm_eval(x, gamma, beta, mean, x.var(axis=0))"])
 mistake("bn-gamma-left-out", "2.4", "gamma is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, beta)),
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, beta),
-             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (None, beta), 1)))
+        dict(batchnorm="batchnorm(x, 1, beta)", batchnorm_gradients=_affine_gradients(
+            lambda gamma, beta, n: (None, beta), 1)),
+        batchnorm="batchnorm(x, 1, beta)")
 mistake("bn-beta-left-out", "2.4", "beta is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0)),
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, gamma, 0),
-             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma, None))))
-mistake("bn-wrong-axis", "2.4",
-        "Mean, variance or both are taken over the features of a row (axis 1); they are taken over "
-        "the batch, one for each feature (axis 0).",
-        *_over(lambda x, f: f(x, axis=1, keepdims=True)))
-mistake("bn-statistics-of-all", "2.4",
-        "Mean, variance or both are taken over all entries, rows and features together; there is "
-        "one of each for every feature (axis 0).",
-        *_over(lambda x, f: f(x)),
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
-                ((x - x.sum(axis=0) / x.size) ** 2).sum(axis=0) / x.size + EPS))),
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.sum(axis=0) / x.size, np.sqrt(
-                ((x - x.sum(axis=0) / x.size) ** 2).mean(axis=0) + EPS))),
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) / x.shape[1] + EPS))))
+        dict(batchnorm="batchnorm(x, gamma, 0)", batchnorm_gradients=_affine_gradients(
+            lambda gamma, beta, n: (gamma, None))),
+        batchnorm="batchnorm(x, gamma, 0)")
+mistake("bn-wrong-axis", "2.4", "Mean, variance or both are taken over the features of a row "
+        "(axis 1); they are taken over the batch, one for each feature (axis 0).",
+        batchnorm=_either("x.mean(axis=1, keepdims=True)",
+                          "((x - {mean}) ** 2).mean(axis=1, keepdims=True)"))
+mistake("bn-statistics-of-all", "2.4", "Mean, variance or both are taken over all entries, rows "
+        "and features together; there is one of each for every feature (axis 0).",
+        batchnorm=_either("x.mean()", "((x - {mean}) ** 2).mean()") + [
+            _normalised("x.sum(axis=0) / x.size", "((x - {mean}) ** 2).sum(axis=0) / x.size"),
+            _normalised("x.sum(axis=0) / x.size"), _normalised(var="x.var(axis=0) / x.shape[1]")])
 mistake("bn-no-root", "2.4", "The square root is missing: divide by sqrt(var + eps).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), x.var(axis=0) + EPS)))
-mistake("bn-std-for-var", "2.4",
-        "The root is taken twice, or of the standard deviation: divide by sqrt(var + eps).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.std(axis=0) + EPS))))
+        batchnorm=_normalised(root="{var} + EPS"))
+mistake("bn-std-for-var", "2.4", "The root is taken twice, or of the standard deviation: divide "
+        "by sqrt(var + eps).", batchnorm=_normalised(root="np.sqrt(np.sqrt({var}) + EPS)"))
 mistake("bn-eps-wrong", "2.4", "eps is not 1e-5: self.eps has the right one.",
-        *[dict(batchnorm=lambda x, gamma, beta, eps=eps: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) + eps)))
-          for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
+        batchnorm=[_normalised(root="np.sqrt({var} + %s)" % eps)
+                   for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
 mistake("bn-sign", "2.4", "The sign of x_hat is wrong: x - mean, not mean - x.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, -gamma, beta)),
-        dict(batchnorm_eval=lambda x, gamma, beta, mean, var:
-             FORMULAS.batchnorm_eval(x, -gamma, beta, mean, var)))
-mistake("bn-mean-not-subtracted", "2.4",
-        "The mean is not subtracted: x_hat = (x - mean) / sqrt(var + eps).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, 0, np.sqrt(x.var(axis=0) + EPS))))
-mistake("bn-variance-not-divided", "2.4",
-        "The sum of the squares is not divided by m, or the mean is not: both are means over the "
-        "batch (equations 3 and 4).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt(x.var(axis=0) * len(x) + EPS))),
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.sum(axis=0), np.sqrt(
-                ((x - x.sum(axis=0)) ** 2).mean(axis=0) + EPS))))
-mistake("bn-variance-not-centred", "2.4",
-        "The variance is the mean of x^2; subtract the mean before you square (equation 4).",
-        dict(batchnorm=lambda x, gamma, beta: _normalise(
-            x, gamma, beta, x.mean(axis=0), np.sqrt((x ** 2).mean(axis=0) + EPS))))
-mistake("bn-running-in-training", "2.4",
-        "In training you normalise with the running estimates; there the batch's own mean and "
-        "variance count.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm_eval(x, gamma, beta, 0, 1)),
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm_eval(
-            x, gamma, beta, *_moved(0, 1, x))))
-mistake("bn-affine-exchanged", "2.4",
-        "gamma and beta are exchanged: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, beta, gamma)))
-mistake("bn-affine-left-out", "2.4",
-        "gamma and beta are left out: y = gamma * x_hat + beta.",
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, 0)),
-        dict(batchnorm=lambda x, gamma, beta: FORMULAS.batchnorm(x, 1, 0),
-             batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (None, None), 1)))
-mistake("bn-mean-constant", "2.4",
-        "Your gradient takes the mean for a constant; it depends on x too, so compute it with "
-        "operations of the graph.",
-        dict(batchnorm_gradients=_partial_gradients(0, 1)))
-mistake("bn-var-constant", "2.4",
-        "Your gradient takes the variance for a constant; it depends on x too, so compute it with "
-        "operations of the graph.",
-        dict(batchnorm_gradients=_partial_gradients(1, 0)))
-mistake("bn-statistics-constant", "2.4",
-        "Your gradient takes mean and variance for constants; both depend on x, so compute them "
-        "with operations of the graph.",
-        dict(batchnorm_gradients=_partial_gradients(0, 0)))
-mistake("bn-mean-gradient-not-summed", "2.4",
-        "The gradient of the mean is not summed over the batch: the mean was subtracted from every "
-        "row, so Sub has to unbroadcast its gradient, as Add does.",
-        dict(batchnorm_gradients=_partial_gradients(0, 1, each_row=True)))
-mistake("bn-gamma-gradient", "2.4",
-        "The gradient of gamma is the sum of grad * x_hat over the batch, that of beta the sum of "
-        "grad: one of them is averaged, or lacks x_hat.",
-        dict(batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma / n, beta / n))),
-        dict(batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma / n, beta))),
-        dict(batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (gamma, beta / n))),
-        dict(batchnorm_gradients=_affine_gradients(lambda gamma, beta, n: (beta, beta))))
-mistake("bn-gradient-without-gamma", "2.4",
-        "The gradient of x lacks the factor gamma.",
-        dict(batchnorm_gradients=lambda x, gamma, g: (
-            FORMULAS.batchnorm_gradients(x, 1, g)[0],) + FORMULAS.batchnorm_gradients(
-                x, gamma, g)[1:]))
+        batchnorm="batchnorm(x, -gamma, beta)",
+        batchnorm_eval="batchnorm_eval(x, -gamma, beta, mean, var)")
+mistake("bn-mean-not-subtracted", "2.4", "The mean is not subtracted: x_hat = (x - mean) / "
+        "sqrt(var + eps).", batchnorm="gamma * x / np.sqrt(x.var(axis=0) + EPS) + beta")
+mistake("bn-variance-not-divided", "2.4", "The sum of the squares is not divided by m, or the "
+        "mean is not: both are means over the batch (equations 3 and 4).",
+        batchnorm=[_normalised(var="x.var(axis=0) * len(x)"), _normalised("x.sum(axis=0)")])
+mistake("bn-variance-not-centred", "2.4", "The variance is the mean of x^2; subtract the mean "
+        "before you square (equation 4).", batchnorm=_normalised(var="(x ** 2).mean(axis=0)"))
+mistake("bn-running-in-training", "2.4", "In training you normalise with the running estimates; "
+        "there the batch's own mean and variance count.",
+        batchnorm=["batchnorm_eval(x, gamma, beta, 0, 1)",
+                   "batchnorm_eval(x, gamma, beta, running_mean(0, x), running_var(1, x))"])
+mistake("bn-affine-exchanged", "2.4", "gamma and beta are exchanged: y = gamma * x_hat + beta.",
+        batchnorm="batchnorm(x, beta, gamma)")
+mistake("bn-affine-left-out", "2.4", "gamma and beta are left out: y = gamma * x_hat + beta.",
+        dict(batchnorm="batchnorm(x, 1, 0)", batchnorm_gradients=_affine_gradients(
+            lambda gamma, beta, n: (None, None), 1)),
+        batchnorm="batchnorm(x, 1, 0)")
+mistake("bn-mean-constant", "2.4", "Your gradient takes the mean for a constant; it depends on x "
+        "too, so compute it with operations of the graph.",
+        batchnorm_gradients=_partial_gradients(0, 1))
+mistake("bn-var-constant", "2.4", "Your gradient takes the variance for a constant; it depends on "
+        "x too, so compute it with operations of the graph.",
+        batchnorm_gradients=_partial_gradients(1, 0))
+mistake("bn-statistics-constant", "2.4", "Your gradient takes mean and variance for constants; "
+        "both depend on x, so compute them with operations of the graph.",
+        batchnorm_gradients=_partial_gradients(0, 0))
+mistake("bn-mean-gradient-not-summed", "2.4", "The gradient of the mean is not summed over the "
+        "batch: the mean was subtracted from every row, so Sub has to unbroadcast its gradient, "
+        "as Add does.", batchnorm_gradients=_partial_gradients(0, 1, each_row=True))
+mistake("bn-gamma-gradient", "2.4", "The gradient of gamma is the sum of grad * x_hat over the "
+        "batch, that of beta the sum of grad: one of them is averaged, or lacks x_hat.",
+        batchnorm_gradients=[_affine_gradients(change) for change in (
+            lambda gamma, beta, n: (gamma / n, beta / n), lambda gamma, beta, n: (gamma / n, beta),
+            lambda gamma, beta, n: (gamma, beta / n), lambda gamma, beta, n: (beta, beta))])
+mistake("bn-gradient-without-gamma", "2.4", "The gradient of x lacks the factor gamma.",
+        batchnorm_gradients="batchnorm_gradients(x, 1, g)[:1] + "
+                            "batchnorm_gradients(x, gamma, g)[1:]")
 mistake("bn-running-var-zero", "2.4", "running_var starts at 0; it starts at 1.",
-        dict(running_start=lambda features: (np.zeros(features), np.zeros(features))))
+        running_start="np.zeros(n), np.zeros(n)")
 
 # ---- 2.5 Cross entropy
 
-
-def _softmax(logits):
-    return np.exp(FORMULAS.log_softmax(logits))
-
-
-def _loss(value, gradient):
-    """Three ways to get it wrong: the loss and with it the gradient, or one of the two."""
-    value = dict(cross_entropy=value)
-    gradient = dict(cross_entropy_gradient=gradient)
-    return dict(value, **gradient), value, gradient
+SHIFTED = "(x - x.max(axis=1, keepdims=True))"
 
 
 def _scaled(factor):
-    """Loss and gradient times a factor, which depends on (N, C)."""
-    return _loss(lambda log_p, target:
-                 FORMULAS.cross_entropy(log_p, target) * factor(*log_p.shape),
-                 lambda logits, target:
-                 FORMULAS.cross_entropy_gradient(logits, target) * factor(*logits.shape))
+    """Write the loss, its gradient or both times a factor of N rows and C classes."""
+    value, gradient = (
+        {name: f"(lambda N, C: {name}({arguments}) * {factor})(*{of}.shape)"}
+        for name, arguments, of in (("cross_entropy", "log_p, target", "log_p"),
+                                    ("cross_entropy_gradient", "x, target", "x")))
+    return dict(value, **gradient), value, gradient
 
 
-mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.",
-        *_scaled(lambda n, c: n)[:2])
-mistake("xe-divided-by-classes", "2.5",
-        "The sum of the losses is divided by the number of classes C; divide by the batch size N.",
-        *_scaled(lambda n, c: n / c))
-mistake("xe-divided-by-all", "2.5",
-        "The sum of the losses is divided by N * C; divide by the batch size N.",
-        *_scaled(lambda n, c: 1 / c))
+def _averaged_or_not(*gradients):
+    """Write gradients of the logits divided by N, and not divided."""
+    return [f"({gradient}) / {count}" for gradient in gradients for count in ("len(x)", "1")]
+
+
+mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.", *_scaled("N")[:2])
+mistake("xe-divided-by-classes", "2.5", "The sum of the losses is divided by the number of "
+        "classes C; divide by the batch size N.", *_scaled("N / C"))
+mistake("xe-divided-by-all", "2.5", "The sum of the losses is divided by N * C; divide by the "
+        "batch size N.", *_scaled("1 / C"))
 mistake("xe-divided-twice", "2.5", "The mean is taken twice: divide by the batch size N once.",
-        *_scaled(lambda n, c: 1 / n))
-mistake("xe-gradient-not-averaged", "2.5",
-        "Your gradient lacks the factor 1/N: the loss is a mean over the batch (Appendix B.2).",
-        _scaled(lambda n, c: n)[2])
-mistake("xe-no-log-sum-exp", "2.5",
-        "Large logits lead to inf or nan: subtract each row's maximum first, and take no "
-        "logarithm of a softmax, which may be 0: x - max - log(sum(exp(x - max))), Appendix B.1.",
-        dict(log_softmax=lambda x: np.log(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True))))
-mistake("xe-small-constant-in-log", "2.5",
-        "A small constant in the logarithm (or a bound on what goes into it) keeps the loss of "
-        "large logits too small: x - max - log(sum(exp(x - max))), Appendix B.1.",
-        *[dict(log_softmax=lambda x, k=k: np.log(_softmax(x) + k))
-          for k in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)])
-mistake("xe-maximum-not-added-back", "2.5",
-        "The maximum that was subtracted is not added back: log sum exp(x) = max + log sum "
-        "exp(x - max), Appendix B.1.",
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(x) + x.max(axis=1, keepdims=True)))
-mistake("xe-maximum-subtracted-twice", "2.5",
-        "The maximum has the wrong sign, or is subtracted twice: log sum exp(x) = max + log sum "
-        "exp(x - max), Appendix B.1.",
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(x) - x.max(axis=1, keepdims=True)),
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(x) + 2 * x.max(axis=1, keepdims=True)))
-mistake("xe-wrong-axis", "2.5",
-        "The softmax runs over the batch (axis 0); it runs over the classes of a row (axis 1).",
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(x.T).T))
-mistake("xe-softmax-over-all", "2.5",
-        "The softmax runs over all entries; it runs over the classes of a row (axis 1).",
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(x.reshape(1, -1)).reshape(x.shape)))
-mistake("xe-sum-over-all", "2.5",
-        "The sum of the exponentials runs over all entries, or over the batch; it runs over the "
-        "classes of a row (axis 1).",
-        *[dict(log_softmax=lambda x, axis=axis: (x - x.max(axis=1, keepdims=True)) - np.log(
-            np.exp(x - x.max(axis=1, keepdims=True)).sum(axis=axis, keepdims=True)))
-          for axis in (None, 0)])
-mistake("xe-gradient-in-all-rows", "2.5",
-        "1 is subtracted in whole columns, [:, target] -= 1; subtract it at one entry of each row: "
-        "[np.arange(N), target] -= 1.",
-        *[dict(cross_entropy_gradient=lambda logits, target, n=n: (_softmax(logits) - np.isin(
-            np.arange(logits.shape[1]), target)) / (len(logits) if n else 1)) for n in (1, 0)])
-mistake("xe-gradient-added", "2.5",
-        "1 is added at the right class; it is subtracted there: (softmax - one_hot) / N.",
-        *[dict(cross_entropy_gradient=lambda logits, target, n=n: (
-            _softmax(logits) + one_hot(target, logits)) / (len(logits) if n else 1))
-          for n in (1, 0)])
-mistake("xe-sign", "2.5",
-        "The sign is wrong: the loss is minus the mean log-probability of the right class, and "
-        "its gradient (softmax - one_hot) / N.",
-        *_scaled(lambda n, c: -1))
-mistake("xe-no-log", "2.5",
-        "The logarithm is missing: the loss is minus the mean log-probability of the right class.",
-        dict(log_softmax=_softmax), dict(log_softmax=lambda x: x),
-        dict(log_softmax=lambda x: (x - x.max(axis=1, keepdims=True)) - np.exp(
-            x - x.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)),
-        dict(log_softmax=_softmax, cross_entropy=lambda p, target:
-             -FORMULAS.cross_entropy(p, target)))
+        *_scaled("1 / N"))
+mistake("xe-gradient-not-averaged", "2.5", "Your gradient lacks the factor 1/N: the loss is a "
+        "mean over the batch (Appendix B.2).", _scaled("N")[2])
+mistake("xe-no-log-sum-exp", "2.5", "Large logits lead to inf or nan: subtract each row's maximum "
+        "first, and take no logarithm of a softmax, which may be 0: x - max - log(sum(exp(x - "
+        "max))), Appendix B.1.",
+        log_softmax="np.log(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True))")
+mistake("xe-small-constant-in-log", "2.5", "A small constant in the logarithm (or a bound on what "
+        "goes into it) keeps the loss of large logits too small: x - max - log(sum(exp(x - "
+        "max))), Appendix B.1.",
+        log_softmax=[f"np.log(softmax(x) + {k})" for k in (
+            1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)])
+mistake("xe-maximum-not-added-back", "2.5", "The maximum that was subtracted is not added back: "
+        "log sum exp(x) = max + log sum exp(x - max), Appendix B.1.",
+        log_softmax="log_softmax(x) + x.max(axis=1, keepdims=True)")
+mistake("xe-maximum-subtracted-twice", "2.5", "The maximum has the wrong sign, or is subtracted "
+        "twice: log sum exp(x) = max + log sum exp(x - max), Appendix B.1.",
+        log_softmax=["log_softmax(x) - x.max(axis=1, keepdims=True)",
+                     "log_softmax(x) + 2 * x.max(axis=1, keepdims=True)"])
+mistake("xe-wrong-axis", "2.5", "The softmax runs over the batch (axis 0); it runs over the "
+        "classes of a row (axis 1).", log_softmax="log_softmax(x.T).T")
+mistake("xe-softmax-over-all", "2.5", "The softmax runs over all entries; it runs over the "
+        "classes of a row (axis 1).", log_softmax="log_softmax(x.reshape(1, -1)).reshape(x.shape)")
+mistake("xe-sum-over-all", "2.5", "The sum of the exponentials runs over all entries, or over the "
+        "batch; it runs over the classes of a row (axis 1).",
+        log_softmax=[f"{SHIFTED} - np.log(np.exp({SHIFTED}).sum(axis={axis}, keepdims=True))"
+                     for axis in (None, 0)])
+mistake("xe-gradient-in-all-rows", "2.5", "1 is subtracted in whole columns, [:, target] -= 1; "
+        "subtract it at one entry of each row: [np.arange(N), target] -= 1.",
+        cross_entropy_gradient=_averaged_or_not(
+            "softmax(x) - np.isin(np.arange(x.shape[1]), target)"))
+mistake("xe-gradient-added", "2.5", "1 is added at the right class; it is subtracted there: "
+        "(softmax - one_hot) / N.",
+        cross_entropy_gradient=_averaged_or_not("softmax(x) + one_hot(target, x)"))
+mistake("xe-sign", "2.5", "The sign is wrong: the loss is minus the mean log-probability of the "
+        "right class, and its gradient (softmax - one_hot) / N.", *_scaled("-1"))
+mistake("xe-no-log", "2.5", "The logarithm is missing: the loss is minus the mean log-probability "
+        "of the right class.",
+        dict(log_softmax="softmax(x)", cross_entropy="-cross_entropy(log_p, target)"),
+        log_softmax=["softmax(x)", "x",
+                     f"{SHIFTED} - np.exp({SHIFTED}).sum(axis=1, keepdims=True)"])
 mistake("xe-softmax-twice", "2.5", "The softmax is taken twice.",
-        dict(log_softmax=lambda x: FORMULAS.log_softmax(_softmax(x))),)
+        log_softmax="log_softmax(softmax(x))")
 mistake("xe-log-base", "2.5", "The logarithm has another base; np.log is the natural one.",
-        *_scaled(lambda n, c: 1 / np.log(2)), *_scaled(lambda n, c: 1 / np.log(10)))
-mistake("xe-target-ignored", "2.5",
-        "The labels are ignored: of each row, only the log-probability of the right class counts.",
-        dict(cross_entropy=lambda log_p, target: -log_p.mean()),
-        dict(cross_entropy=lambda log_p, target: -log_p.sum() / len(log_p)),
-        dict(cross_entropy=lambda log_p, target: -log_p.sum()))
-mistake("xe-argmax", "2.5",
-        "The class with the largest logit is taken in place of the label.",
-        dict(cross_entropy=lambda log_p, target:
-             FORMULAS.cross_entropy(log_p, log_p.argmax(axis=1))),
-        dict(cross_entropy_gradient=lambda logits, target:
-             FORMULAS.cross_entropy_gradient(logits, logits.argmax(axis=1))))
-mistake("xe-columns", "2.5",
-        "All rows are indexed with all labels, log_p[:, target]; take one entry of each row: "
-        "log_p[np.arange(N), target].",
-        dict(cross_entropy=lambda log_p, target: -log_p[:, target].mean()),
-        dict(cross_entropy=lambda log_p, target: -log_p[:, target].sum() / len(log_p)),
-        dict(cross_entropy=lambda log_p, target: -log_p[:, target].sum()))
-mistake("xe-softmax-alone", "2.5",
-        "Your gradient is the softmax alone; subtract 1 at the right class (Appendix B.2).",
-        dict(cross_entropy_gradient=lambda logits, target: _softmax(logits) / len(logits)),
-        dict(cross_entropy_gradient=lambda logits, target: _softmax(logits)))
-mistake("xe-log-softmax-in-gradient", "2.5",
-        "Your gradient takes the log-softmax, or the logits, for the softmax: (softmax - one_hot) "
-        "/ N (Appendix B.2).",
-        *[dict(cross_entropy_gradient=lambda logits, target, p=p, n=n:
-               (p(logits) - one_hot(target, logits)) / (len(logits) if n else 1))
-          for p in (FORMULAS.log_softmax, lambda x: x) for n in (0, 1)])
-mistake("xe-one-hot-alone", "2.5",
-        "Your gradient lacks the softmax: (softmax - one_hot) / N (Appendix B.2).",
-        dict(cross_entropy_gradient=lambda logits, target:
-             -one_hot(target, logits) / len(logits)),
-        dict(cross_entropy_gradient=lambda logits, target: -one_hot(target, logits)))
-mistake("xe-upstream-forgotten", "2.5",
-        "The gradient that comes in is left out: multiply (softmax - one_hot) / N by it.",
-        dict(through_loss=lambda gradient, g: gradient))
+        *_scaled("1 / np.log(2)"), *_scaled("1 / np.log(10)"))
+mistake("xe-target-ignored", "2.5", "The labels are ignored: of each row, only the "
+        "log-probability of the right class counts.",
+        cross_entropy=["-log_p.mean()", "-log_p.sum() / len(log_p)", "-log_p.sum()"])
+mistake("xe-argmax", "2.5", "The class with the largest logit is taken in place of the label.",
+        cross_entropy="cross_entropy(log_p, log_p.argmax(axis=1))",
+        cross_entropy_gradient="cross_entropy_gradient(x, x.argmax(axis=1))")
+mistake("xe-columns", "2.5", "All rows are indexed with all labels, log_p[:, target]; take one "
+        "entry of each row: log_p[np.arange(N), target].",
+        cross_entropy=[f"-log_p[:, target].{mean}" for mean in (
+            "mean()", "sum() / len(log_p)", "sum()")])
+mistake("xe-softmax-alone", "2.5", "Your gradient is the softmax alone; subtract 1 at the right "
+        "class (Appendix B.2).", cross_entropy_gradient=_averaged_or_not("softmax(x)"))
+mistake("xe-log-softmax-in-gradient", "2.5", "Your gradient takes the log-softmax, or the logits, "
+        "for the softmax: (softmax - one_hot) / N (Appendix B.2).",
+        cross_entropy_gradient=_averaged_or_not(
+            "log_softmax(x) - one_hot(target, x)", "x - one_hot(target, x)"))
+mistake("xe-one-hot-alone", "2.5", "Your gradient lacks the softmax: (softmax - one_hot) / N "
+        "(Appendix B.2).", cross_entropy_gradient=_averaged_or_not("-one_hot(target, x)"))
+mistake("xe-upstream-forgotten", "2.5", "The gradient that comes in is left out: multiply "
+        "(softmax - one_hot) / N by it.", through_loss="gradient")
 
 # ---- 2.6 Momentum
 
-_plain_step = dict(momentum_step=lambda w, v, g, lr, beta: (w - lr * g, v))
+PLAIN_STEP = dict(momentum_step="w - lr * g, v")
 
-mistake(NOT_WRITTEN, "2.6",
-        "each step is - lr * gradient, and all velocities in self.momentums are 0.",
-        dict(_plain_step, velocities=lambda: {"all velocities are 0": True}))
-mistake("momentum-forgotten", "2.6",
-        "Momentum has no effect, each step is - lr * gradient: self.momentums holds a velocity "
-        "that is not used, or not the one that is changed (self.momentums[i] = ..., no append).",
-        dict(_plain_step, velocities=lambda: {"all velocities are 0": False}))
+mistake(NOT_WRITTEN, "2.6", "each step is - lr * gradient, and all velocities in self.momentums "
+        "are 0.", dict(PLAIN_STEP, velocities="{'all velocities are 0': True}"))
+mistake("momentum-forgotten", "2.6", "Momentum has no effect, each step is - lr * gradient: "
+        "self.momentums holds a velocity that is not used, or not the one that is changed "
+        "(self.momentums[i] = ..., no append).",
+        dict(PLAIN_STEP, velocities="{'all velocities are 0': False}"))
 mistake("momentum-fixed", "2.6", "The velocity is scaled by 0.9 whatever momentum is given: use "
-        "self.momentum.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + 0.9 * v - lr * g, 0.9 * v - lr * g)))
-mistake("momentum-unchanged", "2.6",
-        "The parameters do not change: either nothing is assigned to param.data, or the velocity "
-        "stays at 0 because - lr * gradient is not in it.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w, v)))
-mistake("momentum-one-step-late", "2.6",
-        "The weight moves by the velocity of the step before: first the velocity, then the "
-        "weight.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + v, beta * v - lr * g)))
-mistake("momentum-last-step-only", "2.6",
-        "The velocity that is kept is - lr * gradient alone; what is used and kept is beta * "
-        "velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - lr * g, -lr * g)))
-mistake("momentum-lr-twice", "2.6",
-        "lr is applied twice: it is in the velocity already, W + velocity.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + lr * (beta * v - lr * g),
-                                                      beta * v - lr * g)))
-mistake("momentum-and-plain-step", "2.6",
-        "The weight moves by the velocity and by - lr * gradient once more; the velocity alone "
-        "is the step.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - 2 * lr * g,
-                                                      beta * v - lr * g)))
-mistake("momentum-on-velocity-sum", "2.6",
-        "beta is applied to the whole sum: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * (v - lr * g),
-                                                      beta * (v - lr * g))))
-mistake("momentum-velocity-not-reversed", "2.6",
-        "The old velocity counts with the wrong sign: velocity = beta * velocity - lr * gradient, "
-        "and the weight moves by + velocity.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w - beta * v - lr * g, -beta * v - lr * g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w - beta * v - lr * g, beta * v + lr * g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w - beta * v - lr * g, beta * v - lr * g)))
+        "self.momentum.", momentum_step="w + 0.9 * v - lr * g, 0.9 * v - lr * g")
+mistake("momentum-unchanged", "2.6", "The parameters do not change: either nothing is assigned to "
+        "param.data, or the velocity stays at 0 because - lr * gradient is not in it.",
+        momentum_step="w, v")
+mistake("momentum-one-step-late", "2.6", "The weight moves by the velocity of the step before: "
+        "first the velocity, then the weight.", momentum_step="w + v, beta * v - lr * g")
+mistake("momentum-last-step-only", "2.6", "The velocity that is kept is - lr * gradient alone; "
+        "what is used and kept is beta * velocity - lr * gradient.",
+        momentum_step="w + beta * v - lr * g, -lr * g")
+mistake("momentum-lr-twice", "2.6", "lr is applied twice: it is in the velocity already, W + "
+        "velocity.", momentum_step="w + lr * (beta * v - lr * g), beta * v - lr * g")
+mistake("momentum-and-plain-step", "2.6", "The weight moves by the velocity and by - lr * "
+        "gradient once more; the velocity alone is the step.",
+        momentum_step="w + beta * v - 2 * lr * g, beta * v - lr * g")
+mistake("momentum-on-velocity-sum", "2.6", "beta is applied to the whole sum: velocity = beta * "
+        "velocity - lr * gradient.", momentum_step="w + beta * (v - lr * g), beta * (v - lr * g)")
+mistake("momentum-velocity-not-reversed", "2.6", "The old velocity counts with the wrong sign: "
+        "velocity = beta * velocity - lr * gradient, and the weight moves by + velocity.",
+        momentum_step=["w - beta * v - lr * g, -beta * v - lr * g",
+                       "w - beta * v - lr * g, beta * v + lr * g",
+                       "w - beta * v - lr * g, beta * v - lr * g"])
 mistake("momentum-no-weight", "2.6", "The new weight is the velocity alone: W + velocity.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (beta * v - lr * g, beta * v - lr * g)))
-mistake("momentum-uphill", "2.6",
-        "The step goes uphill: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v + lr * g, beta * v + lr * g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w - (beta * v - lr * g), beta * v - lr * g)))
-mistake("momentum-lr-ignored", "2.6",
-        "The learning rate is left out: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - g, beta * v - g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - (1 - beta) * g,
-                                                      beta * v - (1 - beta) * g)))
-mistake("momentum-not-scaled", "2.6",
-        "The velocity is not scaled by beta: velocity = beta * velocity - lr * gradient.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + v - lr * g, v - lr * g)))
-mistake("momentum-on-gradient", "2.6",
-        "beta is applied to the gradient: velocity = beta * velocity - lr * gradient, the gradient "
-        "as it is.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + v - beta * lr * g, v - beta * lr * g)),
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * v - (1 - beta) * lr * g,
-                                                      beta * v - (1 - beta) * lr * g)))
-mistake("momentum-nesterov", "2.6",
-        "This is Nesterov's momentum; here the weight moves by the velocity alone.",
-        dict(momentum_step=lambda w, v, g, lr, beta: (w + beta * (beta * v - lr * g) - lr * g,
-                                                      beta * v - lr * g)))
-mistake("momentum-shared", "2.6",
-        "All parameters share one velocity; each needs its own, in self.momentums.",
-        dict(velocity_of=lambda index: 0))
+        momentum_step="beta * v - lr * g, beta * v - lr * g")
+mistake("momentum-uphill", "2.6", "The step goes uphill: velocity = beta * velocity - lr * "
+        "gradient.",
+        momentum_step=["w + beta * v + lr * g, beta * v + lr * g",
+                       "w - (beta * v - lr * g), beta * v - lr * g"])
+mistake("momentum-lr-ignored", "2.6", "The learning rate is left out: velocity = beta * velocity "
+        "- lr * gradient.",
+        momentum_step=["w + beta * v - g, beta * v - g",
+                       "w + beta * v - (1 - beta) * g, beta * v - (1 - beta) * g"])
+mistake("momentum-not-scaled", "2.6", "The velocity is not scaled by beta: velocity = beta * "
+        "velocity - lr * gradient.", momentum_step="w + v - lr * g, v - lr * g")
+mistake("momentum-on-gradient", "2.6", "beta is applied to the gradient: velocity = beta * "
+        "velocity - lr * gradient, the gradient as it is.",
+        momentum_step=["w + v - beta * lr * g, v - beta * lr * g",
+                       "w + beta * v - (1 - beta) * lr * g, beta * v - (1 - beta) * lr * g"])
+mistake("momentum-nesterov", "2.6", "This is Nesterov's momentum; here the weight moves by the "
+        "velocity alone.",
+        momentum_step="w + beta * (beta * v - lr * g) - lr * g, beta * v - lr * g")
+mistake("momentum-shared", "2.6", "All parameters share one velocity; each needs its own, in "
+        "self.momentums.", velocity_of="0")

@@ -41,7 +41,6 @@ from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = homework.SEED
-RANDOM = "random"
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
@@ -76,7 +75,7 @@ class Result:
 
     @property
     def not_written(self):
-        """True where the student has not begun what is asked: nothing is wrong with it yet."""
+        """Tell whether the student has not begun what is asked: nothing is wrong with it yet."""
         failure, explanation = self.answer.failure, self.explanation
         return bool(failure and failure.kind == "not written"
                     or explanation and explanation.id == NOT_WRITTEN)
@@ -92,7 +91,7 @@ class Result:
 
 
 def inputs_of(check, seed):
-    """A check's inputs: they depend on the seed and its own name, not on what ran before it."""
+    """Draw a check's inputs, by the seed and its own name, whatever ran before it."""
     key = zlib.crc32((check.problem + check.name).encode())
     return check.inputs(np.random.default_rng([seed, key]))
 
@@ -131,8 +130,8 @@ def arguments():
     parser.add_argument("--again", metavar="N",
                         help="run only this check or problem, in this process, where print() and "
                              "a debugger work")
-    parser.add_argument("--seed", type=seed, help="what the random inputs are drawn from, a number "
-                        f"or 'random' (default: {SEED} for this folder, else random)")
+    parser.add_argument("--seed", help="what the random inputs are drawn from, a number or "
+                        f"'random' (default: {SEED} for this folder, else random)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
     parser.add_argument("--isolation", choices=("auto", "require", "none"), default="auto",
@@ -150,7 +149,7 @@ def arguments():
     for number in wanted + [options.again] * bool(options.again):
         if not any(is_part(check, number) for check in CHECKS):
             parser.error(f"{number} is not scored here; these are: {', '.join(TITLES)}")
-    settle_the_seed(options)
+    settle_the_seed(options, parser.error)
     return options
 
 
@@ -159,26 +158,19 @@ def is_part(check, number):
     return (check.number + ".").startswith(number + ".")
 
 
-def seed(text):
-    """A seed from the command line; 'random' draws one."""
-    number = None if text == "random" else int(text)
-    if number is not None and number < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return number if number is not None else RANDOM
-
-
-def settle_the_seed(options):
-    """Draw the seed where that was wanted, and for any submission that is not in this folder."""
+def settle_the_seed(options, refuse):
+    """Draw the seed where that is wanted, and for any submission that is not in this folder."""
     options.own = os.path.realpath(options.submission) == os.path.realpath(REPOSITORY)
-    wanted = options.seed
-    if wanted is None:
-        wanted = SEED if options.own or options.again or not ANY_SEED else RANDOM
-    options.drawn = wanted == RANDOM
-    options.seed = random.SystemRandom().randrange(10 ** 6) if options.drawn else wanted
+    published = options.own or options.again or not ANY_SEED
+    wanted = options.seed or (str(SEED) if published else "random")
+    options.drawn = wanted == "random"
+    if not (options.drawn or wanted.isdecimal()):
+        refuse(f"--seed must be a number or 'random', not {wanted}")
+    options.seed = random.SystemRandom().randrange(10 ** 6) if options.drawn else int(wanted)
 
 
 def to_repeat(options):
-    """The options without which a check would run on something else.
+    """Return the options without which a check would run on something else.
 
     None where the seed was drawn, or where the code is somebody else's: then a teacher or a
     platform grades, and who reads it has it all elsewhere.
@@ -189,7 +181,7 @@ def to_repeat(options):
 
 
 def again(options):
-    """Run a check again in this process, or all of a problem; the exit code."""
+    """Run a check again in this process, or all of a problem; return the exit code."""
     if not options.own and sys.stdin and sys.stdin.isatty():
         print(f"The code in {options.submission} will run as yours, with all that you may do.")
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
@@ -204,7 +196,7 @@ def again(options):
 
 
 def cannot_grade(options, what, reason):
-    """Say why there is nothing graded, also in the report; the exit code."""
+    """Say why nothing is graded, also in the report; return the exit code."""
     print(f"{what}: {reason}", file=sys.stderr)
     if options.json:
         with suppress(OSError), open(options.json, "w") as file:
@@ -218,7 +210,7 @@ def silence():
 
 
 def run(options, printer):
-    """Grade, print and report; the exit code."""
+    """Grade, print and report; return the exit code."""
     results = []
     if options.seed != SEED:
         print(f"seed {options.seed}")
@@ -250,7 +242,7 @@ def endings():
 
 
 def end(number, _):
-    """Clean up, which no second signal interrupts, and end."""
+    """End and clean up, which no second signal interrupts."""
     for other in endings():
         signal.signal(other, signal.SIG_IGN)
     if number == signal.SIGINT:

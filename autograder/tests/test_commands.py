@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+import halves
 from graded import REPOSITORY
 
 SCRIPTS = ("grade.sh", "create_tarball.sh", "sandbox.py", "requirements.txt")
@@ -32,6 +33,17 @@ def run(*command, **options):
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=120,
                           env=environment, **options)
+
+
+@pytest.mark.parametrize("failing", ["COMMANDS", "OTHERS"])
+def test_the_tests_fail_where_one_of_their_halves_does(failing, monkeypatch, capfd):
+    fails = getattr(halves, failing)
+    program = f"import sys; print(*sys.argv[1:]); sys.exit(sys.argv[1:] == {fails})"
+    monkeypatch.setattr(halves, "PYTEST", [sys.executable, "-c", program])
+    assert halves.main() == 1
+    shown = capfd.readouterr().out
+    assert " ".join(halves.OTHERS) in shown.partition("The second half")[0]
+    assert " ".join(halves.COMMANDS) in shown.partition("The second half")[2]
 
 
 @pytest.mark.parametrize("arguments", [[], ["2"], ["--help"], ["m", "extra"], ["M"]])

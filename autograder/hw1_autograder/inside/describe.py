@@ -41,7 +41,7 @@ class Line:
 
 
 def describe(error, root, limits):
-    """An exception as data: type, message, where it fell, and the line that began it.
+    """Return an exception as data: type, message, where it fell, and the line that began it.
 
     Args:
         root (str): the submission's folder; only its lines are places.
@@ -58,7 +58,7 @@ def describe(error, root, limits):
 
 
 def stack_of(error, root):
-    """The submission's frames on an exception's way, the innermost last."""
+    """Return the submission's lines on the stack of an exception, the innermost last."""
     frames, trace = [], error.__traceback__
     while trace is not None:
         frames.append((trace.tb_frame, trace.tb_lineno))
@@ -72,7 +72,7 @@ def stack_of(error, root):
 
 
 def stack_from(frame, root):
-    """The same, of a frame that is running."""
+    """Return the same of a frame that is running."""
     lines = []
     while frame is not None:
         lines.insert(0, Line.of(frame, frame.f_lineno))
@@ -85,7 +85,7 @@ def is_inside(file, root):
 
 
 def places(frames, root):
-    """Where it fell, and the line that called the operation in which it fell, if one did."""
+    """Find where it fell, and the line that called the operation in which it fell, if one did."""
     if not frames:
         return {"place": [], "began": []}
     fell = len(frames) - 1
@@ -104,7 +104,7 @@ def places(frames, root):
 
 
 def repeated(frames):
-    """The frames that call each other without end, in the order in which they do."""
+    """Find the lines that call each other without end, in the order in which they do."""
     counts = Counter((line.file, line.line) for line in frames)
     most = max(counts.values())
     often = {place for place, count in counts.items() if count > most // 2}
@@ -150,7 +150,7 @@ def message_of(error, limits):
 
 
 def is_refused(error):
-    """Whether the wall refused something; what is outside it does not exist for bubblewrap."""
+    """Tell whether the wall refused something; outside it, nothing exists for bubblewrap."""
     number, file = getattr(error, "errno", None), getattr(error, "filename", None)
     return number in REFUSED or number == errno.ENOENT and str(file).startswith(os.sep)
 

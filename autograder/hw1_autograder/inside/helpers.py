@@ -1,4 +1,4 @@
-"""Helps scenarios: this text goes in front of a scenario's own when it runs.
+"""Helps scenarios, which run in this module as if they were written at its end.
 
 A scenario names ``Tensor``, ``F``, ``SGD`` and so on without importing them: ``bring`` does,
 and only what it names, so that a broken file costs the points of what is in it.
@@ -21,14 +21,14 @@ def bring(names):
 
 
 def answering(scenario):
-    """The scenario, returning arrays and facts in place of Tensors."""
+    """Make a scenario return arrays and facts in place of Tensors."""
     def answer(**inputs):
         return {name: array_of(value) for name, value in scenario(**inputs).items()}
     return answer
 
 
 def array_of(value):
-    """The array in a Tensor; the value itself if it is none."""
+    """Return the array in a Tensor; the value itself if it is none."""
     if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "data"):
         return value
     if hasattr(value.data, "requires_grad"):
@@ -37,31 +37,31 @@ def array_of(value):
 
 
 def flat(value):
-    """An array as a vector, whether its shape is (F,), (1, F) or (); None stays None."""
+    """Return an array as a vector, whether its shape is (F,), (1, F) or (); None stays None."""
     value = array_of(value)
     return None if value is None else np.ravel(value)
 
 
 def kept(tensor):
-    """The gradient that a tensor keeps; None also for one of zeros, as some start with."""
+    """Return the gradient that a tensor keeps; None also for zeros, as some start with."""
     grad = array_of(tensor.grad)
     return grad if grad is not None and np.any(grad) else None
 
 
 def joined(*tensors):
-    """The numbers of several Tensors in a row; None if one of them is None."""
+    """Put the numbers of several Tensors in a row; None if one of them is None."""
     arrays = [flat(tensor) for tensor in tensors]
     return None if any(array is None for array in arrays) else np.concatenate(arrays)
 
 
 def times(number, tensor):
-    """A number times the array in a Tensor; None stays None."""
+    """Multiply the array in a Tensor by a number; None stays None."""
     array = array_of(tensor)
     return None if array is None else number * array
 
 
 def holds(tensor, numbers):
-    """Whether a Tensor holds these numbers, as far as float32 can."""
+    """Tell whether a Tensor holds these numbers, as far as float32 can."""
     array = array_of(tensor)
     return array is not None and bool(np.allclose(array, numbers))
 
@@ -82,7 +82,7 @@ def leaves_its_gradient_alone(output):
 
 
 def leaves(node):
-    """The leaves that a node of a graph leads to."""
+    """Find the leaves that a node of a graph leads to."""
     if hasattr(node, "variable"):
         return {id(node.variable)}
     return {leaf for parent in getattr(node, "next_functions", ()) for leaf in leaves(parent)}
@@ -106,7 +106,7 @@ def put(owner, name, array):
 
 
 def linear(weight, bias):
-    """The submission's Linear with given parameters."""
+    """Make the submission's Linear with given parameters."""
     bring(["Linear"])
     layer = Linear(weight.shape[1], weight.shape[0])  # noqa: F821
     layer.weight.data, layer.bias.data = weight.copy(), bias.copy()
@@ -114,7 +114,7 @@ def linear(weight, bias):
 
 
 def batchnorm(gamma, beta):
-    """The submission's BatchNorm1d with given parameters."""
+    """Make the submission's BatchNorm1d with given parameters."""
     bring(["BatchNorm1d"])
     layer = BatchNorm1d(gamma.shape[0])  # noqa: F821
     put(layer, "gamma", gamma.copy())

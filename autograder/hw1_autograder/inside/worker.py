@@ -33,7 +33,6 @@ MISSING = confine.give_up(SETTINGS)
 sys.path += SETTINGS["sites"]
 
 import base64
-import builtins
 import copy  # what submissions import too: once for all checks
 import random
 import re
@@ -49,7 +48,7 @@ from contextlib import suppress
 import numpy as np
 import numpy.random
 
-imports, describe = module("imports"), module("describe")
+imports, describe, helpers = module("imports"), module("describe"), module("helpers")
 
 SCRATCH = SETTINGS["scratch"]
 ROOT = ""  # in a child: the folder of its submission
@@ -258,9 +257,8 @@ def run_scenario(request):
     sys.path.insert(0, ROOT)
     imports.install(ROOT, request["stand_ins"])
     imports.first_imports(ROOT)
-    namespace = {"__builtins__": builtins, "__name__": "check"}
-    exec(compile(request["source"], "<the check>", "exec"), namespace)
-    return {name: encode(value) for name, value in namespace["scenario"](**inputs).items()}
+    exec(compile(request["source"], "<the check>", "exec"), vars(helpers))
+    return {name: encode(value) for name, value in helpers.scenario(**inputs).items()}
 
 
 # ---- values and errors, as JSON

@@ -27,7 +27,7 @@ ATOL = 1e-5  # far narrower than what any mistake in the catalogue changes
 
 @dataclass
 class KnownMistake:
-    """A mistake that is known to lead to other values in some check, and those values."""
+    """Holds a mistake that is known to lead to other values in some check, and those values."""
     id: str
     message: str
     values: list  # of dicts: there may be several ways to get it wrong
@@ -80,26 +80,25 @@ class Check:
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
         names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
         self.runs = [f"bring({sorted(names & set(helpers.PLACES))!r})", scenario]
-        self.source = "\n\n".join([inspect.getsource(helpers), *self.runs,
-                                   "scenario = answering(scenario)\n"])
+        self.source = "\n\n".join([*self.runs, "scenario = answering(scenario)\n"])
 
     @property
     def observed(self):
-        return "\n\n".join([inspect.getsource(helpers), f"TOOLS = {TOOLS!r}",
-                            inspect.getsource(observer), *self.runs,
+        return "\n\n".join([f"TOOLS = {TOOLS!r}", inspect.getsource(observer), *self.runs,
                             "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):
+        """Return the values that are right; True for those with advice."""
         with np.errstate(all="ignore"):
             values = self.reference(formulas, **inputs)
-        return {name: np.asarray(value) if isinstance(value, np.number) else value
-                for name, value in values.items()}
+        return {**{name: np.asarray(value) if isinstance(value, np.number) else value
+                   for name, value in values.items()}, **dict.fromkeys(self.advice, True)}
 
     def scored(self, expected):
         return [name for name in expected if name not in self.advice and name not in self.unscored]
 
     def earned(self, expected, values):
-        """The points that these values are worth; what can be guessed is worth none by itself."""
+        """Return the points for these values; what can be guessed is worth none by itself."""
         off = wrong_values(self, expected, values)
         if not self.shares:
             return 0 if off else self.points
@@ -117,7 +116,7 @@ def title(number, text):
 
 
 def check(problem, name, points, swap=(), after=(), operation=""):
-    """Class decorator: makes a check of a class with inputs, scenario and reference.
+    """Make a check of a class with inputs, scenario and reference (a decorator).
 
     ``points`` is a number, or a dict from the names of values to what each is worth; ``swap``
     says what to write instead in the text of the scenario.
@@ -132,15 +131,20 @@ def check(problem, name, points, swap=(), after=(), operation=""):
 
 
 def formula(function):
-    """Decorator: adds a function to the formulas that references are made of."""
+    """Add a function to the formulas that references are made of (a decorator)."""
     setattr(FORMULAS, function.__name__, function)
     return function
+
+
+def formulas(**functions):
+    """Add short formulas, by name."""
+    vars(FORMULAS).update(functions)
 
 
 # ---- comparing
 
 def wrong_values(check, expected, values):
-    """The names of the scored values that are not as expected."""
+    """Name the scored values that are not as expected."""
     return [name for name in check.scored(expected)
             if name not in values or not same(values[name], expected[name])]
 
@@ -154,14 +158,14 @@ def same(got, expected):
 
 
 def alike(got, expected):
-    """As ``same``, but all that is not finite counts as one: what overflows may be inf or NaN."""
+    """Compare as ``same`` does, but inf and NaN are alike: what overflows may be either."""
     if isinstance(got, np.ndarray) and isinstance(expected, np.ndarray):
         got, expected = (np.where(np.isfinite(a), a, np.nan) for a in (got, expected))
     return same(got, expected)
 
 
 def difference(name, got, expected):
-    """Lines that say how a value differs: shapes, the first and the worst entry."""
+    """Say in lines how a value differs: shapes, the first and the worst entry."""
     if not isinstance(expected, np.ndarray):
         return [f"{name}: expected {_fact(expected)}, got {_fact(got)}"]
     if not isinstance(got, np.ndarray):

@@ -167,11 +167,11 @@ def fits(check, wrong, values):
 BREAK_ANY_GRAPH = (  # the first that was found is told
     "forward returns", "apply returns", "data is a Tensor", "requires_grad lost", "no node",
     "parents missing", "too many parents", "parent is another", "parent is None",
-    "seed is no Tensor", "seed's shape", "no Tensor arrives")
+    "seed is no Tensor", "seed's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
-    "gradient is no Tensor", "shape that arrives", "gradient's shape", "no grad_fn",
-    "gradients share memory", "input changed")
+    "gradient is no Tensor", "no Tensor arrives", "shape that arrives", "gradient's shape",
+    "no grad_fn", "gradients share memory", "input changed")
 NUMBERS = ("value", "factor", "nothing arrives", "another arrives", "not accumulated",
            "changes its gradient", "a gradient too many", "cycle", "endless", "starts elsewhere",
            "nothing starts", "returns its argument", "too many gradients", "seed's values")
@@ -228,6 +228,8 @@ def read_facts(values):
 
 ARRAY = ("There is an array where a Tensor should be, and the .data of an array is a memoryview: "
          "gradients, running estimates and what is saved are Tensors, Tensor(...).")
+NO_GRADIENT = ("A .grad is None until a gradient arrives: AccumulateGrad stores the first and adds "
+               "the others, and step() meets None where no gradient reached a parameter.")
 ERRORS = [  # the exception's type and message, a word of the line where it fell, and what to say
     ("TypeError", r"unsupported operand type\(s\) for (\S+): 'Tensor' and 'Tensor'", "",
      "Tensors have no operator {0} yet: it is a method of Tensor (__sub__ for -, __mul__ for *, "
@@ -243,6 +245,8 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
     ("AttributeError", r"'NoneType' object has no attribute '(?:apply|next_functions)'", "",
      "A node is None: next_functions holds None for a constant, which backward() has to skip, and "
      "so is grad_fn before the tensor has a node."),
+    ("AttributeError", r"'NoneType' object has no attribute 'data'", ".grad", NO_GRADIENT),
+    ("TypeError", r"unsupported operand .*'NoneType'", ".grad", NO_GRADIENT),
     ("AttributeError", r"'NoneType' object", "",
      "There is None where a Tensor should be: is a return missing in what makes it?"),
     ("TypeError", r"unsupported operand .*'NoneType'", "",

@@ -60,13 +60,13 @@ class Failure:
         return bool(self.type)
 
     def is_like(self, other):
-        """Tell whether another fell by the same error at the same place, on whatever way."""
+        """Tell whether another fell by the same error at the same place."""
         return bool(other and self.file) and (self.kind, self.type, self.file, self.line) == (
             other.kind, other.type, other.file, other.line)
 
     @property
     def lines(self):
-        """The report says what happened, the line that began it, and where it fell."""
+        """Say what happened, the line that began it, and where it fell."""
         said = [f"{self.type}: {self.message}" if self.type else self.message]
         if self.began:
             said += [str(self.began), f"  it fell at {self.place}"]
@@ -76,7 +76,7 @@ class Failure:
 
 
 def kind_of(type, circular=False):
-    """The kind of an exception, by the name of its class."""
+    """Return the kind of an exception, by the name of its class."""
     if type == "NotImplementedError":
         return "not written"
     if type in SYNTAX:

@@ -75,7 +75,7 @@ class Printer:
         print()
 
     def _once(self, message, number):
-        """A message, or where it was told before."""
+        """Return a message, or where it was told before."""
         before = self.told.setdefault(message, number)
         return message if before == number else f"the same as said of {before}."
 
@@ -97,7 +97,7 @@ class Printer:
 
 
 def shown_inputs(inputs):
-    """The inputs as one writes them: x = [[0.5, 1], [2, 3]]; lr = 0.1."""
+    """Write the inputs as one does by hand: x = [[0.5, 1], [2, 3]]; lr = 0.1."""
     def shown(value):
         return re.sub(r"\s+", " ", np.array2string(
             np.asarray(value), separator=", ", threshold=40, max_line_width=10 ** 6,
@@ -120,7 +120,7 @@ def warnings_of(results):
 
 
 def entry(result):
-    """A check in the report."""
+    """Return a check as the report has it."""
     made = {"problem": result.check.problem, "name": result.check.name, "points": result.points,
             "out_of": result.check.points, "passed": result.passed, "message": result.message,
             "mistake": result.explanation.id if result.explanation else None,
@@ -137,7 +137,7 @@ def entry(result):
 
 
 def report(results, whole, seed, isolation):
-    """The report as a dict, which goes into a JSON file."""
+    """Return the report as a dict, which goes into a JSON file."""
     scores = {}
     for result in results:
         problem = result.check.problem
@@ -173,7 +173,9 @@ def first_to_fix(failed):
     """Name what makes several problems fail, if there is such a cause; else a failed check."""
     causes = {}
     for result in failed:
-        key, text = cause_of(result)
+        failure = result.answer.failure
+        key, text = cause_of(next(other for other in failed if other is result or failure
+                                  and failure.is_like(other.answer.failure)))
         if key:
             causes.setdefault(key, (text, set()))[1].add(result.check.problem)
     text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))

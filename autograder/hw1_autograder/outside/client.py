@@ -243,7 +243,7 @@ class Worker:
     def _popen(self, errors):
         self.settings = self.way.settings(self.folder, REPOSITORY)
         self.settings["modules"] = {name: _text(name + ".py")
-                                    for name in ("confine", "imports", "describe")}
+                                    for name in ("confine", "imports", "describe", "helpers")}
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                                              "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")}
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}

@@ -164,8 +164,10 @@ def test_no_line_of_the_solution_and_no_formula_goes_out(made):
                 answers[node.name == "reference" or any(
                     getattr(line, "id", "") == "formula" for line in node.decorator_list)
                 ].append(node)
-            assert len(answers[True]) > 20
+            assert len(answers[True]) > 10
             secret |= lines_of(text, answers[True])
+            secret |= {line.strip() for line in text.splitlines()
+                       if "=lambda " in line and len(line.strip()) > 24}  # of formulas(...)
             given |= lines_of(text, [node for node in answers[False] if node.name == "scenario"])
         elif "mytorch" in name or "hw1/" in name:
             asked = {function.rpartition(".")[2] for places in ASKED.values()

@@ -1,7 +1,8 @@
 """Right solutions in other styles than ours: none of them loses a point.
 
 Each row changes the plain submission the way that students write it.  ``swap`` replaces a text,
-``instead`` a stretch of a file from one marker up to another, ``whole`` a file.
+``instead`` a stretch of a file from one marker up to another, ``whole`` a file; longer texts are
+in the folder ``styles``.
 """
 
 import os
@@ -9,7 +10,8 @@ from textwrap import dedent
 
 import pytest
 
-from graded import PLAIN, results_of_all
+from graded import PLAIN, checks_around, results_of_all
+from judging.checks import CHECKS
 
 ENGINE, TENSOR, FUNCTIONAL = "autograd_engine.py", "tensor.py", "nn/functional.py"
 LINEAR, RELU, BATCHNORM, LOSS = "nn/linear.py", "nn/activations.py", "nn/batchnorm.py", "nn/loss.py"
@@ -21,6 +23,12 @@ EVERY_FILE = (ENGINE, TENSOR, FUNCTIONAL, LINEAR, RELU, BATCHNORM, LOSS, MODULE,
 
 def plain(file):
     with open(os.path.join(PLAIN, "mytorch", file)) as source:
+        return source.read()
+
+
+def style(name):
+    """A longer text, from the folder ``styles``."""
+    with open(os.path.join(os.path.dirname(__file__), "styles", name + ".py")) as source:
         return source.read()
 
 
@@ -59,40 +67,8 @@ def at_end(file, lines):
 # ---- the engine
 
 ENGINES = {
-    "backward asks for the node's class": [walk("""
-        def backward(grad_fn, grad_of_outputs):
-            if isinstance(grad_fn, AccumulateGrad):
-                grad_fn.apply(grad_of_outputs)
-            elif isinstance(grad_fn, BackwardFunction):
-                gradients = grad_fn.apply(grad_of_outputs)
-                if type(gradients) is not tuple:
-                    gradients = (gradients,)
-                for i in range(len(gradients)):
-                    if grad_fn.next_functions[i] is not None:
-                        backward(grad_fn.next_functions[i], gradients[i])
-        """)],
-    "backward sorts the graph and runs a loop": [walk("""
-        def backward(grad_fn, grad_of_outputs):
-            order, seen = [], set()
-
-            def visit(node):
-                if node is None or id(node) in seen:
-                    return
-                seen.add(id(node))
-                for parent in node.next_functions:
-                    visit(parent)
-                order.append(node)
-
-            visit(grad_fn)
-            waiting = {id(grad_fn): grad_of_outputs}
-            for node in reversed(order):
-                grads = node.apply(waiting.pop(id(node)))
-                grads = grads if isinstance(grads, tuple) else (grads,)
-                for parent, grad in zip(node.next_functions, grads):
-                    if parent is not None:
-                        before = waiting.get(id(parent))
-                        waiting[id(parent)] = grad if before is None else before + grad
-        """)],
+    "backward asks for the node's class": [walk(style("engine_by_class"))],
+    "backward sorts the graph and runs a loop": [walk(style("engine_loop"))],
     "gradients are arrays between the operations": [
         swap(FUNCTIONAL, "return tensor.Tensor(grad_a), tensor.Tensor(grad_b)",
              "return grad_a, grad_b"),
@@ -358,55 +334,6 @@ def relu_as(forward, backward):
                 a, g = ctx.saved_tensors[0].data, grad_output.data
                 return tensor.Tensor(%s)
         """ % (forward, backward))]
-
-
-REGISTERED = """
-    from mytorch.tensor import Tensor
-
-
-    class Module:
-        def __init__(self):
-            self._submodules, self._parameters, self.is_train = {}, {}, True
-
-        def train(self, is_train=True):
-            self.is_train = is_train
-            for submodule in self._submodules.values():
-                submodule.train(is_train)
-
-        def eval(self):
-            self.train(False)
-
-        def parameters(self):
-            return list(self._parameters.values()) + [
-                p for m in self._submodules.values() for p in m.parameters()]
-
-        def __setattr__(self, name, value):
-            if isinstance(value, Tensor) and value.is_parameter:
-                self._parameters[name] = value
-            elif isinstance(value, Module):
-                self._submodules[name] = value
-            object.__setattr__(self, name, value)
-
-        def __call__(self, *args):
-            return self.forward(*args)
-    """
-BN_OPERATION = """
-class BatchNorm(Function):
-    @staticmethod
-    def forward(ctx, x, gamma, beta, eps):
-        ctx.save_for_backward(gamma, beta)
-        ctx.istd = 1 / np.sqrt(x.data.var(axis=0) + eps)
-        ctx.x_hat = (x.data - x.data.mean(axis=0)) * ctx.istd
-        return tensor.Tensor(ctx.x_hat * gamma.data + beta.data)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        g, (gamma, beta) = grad_output.data, ctx.saved_tensors
-        d = g * gamma.data
-        grad_x = ctx.istd * (d - d.mean(0) - ctx.x_hat * (d * ctx.x_hat).mean(0))
-        return (tensor.Tensor(grad_x), tensor.Tensor((g * ctx.x_hat).sum(0).reshape(gamma.shape)),
-                tensor.Tensor(g.sum(0).reshape(beta.shape)), None)
-"""
 SQUARES = "        squares = (centred * centred).sum(axis)\n"
 VAR = "        var = squares / Tensor(float(count))\n"
 ROOT, X_HAT = "            root = (var + self.eps).sqrt()\n", "            x_hat = centred / root\n"
@@ -416,6 +343,8 @@ RUNNING = """
 """[1:]
 
 LAYERS = {
+    "parameters are float32": [swap(LINEAR, "np.random.randn(*shape)",
+                                    "np.random.randn(*shape).astype(np.float32)")],
     "Xavier's weights, a zero bias": [swap(LINEAR, "np.random.randn(*shape)",
         "np.random.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))")],
     "Linear is one operation": affine("x.data @ weight.data.T", "g.T @ x.data"),
@@ -429,7 +358,7 @@ LAYERS = {
         at_end(TENSOR, "def relu(self):\n    return F.ReLU.apply(self)\n\n\nTensor.relu = relu"),
         swap(RELU, "F.ReLU.apply(x)", "x.relu()")],
     "BatchNorm is one operation": [
-        at_end(FUNCTIONAL, BN_OPERATION),
+        at_end(FUNCTIONAL, style("batchnorm")),
         on_top(BATCHNORM, "from mytorch.nn import functional as F"),
         swap(BATCHNORM, ROOT + X_HAT,
              "            return F.BatchNorm.apply(x, self.gamma, self.beta, 1e-5)\n")],
@@ -464,7 +393,7 @@ LAYERS = {
         m, _ = x.shape
 """[1:])],
     "modules register what is assigned": [
-        whole(MODULE, REGISTERED),
+        whole(MODULE, style("module")),
         swap(SEQUENTIAL, "self.layers = layers", "self.layers = layers\n"
              "        for idx, l in enumerate(self.layers):\n"
              "            setattr(self, 'layer' + str(idx), l)")],
@@ -553,16 +482,20 @@ TRAINING = {
         swap(SGD, "param.data + velocity", "param.data - velocity")],
 }
 
-RIGHT = {**ENGINES, **TENSORS, **FUNCTIONS, **IMPORTS, **LAYERS, **TRAINING}
+# The rows, and the checks that they could fail: an import goes wrong in any check or in none.
+OF_PART_2 = [check for check in CHECKS if check.problem >= "2"]
+RIGHT = [({**ENGINES, **TENSORS, **FUNCTIONS}, CHECKS), (IMPORTS, checks_around(set())),
+         ({**LAYERS, **TRAINING}, OF_PART_2)]
 
 
 @pytest.fixture(scope="module")
 def graded():
     """The results of every row."""
-    return results_of_all(RIGHT)
+    return {name: results for rows, checks in RIGHT
+            for name, results in results_of_all(rows, checks=checks).items()}
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", [name for rows, _ in RIGHT for name in rows])
 def test_a_right_solution_in_another_style_loses_nothing(graded, name):
     assert {result.check.name: result.lines for result in graded[name]
             if result.points < result.check.points} == {}

@@ -1,4 +1,4 @@
-"""The grader's command: options, exit codes, reports, archives; and its fairness."""
+"""The grader's command: options, exit codes, reports, archives, warnings."""
 
 import ast
 import json
@@ -414,55 +414,7 @@ def test_starter_code_that_imports_in_the_other_order_loses_nothing():
     assert lost(results) == {}
 
 
-# ---- fairness: what the handout does not ask costs nothing
-
-FAIR = {
-    "float32 parameters": [("nn/linear.py", "np.random.randn(*shape)",
-                            "np.random.randn(*shape).astype(np.float32)")],
-    "float32 all the way": [("tensor.py", "self.data = np.array(data)",
-                             "self.data = np.array(data)\n"
-                             "        if self.data.dtype == np.float64:\n"
-                             "            self.data = self.data.astype(np.float32)")],
-    "copies on saving": [("autograd_engine.py", "[tensor for tensor in tensors]",
-                          "[__import__('copy').copy(tensor) for tensor in tensors]")],
-    "a node on every leaf": [("tensor.py", "        self.grad_fn = None\n",
-                              "        self.grad_fn = (autograd_engine.AccumulateGrad(self) "
-                              "if requires_grad and is_leaf else None)\n")],
-    "statistics of shape (F,)": [("nn/batchnorm.py", "(1, num_features)", "num_features")],
-    "a loss of shape (1,)": [("nn/functional.py", "    return loss\n",
-                              "    return loss.reshape(1)\n")],
-    "gradients that start as zeros": [
-        ("tensor.py", "self.grad = None", "self.grad = Tensor(np.zeros(self.data.shape)) "
-                                          "if requires_grad else None"),
-        ("optim/optimizer.py", "param.grad = None", "param.grad.data *= 0")],
-    "gradients computed with Tensors": [
-        ("nn/functional.py", "        mul_a = grad_output.data * b.data\n"
-                             "        mul_b = grad_output.data * a.data\n",
-         "        mul_a, mul_b = (grad_output * b).data, (grad_output * a).data\n")],
-    "lists in place of tuples": [
-        ("nn/functional.py", "return tensor.Tensor(grad_a), tensor.Tensor(grad_b)",
-         "return [tensor.Tensor(grad_a), tensor.Tensor(grad_b)]"),
-        ("autograd_engine.py", "not isinstance(grads, tuple)",
-         "not isinstance(grads, (tuple, list))")],
-    "subtraction by way of addition": [
-        ("tensor.py", "return F.Sub.apply(self, other)", "return self + other * Tensor(-1.)")],
-    "a step that clears its gradients": [
-        ("optim/sgd.py", "                continue\n",
-         "                param.grad = None\n                continue\n")],
-    "debugging output": [("nn/linear.py", "        out = x",
-                          "        print(x.data)\n        out = x")],
-}
-
-
-@pytest.fixture(scope="module")
-def fair():
-    return results_of_all(FAIR)
-
-
-@pytest.mark.parametrize("name", FAIR)
-def test_what_the_handout_does_not_ask_costs_nothing(fair, name):
-    assert lost(fair[name]) == {}
-
+# ---- what costs nothing and is worth a word
 
 def test_the_traversal_that_revisits_nodes_is_a_warning_for_the_plain_one_only():
     around = checks_around({"1.2"})
@@ -480,7 +432,10 @@ def test_a_loop_over_the_batch_is_a_warning():
 
 
 def test_a_step_that_clears_its_gradients_is_a_warning():
-    results = results_of(*FAIR["a step that clears its gradients"], checks=checks_around({"2.3"}))
+    results = results_of(("optim/sgd.py", "                continue\n",
+                          "                param.grad = None\n                continue\n"),
+                         checks=checks_around({"2.3"}))
+    assert lost(results) == {}
     assert any("what zero_grad() is for" in w for w in runner.warnings_of(results))
 
 
@@ -537,7 +492,7 @@ def test_the_same_error_is_explained_once(tmp_path):
 
 def test_an_import_that_never_ends_is_not_waited_for_in_every_check():
     started = time.monotonic()
-    results = results_of(("tensor.py", "import numpy as np\n", "while True: pass\n"), seconds=0.5)
+    results = results_of(("tensor.py", "import numpy as np\n", "while True: pass\n"), seconds=0.3)
     assert time.monotonic() - started < 5
     assert sum(result.points for result in results) == 0
     assert all("did not end within 0." in result.lines[0] for result in results)

@@ -27,10 +27,21 @@ SLIPS = {
                             "a.data * b.data)"),
                            (F, "        a, b = ctx.saved_tensors\n        mul_a",
                             "        a, b = Mul.a, Mul.b\n        mul_a")),
+    "one array from backward": (["2.2.3"], "ReLU.backward returns a value of type ndarray",
+                                (F, "return tensor.Tensor(grad_output.data * ctx.mask)",
+                                 "return grad_output.data * ctx.mask")),
+    "no first gradient": (["1.2.2"], "A .grad is None until a gradient arrives",
+                          (ENGINE, "        self.variable.grad = Tensor(new)", ""),
+                          (ENGINE, "new = grad.data if old is None else old.data + grad.data",
+                           "self.variable.grad += grad")),
     "all for any": (["1.2.1"], "does as soon as one of them does (any, not all",
                     (ENGINE, "        needs = False\n",
                      "        needs = all(getattr(a, 'requires_grad', True) for a in args)\n"),
                     (ENGINE, "                needs = True\n", "")),
+    "the last input decides": (["1.2.1"], "only if one certain input does",
+                               (ENGINE, "        output.requires_grad = needs\n        output.is_",
+                                "        needs = bool(getattr(args[-1], 'requires_grad', needs))\n"
+                                "        output.requires_grad = needs\n        output.is_")),
     "a forward in place": (["1.1.1"], "Sub changes an array that belongs to its caller",
                            (F, "return tensor.Tensor(a.data - b.data)",
                             "a.data -= b.data\n        return tensor.Tensor(a.data)")),
@@ -118,6 +129,8 @@ FIRST = {
                                                          "        output = cls")),
     "an import in a circle": ("mytorch/autograd_engine.py imports what imports it again",
                               SLIPS["an import of Tensor on top"][2]),
+    "a seed of another shape": ("Tensor.backward() starts with a gradient of shape (4,)",
+                                (TENSOR, "np.ones_like(self.data)", "np.ones(self.data.size)")),
     "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
                                (F, "return tensor.Tensor(a.data - b.data)",
                                 "return a.data - nobody")),
@@ -157,25 +170,37 @@ def test_an_error_of_the_engine_is_not_laid_at_the_operations_door(firsts):
     assert not [text for text in messages if text.startswith("1.1.")]
 
 
-def test_what_was_not_begun_is_no_mistake_in_the_report(capsys):
-    with variant(*SLIPS["momentum not begun"][2:]) as root:
-        results = grade(root, [check for check in CHECKS if check.problem == "2.6"])
-    printer = Printer()
-    for result in results:
-        printer.show(result)
-    shown = capsys.readouterr().out
-    assert shown.count("not written yet: each step is - lr * gradient") == 2
+@pytest.fixture
+def shown(capsys):
+    """A function that grades a slip and returns what the report says, and the Results."""
+    def show(slip, *numbers):
+        with variant(*SLIPS[slip][2:]) as root:
+            results = grade(root, [check for check in CHECKS
+                                   if any(is_part(check, number) for number in numbers)])
+        printer = Printer()
+        for result in results:
+            printer.show(result)
+        return capsys.readouterr().out, results
+    return show
+
+
+def test_a_sum_over_paths_that_is_none_is_not_named_by_what_happens_to_fit():
+    for wrong in ("(old.data + grad.data) / 2", "old.data * grad.data"):
+        with variant((ENGINE, "old.data + grad.data", wrong)) as root:
+            results = grade(root, [check for check in CHECKS if check.problem == "1.2"])
+        assert not [text for text in told(results) if "only one is kept" in text]
+        assert sum("1.2.4 fails: fix that first" in text for text in told(results)) >= 1
+
+
+def test_what_was_not_begun_is_no_mistake_in_the_report(shown):
+    said, results = shown("momentum not begun", "2.6")
+    assert said.count("not written yet: each step is - lr * gradient") == 2
     assert all(result.not_written for result in results)
 
 
-def test_what_nothing_is_known_of_is_shown_with_what_ran(capsys):
-    with variant(*SLIPS["nothing that is known"][2:]) as root:
-        results = grade(root, [check for check in CHECKS if check.problem == "2.2"])
-    printer = Printer()
-    for result in results[1:]:
-        printer.show(result)
-    shown = capsys.readouterr().out
-    assert shown.count("| out = ReLU()(z)") == 1 and "2.2.2 (ReLU backward" in shown
+def test_what_nothing_is_known_of_is_shown_with_what_ran(shown):
+    said, _ = shown("nothing that is known", "2.2.2", "2.2.3")
+    assert said.count("| out = ReLU()(z)") == 1 and "2.2.2 (ReLU backward" in said
 
 
 def test_numbers_of_the_backward_pass_stand_below_what_is_known_as_evidence(capsys):
@@ -195,12 +220,7 @@ def test_a_wrong_forward_is_not_held_against_its_backward():
     assert told and not any("ReLU.backward" in text for text in told)
 
 
-def test_a_hint_is_told_once(capsys):
-    with variant(*SLIPS["velocities appended"][2:]) as root:
-        results = grade(root, [check for check in CHECKS if check.problem == "2.6"])
-    printer = Printer()
-    for result in results:
-        printer.show(result)
-    shown = capsys.readouterr().out
-    assert shown.count("Momentum has no effect") == 1 and "the same as said of 2.6.1" in shown
+def test_a_hint_is_told_once(shown):
+    said, results = shown("velocities appended", "2.6")
+    assert said.count("Momentum has no effect") == 1 and "the same as said of 2.6.1" in said
     assert warnings_of(results) == []

@@ -136,6 +136,8 @@ def told():
     """The facts as texts, which are all that an answer may hold beside arrays."""
     facts = {f"uses {number}": name for number, name in enumerate(uses)}
     for number, finding in enumerate(found[:MOST]):
+        if finding.file.startswith("<"):  # of what is wrapped above
+            finding.file = ""
         for field, value in vars(finding).items():
             if field == "file":
                 value = value.replace("\\", "/").rpartition("/")[2]

@@ -5,6 +5,7 @@ each backward pass is what ``diagnose`` of mytorch/tools finds; its texts come a
 This adds what happens outside of a pass: operations that fail, and steps of the optimizer.
 """
 
+import functools
 import sys
 import types
 from contextlib import suppress
@@ -58,7 +59,7 @@ def watch():
 def wrap(owner, name, wrapper):
     original = getattr(owner, name, None)
     if original is not None:
-        setattr(owner, name, lambda *args: wrapper(original, *args))
+        setattr(owner, name, functools.wraps(original)(lambda *args: wrapper(original, *args)))
 
 
 def note(kind, operation="", **fields):
@@ -136,8 +137,6 @@ def told():
     """The facts as texts, which are all that an answer may hold beside arrays."""
     facts = {f"uses {number}": name for number, name in enumerate(uses)}
     for number, finding in enumerate(found[:MOST]):
-        if finding.file.startswith("<"):  # of what is wrapped above
-            finding.file = ""
         for field, value in vars(finding).items():
             if field == "file":
                 value = value.replace("\\", "/").rpartition("/")[2]

@@ -17,7 +17,8 @@ from mytorch.autograd_engine import AccumulateGrad, Function
 from mytorch.tensor import Tensor
 from mytorch.tools.differences import Gone, Repeated, random_gradient
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
-from mytorch.tools.recorder import (APPLY, Endless, Recorder, call_of, copy_of, graph_of, is_same)
+from mytorch.tools.recorder import (APPLY, Endless, Recorder, call_of, class_of, copy_of,
+                                    graph_of, is_same)
 
 ALIKE = 20  # calls of one operation on the same shapes whose numbers are looked at
 VISITS = 3  # of a node that are looked at
@@ -52,7 +53,7 @@ forward that computes something else than you mean cannot be seen this way.
 
 
 def look_at(output, names=None):
-    """All Findings, the first to be told first, and what to say where there is none."""
+    """Return all Findings, the first to be told first, and what to say where there is none."""
     with nothing_left_behind():
         try:
             graph = graph_of(output, names)
@@ -101,7 +102,7 @@ def grads_kept(tensors):
 # ---- where the code is
 
 def place_of(function):
-    """The file and line where a function is defined, as keywords for a Finding."""
+    """Return the file and line of a function, as keywords for a Finding."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return {}
@@ -113,7 +114,7 @@ def place_of(function):
 
 
 def fell_at(error, code=None):
-    """Where an error fell, in some code or else outside of NumPy and these tools."""
+    """Return where an error fell: in some code or else outside of NumPy and these tools."""
     own, trace = {}, error.__traceback__
     others = tuple(os.path.dirname(file) + os.sep for file in (np.__file__, __file__))
     while trace is not None:
@@ -129,7 +130,7 @@ def fell_at(error, code=None):
 # ---- the graph
 
 def lost(tensor):
-    """Findings where a Tensor has no node although something that it came from requires grad."""
+    """Return Findings where a Tensor has no node although something that it came from requires grad."""
     call = call_of(tensor)
     if call is None:
         return []
@@ -142,7 +143,7 @@ def lost(tensor):
 
 
 def graph_findings(vertices):
-    """What is wrong with the nodes that forward left, the first operation first."""
+    """Yield what is wrong with the nodes that forward left, the first operation first."""
     order = {vertex: number for number, vertex in enumerate(vertices)}
     lists = Counter(id(vertex.node.next_functions) for vertex in vertices
                     if vertex.kind == "operation" and isinstance(vertex.node.next_functions, list))
@@ -155,7 +156,7 @@ def graph_findings(vertices):
 
 
 def call_findings(call, parents, is_shared=False):
-    """What is wrong with the next_functions that an operation's node has, from what it got."""
+    """Yield what is wrong with the next_functions that an operation's node has, from what it got."""
     for argument in call.arguments:
         yield from lost(argument.value)
     name = call.operation.__name__
@@ -205,7 +206,7 @@ class Pass:
         self.of_graph = list(graph_findings(self.vertices))
 
     def tensors(self):
-        """All Tensors of the graph that are still there, leaves and others."""
+        """Return all Tensors of the graph that are still there, leaves and others."""
         found = [vertex.tensor for vertex in self.vertices if vertex.kind != "operation"]
         found += [vertex.call.output() for vertex in self.operations if vertex.call]
         found += [self.output]
@@ -225,7 +226,7 @@ class Pass:
                       for tensor, old in zip(tensors, before)}
 
     def summary(self):
-        """What was looked at and found right."""
+        """Say what was looked at and found right."""
         several = "s hand on what their" if self.right != 1 else " hands on what its"
         arrived = f"{len(self.steps)} gradients arrived where they belong"
         if len(self.steps) == 1:
@@ -235,7 +236,7 @@ class Pass:
                 "that computes something else than you mean cannot be seen this way.")
 
     def findings(self):
-        """All Findings, the first to be told first."""
+        """Return all Findings, the first to be told first."""
         found = [*self.changed_inputs(), *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
@@ -252,7 +253,7 @@ class Pass:
         return found
 
     def changed_inputs(self):
-        """Operations whose forward changes an argument that requires grad."""
+        """Yield operations whose forward changes an argument that requires grad."""
         for vertex in self.operations:
             place = None
             try:
@@ -266,7 +267,7 @@ class Pass:
                               **place_of(call.operation.forward))
 
     def of_the_start(self):
-        """What is wrong with the first gradient, or where it goes."""
+        """Yield what is wrong with the first gradient, or where it goes."""
         at = place_of(type(self.output).backward)
         if not self.steps:
             if self.error is None:
@@ -285,7 +286,7 @@ class Pass:
             yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
 
     def of_operation(self, vertex, steps, seen):
-        """What is wrong with what an operation receives and hands on."""
+        """Yield what is wrong with what an operation receives and hands on."""
         call = vertex.call
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
@@ -298,7 +299,7 @@ class Pass:
         return self.of_numbers(vertex, steps) if seen[kind] <= ALIKE else []
 
     def of_arrival(self, step):
-        """What is wrong with the gradient that an operation receives."""
+        """Yield what is wrong with the gradient that an operation receives."""
         vertex, received = step.vertex, step.received
         at = place_of(autograd_engine.backward)
         if vertex is self.root or received is None:
@@ -312,7 +313,7 @@ class Pass:
                           got=np.shape(received), **at)
 
     def of_step(self, step):
-        """What is wrong with the gradients that an operation hands on, but for their numbers."""
+        """Yield what is wrong with the gradients that an operation hands on, but for their numbers."""
         vertex, cls = step.vertex, step.vertex.node.cls
         at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
@@ -321,7 +322,7 @@ class Pass:
             except Exception:
                 return
             result = list(result) if isinstance(result, (tuple, list)) else [result]
-            handed, types = [copy_of(grad) for grad in result], [type(grad) for grad in result]
+            handed, types = [copy_of(grad) for grad in result], [class_of(grad) for grad in result]
         elif step.changed:
             yield Finding("changes its gradient", vertex.operation, **at)
         if step.received is None:
@@ -353,7 +354,7 @@ class Pass:
             step.vertex is parent and step.types[0] is not self.type for step in self.steps)
 
     def of_numbers(self, vertex, steps):
-        """Whether an operation's gradients are what differences of its forward say."""
+        """Return a Finding where an operation's gradients are not what differences of its forward say."""
         call = vertex.call
         try:
             repeated = Repeated(call)
@@ -376,7 +377,7 @@ class Pass:
         return []
 
     def of_an_error(self):
-        """Where the pass ended by an error, and by which."""
+        """Yield where the pass ended by an error, and by which."""
         if self.error is None:
             return
         last = self.steps[-1] if self.steps else None
@@ -394,7 +395,7 @@ class Pass:
             yield Finding("error in the engine", got=got, **fell_at(self.error))
 
     def of_the_engine(self, visits):
-        """Whether what was handed to each node is what arrives there."""
+        """Yield each node where something else arrives than what was handed to it."""
         handed = defaultdict(list)
         for step in self.steps:
             for parent, grad in zip(step.vertex.parents, step.handed):
@@ -413,7 +414,7 @@ class Pass:
                               got=sum(arrived), **at)
 
     def of_the_gradients(self, visits):
-        """Whether leaves keep what arrives, and nothing else keeps a gradient."""
+        """Yield each leaf that does not keep what arrives, and what else keeps a gradient."""
         at = place_of(AccumulateGrad.apply)
         leaves = [vertex for vertex in self.vertices if vertex.kind == "leaf"
                   and vertex.tensor is not None and vertex.tensor.requires_grad]
@@ -439,7 +440,7 @@ class Pass:
 
 
 def of_a_leaf(leaf, expected, after, at):
-    """What is wrong with the gradient that a leaf has after the pass."""
+    """Yield what is wrong with the gradient that a leaf has after the pass."""
     data = np.asarray(leaf.tensor.data)
     if not is_close(after, expected):
         yield Finding("not accumulated", argument=leaf.label, expected=expected, got=after, **at)

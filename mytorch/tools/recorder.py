@@ -273,6 +273,14 @@ def copy_of(grad):
     return np.array(grad) if isinstance(grad, (np.ndarray, np.number, float)) else grad
 
 
+def class_of(grad):
+    """The class of a gradient; that of an array also for NumPy's numbers."""
+    for cls, alike in (Tensor, Tensor), (np.ndarray, (np.ndarray, np.generic)):
+        if isinstance(grad, alike):
+            return cls
+    return type(grad)
+
+
 def is_same(one, other):
     """Tell whether two gradients, as ``copy_of`` gives them, are equal; a NaN is one."""
     if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
@@ -403,12 +411,12 @@ class Recorder:
     def _begin(self, vertex, grad, caller):
         received = copy_of(grad)
         if not self.steps:
-            self._add(Step(1, 0, None, received, [type(grad)]))
+            self._add(Step(1, 0, None, received, [class_of(grad)]))
         self._left[vertex] -= 1
         if self._left[vertex] < 0:
             raise Endless(f"{vertex.label} is visited again and again, although there are not so "
                           "many paths to it")
-        return Step(len(self.steps) + 1, self._depth(caller), vertex, received, [type(grad)],
+        return Step(len(self.steps) + 1, self._depth(caller), vertex, received, [class_of(grad)],
                     self._way(vertex, received), before=vertex.grad())
 
     def _add(self, step):
@@ -426,7 +434,7 @@ class Recorder:
     def _hand_on(self, step, result):
         grads = list(result) if isinstance(result, (tuple, list)) else [result]
         step.handed = [copy_of(grad) for grad in grads]
-        step.types += map(type, grads)
+        step.types += map(class_of, grads)
         for index, (parent, grad) in enumerate(zip(step.vertex.parents, step.handed)):
             if grad is not None:
                 self._waiting[parent][step.vertex, index] = grad

@@ -1,7 +1,7 @@
 """Watches a scenario while it runs once more, and tells the grader plain facts about it.
 
 Like ``helpers.py``, this is a text for the submission's process.  What is said of the graph and of
-each backward pass is what ``diagnose`` of mytorch/tools finds; its texts come along (``texts.py``).
+each backward pass is what ``diagnose`` of mytorch/tools finds; its code comes along (``texts.py``).
 This adds what happens outside of a pass: operations that fail, and steps of the optimizer.
 """
 
@@ -32,13 +32,13 @@ def observing(scenario):
 
 
 def load_tools():
-    """Make modules of the texts, in place of what the submission may have there."""
+    """Make modules of the tools, in place of what the submission may have there."""
     sys.modules["mytorch.tools"] = types.ModuleType("mytorch.tools")
-    for name, text in TOOLS.items():  # noqa: F821
+    for name, code in TOOLS.items():  # noqa: F821
         module = types.ModuleType("mytorch.tools." + name)
         module.__file__ = f"<{name}>"
         sys.modules[module.__name__] = module
-        exec(compile(text, module.__file__, "exec"), module.__dict__)
+        exec(marshal.loads(code), module.__dict__)  # noqa: F821
         globals()[name] = module
 
 

@@ -13,8 +13,8 @@ from typing import Iterable
 import numpy as np
 
 import homework
-from inside import helpers, observer
-from inside.texts import TOOLS
+from inside import helpers
+from inside.texts import observing
 
 ANY = object()  # of the values that a check rests on
 CHECKS = []
@@ -84,8 +84,7 @@ class Check:
 
     @property
     def observed(self):
-        return "\n\n".join([f"TOOLS = {TOOLS!r}", inspect.getsource(observer), *self.runs,
-                            "scenario = observing(scenario)\n"])
+        return "\n\n".join([observing(), *self.runs, "scenario = observing(scenario)\n"])
 
     def expected(self, inputs, formulas=FORMULAS):
         """Return the values that are right; True for those with advice."""

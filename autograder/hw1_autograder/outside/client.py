@@ -112,53 +112,39 @@ class Worker:
 
     def _decide(self):
         """Start in the best way, before the submission is opened."""
-        reasons, partly = [], []  # partly: the ways in which it starts, but is not kept from all
+        reasons = []
         for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
-                lacks = self._start(way)
-            except OSError as error:
-                reasons.append(f"{way.name} does not work here ({short(str(error), 200)})")
-                continue
-            if not lacks:
+                self._start(way)
                 break
-            reasons.append(lacks)
-            partly.append(way)
-        else:
-            if self.wanted == "require" or not partly:
-                raise OSError("a wall is required, but " * bool(partly) + _all(reasons))
-            way, lacks = partly[0], self._start(partly[0])
-        self._say(way, lacks, _all(reasons))
-
-    def _say(self, way, lacks, because):
-        """Set what is in force, and the line on what is not."""
-        self.way, self.notice = way, ""
-        self.isolation = "bubblewrap" if way.bubblewrap else "kernel"
-        if way.user is None and not os.geteuid():
-            self.isolation += ", as root"  # without any right
-        if lacks or not way.confined:
-            self.isolation = "none"
-            self.notice = f"isolation: none, as {because if lacks else 'was chosen'}"
+            except OSError as error:
+                reasons.append(short(str(error), 200))
+        because = "; ".join(dict.fromkeys(reasons))
+        if self.process is None:
+            raise OSError(f"a wall is required, but {because}")
+        self.way, self.isolation, self.notice = way, way.name, ""
+        if not way.confined:
+            because = "was chosen" if self.wanted == "none" else because
+            self.notice = f"isolation: none, as {because}"
 
     def _start(self, way):
-        """Start in a way and run the grader's own submission; what is not refused it, in words."""
-        self._stop()
+        """Start in a way and run the grader's own submission; an OSError where that shows a hole."""
         os.chown(self.scratch, os.geteuid() if way.user is None else way.user, -1)
         with tempfile.TemporaryFile() as errors:
             self.process = self._popen(way, errors)
             try:
-                missing = self._exchange(self._settings(way), STARTING)
+                self._exchange(self._settings(way), STARTING)
                 self._give(TRIAL)
+                answer = self._check(TRY, {"secret": os.path.abspath(__file__),
+                                           "beside": self.given}, STARTING)
+                if answer.failure or way.confined and answer.values["done"]:
+                    raise OSError(answer.failure.lines[0] if answer.failure
+                                  else f"a check can {answer.values['done']}")
             except OSError as error:
                 self._stop()
                 errors.seek(0)
                 said = errors.read(4096).decode(errors="replace").strip() or str(error)
-                raise OSError(said.splitlines()[-1]) from None
-        secret, beside = os.path.abspath(__file__), self.given
-        answer = self._check(TRY, {"secret": secret, "beside": beside}, STARTING)
-        if answer.failure:
-            raise OSError("; ".join(answer.failure.lines))
-        done = [f"a check can {what}" for what in answer.values["done"].split(", ") if what]
-        return "; ".join(missing + done) if way.confined else ""
+                raise OSError(said.splitlines()[-1].rpartition("Error: ")[2]) from None
 
     def _popen(self, way, errors):
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
@@ -169,11 +155,10 @@ class Worker:
             env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, **ONE_THREAD))
 
     def _settings(self, way):
-        """What the process has to know: who it is, and what it may read, list and write."""
-        read, names = wall.readable(self.given, REPOSITORY)
-        return {"user": way.user, "confined": way.confined, "given": self.given,
-                "scratch": self.scratch, "sites": wall.sites(), "read": read, "names": names,
-                "write": [self.scratch, os.devnull],
+        """What the process has to know: who it is, what it may read, list and write."""
+        files = [*wall.readable(self.given, REPOSITORY), [self.scratch, os.devnull]]
+        return {"user": way.user, "files": files if way.confined else None, "given": self.given,
+                "scratch": self.scratch, "sites": wall.sites(),
                 "modules": {name: _text(name + ".py")
                             for name in ("confine", "imports", "describe")}}
 
@@ -189,10 +174,6 @@ class Worker:
             process.kill()
             process.wait()
         process.stdout.close()
-
-
-def _all(reasons):
-    return "; ".join(dict.fromkeys(reasons))
 
 
 def _text(name):

@@ -35,8 +35,10 @@ class Way:
 
     @property
     def name(self):
-        who = f"user {self.user}" if self.user is not None else "the same user"
-        return f"{'bubblewrap' if self.bubblewrap else 'a process'} as {who}"
+        if not self.confined:
+            return "none"
+        root = ", as root" if self.user is None and not os.geteuid() else ""  # without any right
+        return ("bubblewrap" if self.bubblewrap else "kernel") + root
 
     def command(self, scratch):
         """What to put before a command so that it runs in this way, writing into ``scratch``."""
@@ -53,15 +55,15 @@ def ways(isolation, user):
     """The ways to start, the best first.
 
     Args:
-        isolation (str): with "none", checks are not confined.
+        isolation (str): with "none", checks are not confined; with "auto", rather so than not run.
         user (int): the number of a user that nobody else is: checks are never root if they need
             not be.
     """
     users = [None] if os.geteuid() else [user, None]  # another user may not be able to read Python
-    if isolation == "none":
-        return [Way(None, user, confined=False) for user in users]
     programs = [bubblewrap(), None] if bubblewrap() else [None]
-    return [Way(program, user) for user in users for program in programs]
+    confined = [Way(program, user) for user in users for program in programs]
+    return (confined * (isolation != "none")
+            + [Way(None, user, confined=False) for user in users] * (isolation != "require"))
 
 
 def bubblewrap():

@@ -344,7 +344,7 @@ def tried(request):
         try:
             worker.open(root)
         except OSError as error:
-            if "does not work here" not in str(error):
+            if WAYS[request.param] == wall.Way(None, None):  # which nothing keeps from working
                 raise
             pytest.skip(str(error))
         found = {kind: attacks(worker, table, outside.constants())

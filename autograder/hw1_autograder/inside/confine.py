@@ -25,15 +25,13 @@ SET_PDEATHSIG, SET_DUMPABLE, GET_SECCOMP, SET_SECCOMP = 1, 4, 21, 22
 SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS, CAPABILITIES_3 = 36, 38, 0x20080522
 FILTER, ALLOW, REFUSE, UNKNOWN, KILL = (
     2, 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 0x80000000)
-ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and column in CALLS
+ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and column below
 LINUX, MACHINE = sys.platform.startswith("linux"), os.uname().machine
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # where these are in struct seccomp_data
 F_SETOWN, F_SETOWN_EX = 8, 15
 
-# From here on numbers are the same everywhere.  What is newer is unknown to a check, as on an
-# older kernel, but for close_range, faccessat2, epoll_pwait2 and Landlock's own.
-NEW, KNOWN = 424, (436, 439, 441, CREATE_RULESET, ADD_RULE, RESTRICT_SELF)
+NEW = 424  # from here on numbers are the same everywhere; a check knows none, as on an old kernel
 # Each call with its number on x86-64 and on aarch64, from the kernel's tables of system calls.
 REFUSED = """
     clone 56 220       fork 57 -           vfork 58 -            process_vm_readv 310 270
@@ -156,8 +154,6 @@ def make_filter():
     part = numbers(IN_PART)
     code = load(ARCHITECTURE) + [(EQUAL, 1, 0, ARCHITECTURES[MACHINE][0]),
                                  (RETURN, 0, 0, KILL)] + load(NUMBER)
-    for number in KNOWN:
-        code += when(EQUAL, number, ALLOW)
     code += when(AT_LEAST, NEW, UNKNOWN)
     for number in numbers(REFUSED).values():
         code += when(EQUAL, number, REFUSE)

@@ -30,7 +30,7 @@ import numpy as np
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 SLOW = ("matplotlib", "pandas", "scipy", "sklearn")  # to import: once for all checks
-FIRST = ("mytorch.tensor", "mytorch.autograd_engine", "mytorch.nn.functional")
+FIRST = ("mytorch.tensor", "mytorch.nn.functional")
 OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,

@@ -67,8 +67,6 @@ def serve():
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)  # packages may print when they are imported
-    os.umask(0o077)
-    os.environ.update(HOME=SCRATCH, TMPDIR=SCRATCH, MPLCONFIGDIR=SCRATCH)
     replies.write(b"{}\n")
     for line in REQUESTS:
         reply = carry_out(json.loads(line.decode()))

@@ -152,7 +152,8 @@ class Worker:
             way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py")],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
-            env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, **ONE_THREAD))
+            env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, HOME=self.scratch,
+                     TMPDIR=self.scratch, MPLCONFIGDIR=self.scratch, **ONE_THREAD))
 
     def _settings(self, way):
         """What the process has to know: who it is, what it may read, list and write."""

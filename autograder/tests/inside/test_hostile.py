@@ -232,7 +232,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     ("reads the grader through a link", "a check reads the submission and Python's packages"),
     ("reads the solution", "mytorch/nn/batchnorm.py'"),
     ("floods its output", "it printed, or wrote into a file, more than 4 MB"),
-    ("fills the disk", "it made more than 100 files"),
+    ("fills its folder with files", "it made more than 100 files"),
     ("uses torch", "it uses torch"),
     ("inherits from torch", "it uses torch"),
     ("has a syntax error", "mytorch/nn/batchnorm.py, line 1"),

@@ -49,8 +49,8 @@ def run_again(check, inputs, key, root, seconds):
 def prepare(root):
     """Treat imports and random numbers as the worker does."""
     if root not in sys.path:
-        imports.compiled.update(imports.look_through(root)["compiled"])
-        imports.install(root, [])
+        imports.prepare(**imports.look_through(root))
+        imports.install(root)
         sys.path.insert(0, root)
         imports.first_imports(root)
     np.random.seed(0)

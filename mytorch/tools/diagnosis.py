@@ -130,7 +130,7 @@ def fell_at(error, code=None):
 # ---- the graph
 
 def lost(tensor):
-    """Return Findings where a Tensor has no node although something that it came from requires grad."""
+    """Return Findings where a Tensor has no node although what it came from requires grad."""
     call = call_of(tensor)
     if call is None:
         return []
@@ -156,7 +156,7 @@ def graph_findings(vertices):
 
 
 def call_findings(call, parents, is_shared=False):
-    """Yield what is wrong with the next_functions that an operation's node has, from what it got."""
+    """Yield what is wrong with the next_functions of an operation's node, from what it got."""
     for argument in call.arguments:
         yield from lost(argument.value)
     name = call.operation.__name__
@@ -313,7 +313,7 @@ class Pass:
                           got=np.shape(received), **at)
 
     def of_step(self, step):
-        """Yield what is wrong with the gradients that an operation hands on, but for their numbers."""
+        """Yield what is wrong with what an operation hands on, but for the numbers."""
         vertex, cls = step.vertex, step.vertex.node.cls
         at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
@@ -354,7 +354,7 @@ class Pass:
             step.vertex is parent and step.types[0] is not self.type for step in self.steps)
 
     def of_numbers(self, vertex, steps):
-        """Return a Finding where an operation's gradients are not what differences of its forward say."""
+        """Return a Finding where gradients are not what differences of forward say."""
         call = vertex.call
         try:
             repeated = Repeated(call)

@@ -140,7 +140,7 @@ def message_of(error, limits):
     if isinstance(error, MemoryError):
         return f"it needs more than {limits['AS'] >> 30} GB of memory"
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
-        return f"it wrote a file of more than {limits['FSIZE'] >> 20} MB"
+        return f"it printed, or wrote into a file, more than {limits['FSIZE'] >> 20} MB"
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
         return f"it has more than {limits['NOFILE']} files open at once"
     try:

@@ -1,15 +1,16 @@
 """Meets a submission's imports, in the worker: fairly, and each at most once.
 
-Packages that it imports from outside are loaded before the checks.  One that is not installed
-is an ImportError at first, which a submission may handle; if it does not, the check is done
-again with a stand-in, and only using that fails.  Deep learning toolboxes count as not
-installed.  What NumPy 1.18 allowed, which the handout pins, works with a warning.
+A package that is not installed, and that a file imports outright, is a stand-in: only using it
+fails.  In a ``try`` the import itself fails, which a submission may handle.  Deep learning
+toolboxes count as not installed.  What NumPy 1.18 allowed, which the handout pins, works with a
+warning.
 
-Each part is there for a row of ``test_right_solutions.py``: ``Absent`` and ``preload`` for
-"packages that are not here are imported" and "plots and statistics are imported", ``Nicknames``
-for "the folder mytorch is on the path", ``rename_conversions`` for "float() and int() of arrays
-with one element", ``OLD_NAMES`` for "types and functions of NumPy 1.18", ``first_imports`` for
-"functional imports the class Tensor".  ``compiled`` saves a quarter of the time of grading.
+Each part is there for a row of ``test_right_solutions.py``: ``Absent`` for "packages that are not
+here are imported" and "packages are used where they are found", ``prepare`` for "plots and
+statistics are imported", ``Nicknames`` for "the folder mytorch is on the path",
+``rename_conversions`` for "float() and int() of arrays with one element", ``OLD_NAMES`` for
+"types and functions of NumPy 1.18", ``first_imports`` for "functional imports the class Tensor".
+``compiled`` saves half of the time of the checks.
 """
 
 import ast
@@ -28,14 +29,16 @@ import numpy as np
 
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
-FIRST = ("mytorch.tensor", "mytorch.autograd_engine", "mytorch.nn.functional")
+SLOW = ("matplotlib", "pandas", "scipy", "sklearn")  # to import: once for all checks
+FIRST = ("mytorch.tensor", "mytorch.nn.functional")
 OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
+POSSIBLE = (ast.Try, ast.With, ast.FunctionDef, ast.AsyncFunctionDef, ast.expr)
 MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
-compiled = {}  # code by file, marshalled: not every check has to compile
+known = {"compiled": {}, "imports": []}  # code by file, marshalled; modules imported outright
 
 
 def note(kind, name):
@@ -63,31 +66,29 @@ def look_through(root):
                 codes[path] = base64.b64encode(marshal.dumps(code)).decode()
             except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # the check that imports it will say what is wrong
-    return {"compiled": codes, "names": sorted(names)}
+    return {"compiled": codes, "imports": sorted(names)}
 
 
 def imported(tree):
-    """The names that importing a module imports: what is in its functions, it may never need."""
+    """The modules that a file needs: not in a ``try``, nor in a function that may never run."""
     nodes = [tree]
     for node in nodes:
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.expr)):
-            nodes.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, POSSIBLE):
+            nodes.extend(ast.iter_child_nodes(node))
 
 
-def preload(names, sites):
-    """Import installed packages, but no toolboxes, here and now."""
-    for name in names:
-        top = name.partition(".")[0]
-        if top not in TOOLBOXES and importlib.machinery.PathFinder.find_spec(top, sites):
-            try:
+def prepare(compiled, imports):
+    """Keep what ``look_through`` found, and import what is slow to import here and now."""
+    known.update(compiled=compiled, imports=imports)
+    for name in imports:
+        if name.partition(".")[0] in SLOW:
+            with suppress(Exception):  # no module, or not installed, or the check will say
                 importlib.import_module(name)
-            except Exception:
-                continue  # no module but something in one; or it fails, and will in the check
 
 
 def rename_conversions(tree):
@@ -99,14 +100,16 @@ def rename_conversions(tree):
 
 # ---- in a check
 
-def install(root, stand_ins):
+def install(root):
     """From now on, imports are met as this file says."""
-    sys.meta_path.insert(0, Absent(root, stand_ins))
-    sys.meta_path.append(Nicknames())
+    own = {name.partition(".")[0] for name in os.listdir(root)}
+    outright = {name.partition(".")[0] for name in known["imports"]} - own
+    sys.meta_path.insert(0, Absent("toolbox", set(TOOLBOXES) - own, outright))
+    sys.meta_path += [Nicknames(), Absent("missing", outright, outright)]
     plain_code = importlib.machinery.SourceFileLoader.get_code
 
     def get_code(self, name):
-        code = compiled.get(self.path)
+        code = known["compiled"].get(self.path)
         if code:
             return marshal.loads(base64.b64decode(code))
         try:
@@ -171,25 +174,18 @@ def circular(error):
     return isinstance(error, (ImportError, AttributeError)) and "partially init" in str(error)
 
 
-def missing(error):
-    """The package that is not installed, or None."""
-    name = error.name if isinstance(error, ModuleNotFoundError) else None
-    return name if name and "." not in name and name != "mytorch" else None
-
-
 class Absent:
-    """Finds stand-ins where asked to, and no toolboxes."""
+    """Finds stand-ins for what is imported outright; anything else is not installed."""
 
-    def __init__(self, root, stand_ins):
-        self.stand_ins = stand_ins
-        self.own = [name.partition(".")[0] for name in os.listdir(root)]
+    def __init__(self, kind, names, outright):
+        self.kind, self.names, self.outright = kind, names, outright
 
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top in self.own or top not in TOOLBOXES and top not in self.stand_ins:
+        if top not in self.names or "." in name and not isinstance(sys.modules[top], StandIn):
             return None
-        note("toolbox" if top in TOOLBOXES else "missing", top)
-        if top not in self.stand_ins:
+        note(self.kind, top)
+        if top not in self.outright:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

@@ -9,14 +9,10 @@ KINDS = (
     "syntax",       # a file that Python cannot read
     "circular",     # modules that import each other and work in no order
     "late",         # it did not end within its time
-    "not run",      # the checks before took too long together
     "died",         # its process was ended by a signal
     "ended",        # its process ended itself
-    "flood",        # it printed too much
     "full",         # it wrote too much into its folder
-    "large",        # its answer is too large
     "unreadable",   # its answer is none that a check can give
-    "lost",         # something happened to its process
 )
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 

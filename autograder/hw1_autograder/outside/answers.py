@@ -22,8 +22,7 @@ WARNINGS = {
                "one fails the check (handout, Directions)",
     "missing": "{} is imported, which is not installed here; using it fails the check",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
-SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed",
-           "SIGXCPU": "it used too much processor time"}
+SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed"}
 
 
 def clean(text):
@@ -59,26 +58,25 @@ class Answer:
     warnings: list = field(default_factory=list)
 
 
-ENDS = {"late": "", "flood": "it printed more than 4 MB", "large": "its answer is too large",
-        "full": "it wrote more than 64 MB, or 10000 files",
-        "lost": "its process could not be started"}
+ENDS = {"late": "it did not end in time", "full": "it made more than 100 files, or hid some"}
 
 
 def answer_of(reply):
-    """The Answer in a worker's reply, and the error in it, as a dict."""
+    """The Answer in a worker's reply."""
+    exactly(reply, end=str, status=int, answer=str, output=str)
     more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
     output = clean(reply["output"][:LONGEST_OUTPUT]) + more
-    if reply["end"] == "answered":
+    if reply["end"]:
+        failure = Failure(reply["end"], ENDS[reply["end"]])
+    elif reply["answer"]:
         return read_answer(reply["answer"], output)
-    return Answer(failure=_how_it_ended(reply), output=output), {}
+    else:
+        failure = _how_it_ended(reply["status"])
+    return Answer(failure=failure, output=output)
 
 
-def _how_it_ended(reply):
+def _how_it_ended(status):
     """The Failure of a check whose process gave no answer."""
-    status = reply["status"]
-    if reply["end"] != "ended":
-        kind = reply["end"] if reply["end"] in ENDS else "lost"
-        return Failure(kind, ENDS[kind])
     if status & 127:
         name = next((one.name for one in signal.Signals if one == status & 127),
                     f"signal {status & 127}")
@@ -87,21 +85,20 @@ def _how_it_ended(reply):
 
 
 def read_answer(text, output):
-    """An Answer from what a child wrote, and the error in it; it may be anything."""
+    """An Answer from what a child wrote; it may be anything."""
     try:
         content = loads(text)
         kind = "error" if type(content) is dict and "error" in content else "values"
         exactly(content, **{kind: dict, "notes": list})
         warnings = _warnings(content["notes"])
         if kind == "error":
-            error = content["error"]
-            return Answer(None, _failure(error), output, warnings), error
+            return Answer(None, _failure(content["error"]), output, warnings)
         values = {short(name, 100): decode(value)
                   for name, value in content["values"].items()}
-        return Answer(values, None, output, warnings), {}
+        return Answer(values, None, output, warnings)
     except (ValueError, RecursionError, MemoryError):
         return Answer(None, Failure("unreadable", "its answer is none that a check can give"),
-                      output), {}
+                      output)
 
 
 def loads(text):
@@ -135,8 +132,7 @@ def _warnings(notes):
 
 def _failure(error):
     """What went wrong, from what a child says of it."""
-    exactly(error, type=str, message=str, place=list, began=list, late=bool, missing=str,
-             circular=bool)
+    exactly(error, type=str, message=str, place=list, began=list, late=bool, circular=bool)
     place, began = _place(error["place"]), _place(error["began"])
     kind = re.sub(r"\W", "?", error["type"][:60] or "?")  # a report's line begins with it
     failure = Failure("late" if error["late"] else kind_of(kind, error["circular"]),

@@ -85,7 +85,7 @@ def test_kinds_say_what_happened():
         "not written": ("nn/batchnorm.py", "m = x.shape[0]", "raise NotImplementedError('2.4')"),
         "syntax": ("nn/batchnorm.py", "m = x.shape[0]", "m = = 1"),
         "ended": ("nn/batchnorm.py", "m = x.shape[0]", "import os; os._exit(3)"),
-        "flood": ("nn/batchnorm.py", "m = x.shape[0]", "print('x' * (5 << 20))"),
+        "died": ("nn/batchnorm.py", "m = x.shape[0]", "import ctypes; ctypes.string_at(0)"),
     }
     assert {kind: failure_of("2.4", change).kind for kind, change in kinds.items()} == {
         kind: kind for kind in kinds}

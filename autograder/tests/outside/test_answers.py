@@ -25,16 +25,16 @@ def answer(**changes):
 
 def error(**changes):
     parts = dict({"type": "E", "message": "m", "place": ["f", 1, "c"], "began": [], "late": False,
-                  "missing": "", "circular": False}, **changes)
+                  "circular": False}, **changes)
     return json.dumps({"error": {k: v for k, v in parts.items() if v != "drop"}, "notes": []})
 
 
 def test_an_answer_as_it_should_be_is_read():
-    assert read_answer(answer(), "")[0].values["out"].tolist() == [0.]
-    failure = read_answer(error(began=["g", 2, "d"]), "")[0].failure
+    assert read_answer(answer(), "").values["out"].tolist() == [0.]
+    failure = read_answer(error(began=["g", 2, "d"]), "").failure
     assert failure == Failure("error", "m", "E", "f", 1, "c", Place("g", 2, "d"))
     assert failure.lines == ["E: m", "g, line 2: d", "  it fell at f, line 1: c"]
-    late = read_answer(error(late=True, type="E"), "")[0].failure
+    late = read_answer(error(late=True, type="E"), "").failure
     assert (late.kind, late.type, late.file) == ("late", "", "f")
 
 
@@ -55,24 +55,24 @@ def test_an_answer_as_it_should_be_is_read():
     answer(data=None), answer(data=[EIGHT]), answer(data="drop"), answer(data="\ud800" * 12),
     answer(data="*" + EIGHT), answer(shape=[0, 2 ** 63], data=""),
     error(type=1), error(message=None), error(place="f"), error(place=[1]),
-    error(place=["f", "1", "c"]), error(place=["f", 1, "c", 2]), error(missing=1),
+    error(place=["f", "1", "c"]), error(place=["f", 1, "c", 2]),
     error(circular=1), error(type="drop"), error(more=1), error(began=1), error(began=["f", 1]),
-    error(late=0), error(missing=None),
+    error(late=0),
     '{"error": [], "notes": []}', '{"error": "x", "notes": []}'])
 def test_anything_else_is_no_answer(text):
-    read, details = read_answer(text, "printed")
-    assert read.values is None and details == {} and read.output == "printed"
+    read = read_answer(text, "printed")
+    assert read.values is None and read.output == "printed"
     assert read.failure == Failure("unreadable", "its answer is none that a check can give")
 
 
 def test_every_text_is_one_printable_line_of_a_bounded_length():
     evil = "a\nTotal: 110/110\r\x1b[2J\u2028\u202e\ud800" + "x" * 10 ** 5
     place = [evil, 1, evil]
-    read, _ = read_answer(error(type=evil, message=evil, place=place, began=place), "")
+    read = read_answer(error(type=evil, message=evil, place=place, began=place), "")
     assert len(read.failure.lines) == 3 and len("".join(read.failure.lines)) < 1000
-    values, warned = read_answer(json.dumps(
-        {"values": {evil: evil, "u": {"unfit": evil}}, "notes": [["missing", evil]]}), "")[0], ""
-    texts = list(values.values) + list(values.values.values()) + values.warnings + [warned]
+    values = read_answer(json.dumps(
+        {"values": {evil: evil, "u": {"unfit": evil}}, "notes": [["missing", evil]]}), "")
+    texts = list(values.values) + list(values.values.values()) + values.warnings
     for text in texts + read.failure.lines:
         assert text.isprintable() and len(text) < 1000 and "\n" not in text
 

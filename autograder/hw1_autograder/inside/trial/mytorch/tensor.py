@@ -1,23 +1,18 @@
-"""What the grader's own submission tries before any other is opened: the wall has to refuse it.
-
-Like ``helpers.py``, this is a text for the submission's process.
-"""
+"""The grader's own submission, run before any other: the wall has to refuse what it tries."""
 
 import os
 import socket
 
 
-def scenario(secret, beside):
+def done(secret, beside):
     """What could be done, in words; an empty text if nothing could."""
-    from mytorch.tensor import WORKS
     attempts = {
         "read the grader's files": lambda: open(secret).close(),
         "write outside its folder": lambda: open(os.path.join(beside, "written"), "w").close(),
         "start a process": start_a_process,
         "use the network": lambda: socket.socket().close(),
         "signal another process": lambda: os.kill(os.getppid(), 0)}
-    return {"works": WORKS, "done": ", ".join(words for words, attempt in attempts.items()
-                                              if succeeds(attempt))}
+    return ", ".join(words for words, attempt in attempts.items() if succeeds(attempt))
 
 
 def start_a_process():

@@ -1,20 +1,17 @@
-"""Finds the handin in what a student uploaded, and puts the grader to it as a process of its own.
+"""Puts the grader to what a student uploaded, as a process of its own.
 
 This file goes into the kits too: it needs Python and the grader's folder beside it, no more.
 """
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copytree
 from typing import Optional
 
 HERE = Path(__file__).resolve().parent
@@ -23,13 +20,8 @@ GRADER = next(path.parent for folder in (HERE, HERE.parent)
 sys.path.insert(0, str(GRADER))
 from homework import ISOLATION  # noqa: E402
 RUNNER = GRADER / "runner.py"
-ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+|zip)$", re.IGNORECASE)
 LONGEST = 240  # seconds; the grader's own limits end far earlier
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-
-
-class UnusableUpload(Exception):
-    """It cannot be said what was handed in; the message says why."""
 
 
 @dataclass
@@ -48,51 +40,11 @@ class Outcome:
     seconds: float
 
 
-@contextmanager
-def handin(upload):
-    """Yield what the grader takes: an archive, or the folder that holds ``mytorch``.
-
-    Args:
-        upload (Path): an archive; or a folder with an archive, with ``mytorch/`` in it or up to
-            two folders deeper, or with the files of ``mytorch`` themselves.
-    """
-    folders = _folders(upload) if upload.is_dir() else []
-    archives = [path for folder in folders for path in sorted(folder.iterdir())
-                if ARCHIVE.search(path.name) and path.is_file()]
-    holders = [folder for folder in folders if (folder / "mytorch").is_dir()]
-    insides = [folder for folder in folders if (folder / "autograd_engine.py").is_file()]
-    beside = [folder for folder in holders if folder.parent == holders[0].parent]
-    if len(beside) > 1 and holders[0] != upload:
-        names = " and ".join(f"{folder.name}/mytorch" for folder in beside[:2])
-        raise UnusableUpload(f"it holds two folders mytorch/: {names}")
-    if holders or not (archives or insides):
-        yield holders[0] if holders else upload
-    elif archives:
-        if len(archives) > 1:
-            names = ", ".join(path.name for path in archives)
-            raise UnusableUpload(f"several archives were handed in: {names}; one is taken")
-        yield archives[0]
-    else:
-        with tempfile.TemporaryDirectory(prefix="handin-") as scratch:
-            copytree(insides[0], Path(scratch, "mytorch"), symlinks=True)
-            yield Path(scratch)
-
-
-def _folders(top, depth=2):
-    """A folder and those below it, nearest first; not hidden ones, nor what macOS adds."""
-    found, level = [top], [top]
-    for _ in range(depth):
-        level = [path for folder in level for path in sorted(folder.iterdir())
-                 if path.is_dir() and not path.is_symlink() and path.name[0] not in "._"]
-        found += level
-    return found
-
-
 def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
     """Grade what a student uploaded; returns an Outcome.
 
     Args:
-        upload (Path): see ``handin``.
+        upload (Path): an archive or a folder.
         show (function): gets each line of the grader's output as it comes, but for the scores.
         started (function): gets the process, so that the caller can end it.
         isolation (str): "require", "auto" or "none".
@@ -101,15 +53,13 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
     begin = time.monotonic()
     code, text, notes, content = 0, "", "", {}
     try:
-        with handin(upload) as submission, tempfile.TemporaryDirectory(prefix="report-") as folder:
+        with tempfile.TemporaryDirectory(prefix="report-") as folder:
             file = Path(folder, "report.json")
             code, text, notes = _run(
-                ["--submission", submission, "--json", file, "--isolation", isolation, *options],
+                ["--submission", upload, "--json", file, "--isolation", isolation, *options],
                 show or (lambda line: None), started or (lambda process: None))
             if file.exists() and file.stat().st_size:
                 content = json.loads(file.read_text("utf-8"))
-    except (UnusableUpload, RecursionError) as error:  # or folders nested a thousand deep
-        content = {"reason": str(error), "unusable": True}
     except (OSError, ValueError, RuntimeError) as error:  # such as no more processes or threads
         content = {"reason": str(error), "unusable": False}
     seconds = time.monotonic() - begin

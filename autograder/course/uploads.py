@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import grading
 import kit
+from outside.submission import ARCHIVE
 
 # What platforms make of a student's upload: the name, what the platform knows the student by,
 # and a number that grows with each upload.
@@ -84,13 +84,13 @@ def _named(entry):
     parts = parts.groupdict() if parts else {"name": _without_ending(entry)}
     participant = parts.get("participant")
     id = f"Participant {participant}" if participant else parts.get("id", "")
-    can_be_graded = entry.is_dir() or bool(grading.ARCHIVE.search(entry.name))
+    can_be_graded = entry.is_dir() or bool(ARCHIVE.search(entry.name))
     return Upload(entry, [Student(printable(parts["name"]), id)],
                   (can_be_graded, int(parts.get("version", 0))))
 
 
 def _without_ending(entry):
-    return entry.name if entry.is_dir() else grading.ARCHIVE.sub("", entry.name)
+    return entry.name if entry.is_dir() else ARCHIVE.sub("", entry.name)
 
 
 def printable(text):

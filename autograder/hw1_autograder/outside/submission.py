@@ -1,4 +1,4 @@
-"""Finds the submission: a folder, or a handin.tar that is unpacked where it can do no harm.
+"""Finds the submission in a folder or an archive, which is unpacked where it can do no harm.
 
 Unpacking is done by this file as a program of its own, with limits on time and memory.
 """
@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,10 @@ MOST_MEMORY = 1 << 30
 MOST_SECONDS = 30
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open,  # by first bytes
            b"\xfd7zXZ": lzma.open, b"\x5d\0\0": lzma.open}
+ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+|zip)$", re.IGNORECASE)
+ENGINE = "autograd_engine.py"  # a folder with this file is mytorch, whatever its name
+TOO_DEEP = f"its folders are nested more than {MOST_DEPTH} deep"
+NO_FILE = "it holds something that is no file or folder (a link or a device)"
 TOO_LARGE = f"it holds more than {MOST_BYTES >> 20} MB or {MOST_FILES} files and folders"
 
 
@@ -35,38 +40,85 @@ class UnusableSubmission(Exception):
 def opened(path):
     """Yield the folder that holds the submission's ``mytorch``.
 
+    Args:
+        path (str): an archive or a folder; in it, or up to two folders deeper, is ``mytorch/``,
+            or what is in ``mytorch``, or one archive more.
+
     Raises:
-        UnusableSubmission: there is none, or the archive is damaged, too large or unsafe.
+        UnusableSubmission: there is none, or an archive is damaged, too large or unsafe.
     """
-    if os.path.isdir(path):
-        yield _with_mytorch(path, path)
-        return
-    if not os.path.isfile(path):
-        raise UnusableSubmission(f"there is no folder or archive {path}")
-    folder = tempfile.mkdtemp(prefix="submission-")
+    scratch = tempfile.mkdtemp(prefix="submission-")
     try:
-        _unpack_apart(path, folder)
-        yield _with_mytorch(folder, path)
+        yield _found(path, path, scratch)
     finally:
-        remove(folder)
+        remove(scratch)
 
 
-def _with_mytorch(root, path):
-    """``root``, or the only folder in it, whichever holds ``mytorch``."""
+def _found(path, name, scratch, nested=False):
+    """The folder that holds ``mytorch``; ``name`` is what messages call the path."""
+    packed = not os.path.isdir(path)
+    if packed and not os.path.isfile(path):
+        raise UnusableSubmission(f"there is no folder or archive {name}")
+    top = tempfile.mkdtemp(dir=scratch) if packed else path
+    if packed:
+        _unpack_apart(path, top, name)
+    elif _holds_mytorch(top):
+        return top
+    levels = _levels(top)
+    folders = sum(levels, [])
+    holders = [list(filter(_holds_mytorch, level)) for level in levels]
+    found = sum(holders, []) if packed else next(filter(None, holders), [])
+    if found:
+        return _only(found, top, name, "folders mytorch/", "mytorch")
+    archives = [entry.path for folder in folders for entry in _inside(folder)
+                if ARCHIVE.search(entry.name) and entry.is_file(follow_symlinks=False)]
+    if archives and not nested:
+        archive = _only(archives, top, name, "archives")
+        return _found(archive, os.path.join(name, os.path.relpath(archive, top)), scratch, True)
+    files = next((folder for folder in folders if os.path.isfile(os.path.join(folder, ENGINE))), "")
+    if not files:
+        raise UnusableSubmission(f"{name} holds no folder mytorch/, nor does a folder in it")
+    _copy(files, os.path.join(scratch, "mytorch"))
+    return scratch
+
+
+def _holds_mytorch(folder):
+    """Tell whether a folder holds the package, and not a repository of the same name."""
+    inside = os.path.join(folder, "mytorch")
+    return os.path.isdir(inside) and (os.path.isfile(os.path.join(inside, ENGINE))
+                                      or not os.path.isdir(os.path.join(inside, "mytorch")))
+
+
+def _only(paths, top, name, what, *more):
+    """The only one of the paths."""
+    if len(paths) > 1:
+        names = " and ".join(os.path.join(os.path.relpath(path, top), *more).replace("./", "")
+                             for path in paths[:2])
+        raise UnusableSubmission(f"{name} holds {len(paths)} {what}: {names}; hand in one")
+    return paths[0]
+
+
+def _levels(top):
+    """A folder, those in it, and those in these: three lists."""
+    levels = [[top]]
+    for _ in range(2):
+        levels.append([entry.path for folder in levels[-1] for entry in _inside(folder)
+                       if entry.is_dir(follow_symlinks=False)])
+    return levels
+
+
+def _inside(folder):
     try:
-        inside = [os.path.join(root, name) for name in sorted(os.listdir(root))]
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not is_passed_over(entry.name)),
+                          key=lambda entry: entry.name)
     except OSError as error:
-        raise UnusableSubmission(f"{path} cannot be read: {error.strerror}") from None
-    found = [folder for folder in [root] + [name for name in inside if os.path.isdir(name)]
-             if os.path.isdir(os.path.join(folder, "mytorch"))]
-    if not found:
-        raise UnusableSubmission(f"{path} holds no folder mytorch/, nor does a folder in it")
-    if len(found) > 1 and (root != path or found[0] != root):
-        names = [os.path.relpath(os.path.join(folder, "mytorch"), root) for folder in found[:2]]
-        raise UnusableSubmission(f"{path} holds two folders mytorch/: {' and '.join(names)}")
-    if os.path.islink(os.path.join(found[0], "mytorch")):
-        raise UnusableSubmission(f"mytorch in {found[0]} is a link; a folder is needed there")
-    return found[0]
+        raise UnusableSubmission(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def is_passed_over(name):
+    """Tell whether a file or folder is no part of a submission: a cache, or what macOS adds."""
+    return name in ("__pycache__", "__MACOSX") or name[:1] == "." and name not in (".", "..")
 
 
 # ---- copies
@@ -74,23 +126,26 @@ def _with_mytorch(root, path):
 def copy(root, target):
     """Copy mytorch/, hw1/ and the Python files beside them, so that anybody can read the copy.
 
-    A link stays one; what is no file, folder or link is left out.
-
     Raises:
-        UnusableSubmission: something cannot be read, or it is too large or too deep.
+        UnusableSubmission: something cannot be read or is no file or folder, or it is too large
+            or too deep.
     """
+    _copy(root, target, lambda name: name in ("mytorch", "hw1") or name.endswith(".py"))
+
+
+def _copy(root, target, wanted=lambda name: True):
+    """Copy what is wanted of a folder, and all that is in it."""
+    os.makedirs(target, exist_ok=True)
     left = [MOST_BYTES, MOST_FILES]
     try:
         for folder, names, files, handle in os.fwalk(root, onerror=_refuse):
             inside = os.path.relpath(folder, root)
-            if inside == ".":
-                names[:] = [name for name in names if name in ("mytorch", "hw1")]
-                files = [name for name in files if name.endswith(".py")]
             if inside.count(os.sep) > MOST_DEPTH:
-                raise UnusableSubmission(f"its folders are nested more than {MOST_DEPTH} deep")
-            names[:] = [name for name in names if name != "__pycache__"]
+                raise UnusableSubmission(TOO_DEEP)
+            names[:], files = ([name for name in some if not is_passed_over(name)
+                                and (inside != "." or wanted(name))] for some in (names, files))
             for name in names + files:
-                _copy_one(name, handle, os.path.join(target, inside, name), left)
+                _copy_one(name, handle, os.path.normpath(os.path.join(inside, name)), target, left)
     except OSError as error:
         raise UnusableSubmission(f"{error.filename} cannot be read: {error.strerror}") from None
 
@@ -99,21 +154,21 @@ def _refuse(error):
     raise error
 
 
-def _copy_one(name, handle, target, left):
-    """Copy a file, a link or an empty folder of the open folder ``handle``."""
-    status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+def _copy_one(name, handle, path, target, left):
+    """Copy a file or an empty folder of the open folder ``handle``."""
+    mode, target = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode, f"{target}/{path}"
     left[1] -= 1
-    if stat.S_ISLNK(status.st_mode):
-        os.symlink(os.readlink(name, dir_fd=handle), target)
-    elif stat.S_ISDIR(status.st_mode):
+    if stat.S_ISDIR(mode):
         os.mkdir(target)
         os.chmod(target, 0o755)
-    elif stat.S_ISREG(status.st_mode):
+    elif stat.S_ISREG(mode):
         source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
         with open(source, "rb") as file, open(target, "wb") as new:
             new.write(file.read(left[0] + 1))
             left[0] -= new.tell()
         os.chmod(target, 0o644)
+    else:
+        raise UnusableSubmission(f"{NO_FILE}: {path}")
     if min(left) < 0:
         raise UnusableSubmission(TOO_LARGE)
 
@@ -163,17 +218,17 @@ def _move(here, name):
 
 # ---- archives
 
-def _unpack_apart(path, folder):
+def _unpack_apart(path, folder, name):
     """Unpack in a process that may take 1 GB and 30 s."""
     try:
         done = subprocess.run([sys.executable, "-I", __file__, path, folder], timeout=MOST_SECONDS,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        raise UnusableSubmission(f"{path} cannot be unpacked within {MOST_SECONDS} s") from None
+        raise UnusableSubmission(f"{name} cannot be unpacked within {MOST_SECONDS} s") from None
     if done.returncode:
         reason = (done.stdout[-400:].decode(errors="replace")
                   or "its content takes more memory or time than it may")
-        raise UnusableSubmission(f"the archive {path} cannot be unpacked: {reason}")
+        raise UnusableSubmission(f"the archive {name} cannot be unpacked: {reason}")
 
 
 # ---- the program
@@ -260,19 +315,20 @@ def _decompressed(path):
 
 
 def _safe_members(archive):
-    """The archive's folders and files, if it holds nothing else and is not too large."""
+    """The archive's folders and files, if it holds nothing unsafe and is not too large."""
     members, folders, total = [], set(), 0
     for member in archive:
         parts = member.name.replace("\\", "/").split("/")
+        if any(map(is_passed_over, parts)):
+            continue
         if len(parts) > MOST_DEPTH + 3:
-            raise UnusableSubmission(f"its folders are nested more than {MOST_DEPTH} deep")
+            raise UnusableSubmission(TOO_DEEP)
         folders.update(tuple(parts[:i]) for i in range(1, len(parts)))
         total += max(member.size, 0)
         if total > MOST_BYTES or len(members) + len(folders) >= MOST_FILES:
             raise UnusableSubmission(TOO_LARGE)
         if not (member.isfile() or member.isdir()):
-            raise UnusableSubmission("it holds something that is no file or folder (a link or "
-                                     f"a device): {member.name}")
+            raise UnusableSubmission(f"{NO_FILE}: {member.name}")
         if member.name.startswith("/") or ".." in parts:
             raise UnusableSubmission(f"it holds a path outside it: {member.name}")
         members.append(member)

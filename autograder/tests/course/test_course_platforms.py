@@ -446,9 +446,3 @@ def test_a_grader_that_cannot_run_is_not_blamed_on_the_handin(tmp_path, monkeypa
     assert outcome.report is None and outcome.unusable is unusable
     assert outcome.reason == (json.loads(report)["reason"] if report else
                               "the grader ended with exit code 1: no numpy")
-
-
-def test_an_upload_of_two_solutions_is_refused_by_name(tmp_path):
-    for name in ("one", "other"):
-        (tmp_path / name / "mytorch").mkdir(parents=True)
-    assert "one/mytorch and other/mytorch" in grading.grade(tmp_path).reason

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import textwrap
-import time
 
 import pytest
 
@@ -203,14 +202,6 @@ def test_a_file_too_long_to_be_compiled_ahead_is_imported_whole():
                           "import numpy as np\n" + ("# " + "x" * 97 + "\n") * 20000),
                          checks=[check for check in CHECKS if check.problem == "2.1"])
     assert lost(results) == {}
-
-
-def test_a_pipe_among_the_files_is_left_alone():
-    with variant() as root:
-        os.mkfifo(os.path.join(root, "mytorch", "pipe.py"))
-        started = time.monotonic()
-        assert lost(grade(root, checks=CHECKS[:3])) == {}
-        assert time.monotonic() - started < 8  # else it was read, up to the time limit
 
 
 def test_grade_sh_imports_nothing_from_the_folder_where_it_is_called(tmp_path):

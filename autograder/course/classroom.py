@@ -37,7 +37,7 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
     folder = Path(folder)
     if not folder.is_dir():
         raise kit.CannotMake(f"there is no folder {folder}")
-    found = uploads.find(folder, table)
+    found, notes = uploads.find(folder)
     again = [upload for text in regrade for upload in _called(text, found)]
     place = folder.resolve().parent / f"{folder.resolve().name}-grades"
     table = Path(table or place / "grades.csv")
@@ -46,7 +46,7 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
         _try_grader(isolation)
         rows = Class(found, place / "reports", isolation, again).grade(jobs)
         problems = kit.problems()
-        text = summary.as_text(rows, problems)
+        text = summary.as_text(rows, problems, notes)
         for file, write in ((table, lambda path: summary.write_table(rows, problems, path)),
                             (place / "summary.txt",
                              lambda path: path.write_text(text, "utf-8", "replace")),
@@ -59,7 +59,7 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
 
 def _called(text, found):
     """The uploads of a student, who is called by name, by id, or by the name of the report."""
-    chosen = [upload for upload in found if text in (upload.name, upload.file_name) or any(
+    chosen = [upload for upload in found if text in (upload.name, upload.report) or any(
         text in (student.name, student.id) for student in upload.students)]
     if not chosen:
         raise kit.CannotMake(f"there is no submission of {text} to grade again")
@@ -126,6 +126,11 @@ def digest(path):
     return number.hexdigest()
 
 
+def nothing(reason):
+    """A report without a grade."""
+    return {"reason": reason, "scores": {}, "checks": [], "seconds": 0.0, "again": False}
+
+
 class Class:
     """The uploads to grade, and the processes that do it."""
 
@@ -162,19 +167,21 @@ class Class:
         return [future.result() for future in futures]
 
     def row_of(self, upload):
-        """What came of an upload: the report of before if nothing changed, else a new one."""
-        path = self.reports / f"{upload.file_name}.json"
+        """What came of an upload: its report, or why there is none."""
         try:
-            if upload.path.is_symlink():
-                raise OSError("it is a link; a folder or an archive is needed")
-            key = f"{self.grader} {digest(upload.path)}"
-            report = None if upload in self.again else self.graded_before(path, key)
-            report = report or self.grade_one(upload, key, path)
-        except (OSError, RecursionError) as error:
-            reason = ("its folders are nested too deep" if isinstance(error, RecursionError) else
-                      f"cannot be read: {error}")
-            report = {"reason": reason, "checks": [], "scores": {}, "seconds": 0.0, "again": False}
+            report = nothing(upload.problem) if upload.problem else self.report_of(upload)
+        except RecursionError:
+            report = nothing("its folders are nested too deep")
+        except OSError as error:
+            report = nothing(f"cannot be read: {error}")
         return dict(report, name=upload.name, students=upload.students)
+
+    def report_of(self, upload):
+        """The report of before if nothing changed, else a new one."""
+        path = self.reports / f"{upload.report}.json"
+        key = f"{self.grader} {self.isolation} {digest(upload.path)}"
+        before = None if upload in self.again else self.graded_before(path, key)
+        return before or self.grade_one(upload, key, path)
 
     def graded_before(self, path, key):
         try:
@@ -187,14 +194,14 @@ class Class:
         outcome = grading.grade(upload.path, started=self.started, isolation=self.isolation)
         if self.stopped.is_set():
             raise RuntimeError("stopped")
-        report = {"key": (not outcome.reason or outcome.unusable) and key,
-                  "seconds": round(outcome.seconds, 2), "reason": outcome.reason,
-                  "scores": {}, "checks": [], **(outcome.report or {})}
+        report = {**nothing(outcome.reason), **(outcome.report or {}),
+                  "key": (not outcome.reason or outcome.unusable) and key,
+                  "seconds": round(outcome.seconds, 2)}
         for file, text in ((path.with_suffix(".txt"), outcome.text + outcome.notes),
                            (path, json.dumps(report, indent=1))):  # last: it says that all is done
             with kit.new_file(file, replace=True) as new:
                 new.write_text(text, "utf-8", "replace")
-        return dict(report, again=False)
+        return report
 
     def started(self, process):
         self.running = {other for other in self.running if other.poll() is None} | {process}
@@ -220,7 +227,7 @@ class Progress:
             return
         left = (time.monotonic() - self.begin) / max(self.fresh, 1) * (self.total - self.done)
         left = f"{left:.0f} seconds" if left < 90 else f"{left / 60:.0f} minutes"
-        self.say(f"\r\x1b[K{self.done} of {self.total} graded, about {left} left, "
+        self.say(f"\r\x1b[K{self.done} of {self.total} submissions graded, about {left} left, "
                  f"{row['name'][:30]}" + "\n" * (self.done == self.total))
 
     def say(self, text):

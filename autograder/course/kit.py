@@ -59,14 +59,14 @@ def new_file(path, replace=False):
     if path.exists() and not replace:
         raise CannotMake(f"{path} exists; give a new file")
     check_target(path)
-    handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
-    os.close(handle)
+    new = path.with_name(f".making-{path.name}")  # what a kill leaves, the next run replaces
+    new.write_bytes(b"")  # it can be written, then
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        yield new
+        os.chmod(new, 0o644)
+        os.replace(new, path)
     except BaseException:
-        os.unlink(name)
+        new.unlink()
         raise
 
 

@@ -1,5 +1,6 @@
 """What came of grading a class: the table, the summary as text, and a picture for a slide."""
 
+import bisect
 import csv
 import re
 import statistics
@@ -11,6 +12,7 @@ from kit import homework
 
 INK, GREY, BLUE, RED = "#1a202c", "#5a6472", "#2b6cb0", "#c05621"
 MOST_SHOWN = 8  # mistakes in the picture; the text has them all
+FEW = 3  # mistakes for which half of the picture would be empty
 
 
 def write_table(rows, problems, path):
@@ -94,11 +96,11 @@ def kind_of(check):
     return mistake if "-" in mistake else f"{mistake} in {check['problem']}"
 
 
-def as_text(rows, problems):
-    """The summary for a terminal."""
+def as_text(rows, problems, notes=()):
+    """The summary for a terminal, with notes at its end."""
     figures = Summary(rows, problems)
     graded = len(figures.rows)
-    lines = [f"{graded} of {figures.size} submissions graded"]
+    lines = [f"{graded} of {figures.size} students graded"]
     if figures.rows:
         lines += [f"total: mean {statistics.mean(figures.totals):.1f}, median "
                   f"{statistics.median(figures.totals):g} of {figures.full}", "",
@@ -115,6 +117,7 @@ def as_text(rows, problems):
         if found:
             lines += ["", title, *(f"  {row['name']}: {row['reason'] or first_failure(row)}"
                                    for row in found)]
+    lines += [f"\n{note}" for note in notes]
     return "\n".join(lines) + "\n"
 
 
@@ -130,33 +133,41 @@ def picture(rows, problems):
     from matplotlib.figure import Figure
 
     figures = Summary(rows, problems)
-    graded = len(figures.rows)
     figure = Figure(figsize=(13.33, 7.5))
+    graded, missing = len(figures.rows), figures.size - len(figures.rows)
     title = f"{homework.TITLE}: {graded} student{'s' * (graded != 1)}"
     figure.text(0.04, 0.93, textwrap.shorten(title, 60, placeholder=" ..."), fontsize=26,
                 weight="bold", color=INK)
-    missing = figures.size - graded
-    left = f"{missing} more could not be graded" if missing else ""
-    if not figures.rows:
-        figure.text(0.04, 0.875, left, fontsize=17, color=GREY)
-    else:
-        figure.text(0.04, 0.875, "; ".join(filter(None, [
-            f"median {statistics.median(figures.totals):g} of {figures.full} points", left,
-            "students by their points:"])), fontsize=17, color=GREY)
+    said = [f"median {statistics.median(figures.totals):g} of {figures.full} points"
+            ] if figures.rows else []
+    said += [f"{missing} more could not be graded"] if missing else []
+    said += ["students by their points:"] if figures.rows else []
+    figure.text(0.04, 0.875, "; ".join(said), fontsize=17, color=GREY)
+    if figures.rows:
         _strip(figure.add_axes([0.04, 0.7, 0.92, 0.15]), figures.totals, figures.full)
-        width = 0.2 if figures.mistakes else 0.68
-        figure.text(0.04, 0.6, "Points reached, in percent", fontsize=17, color=INK)
-        means = [100 * mean / most for _, most, _, mean in figures.problems]
-        _bars(figure.add_axes([0.265, 0.03, width, 0.55]), [row[0] for row in figures.problems],
-              means, [f"{mean:.0f}" for mean in means], 100, BLUE)
-    if figures.mistakes:
-        figure.text(0.5, 0.6, f"The commonest mistakes, by how many of {graded}", fontsize=17,
-                    color=INK)
-        shown = figures.mistakes[:MOST_SHOWN]
-        numbers = [number for number, _ in shown]
-        _bars(figure.add_axes([0.79, 0.03, 0.15, 0.55]), [_label(text) for _, text in shown],
-              numbers, numbers, graded, RED)
+        _halves(figure, figures, graded)
     return figure
+
+
+def _halves(figure, figures, graded):
+    """The problems, and beside them the commonest mistakes; below them, where these are few."""
+    few = len(figures.mistakes) <= FEW
+    bottom = 0.1 + 0.055 * len(figures.mistakes) if few and figures.mistakes else 0.03
+    means = [100 * mean / most for _, most, _, mean in figures.problems]
+    figure.text(0.04, 0.6, "Points reached, in percent", fontsize=17, color=INK)
+    _bars(figure.add_axes([0.265, bottom, 0.68 if few else 0.2, 0.58 - bottom]),
+          [row[0] for row in figures.problems], means, [f"{mean:.0f}" for mean in means], 100, BLUE)
+    if figures.mistakes:
+        figure.text(*(0.04, bottom - 0.06) if few else (0.5, 0.6),
+                    f"The commonest mistakes, by how many of {graded}", fontsize=17, color=INK)
+    shown = [(number, _label(text)) for number, text in figures.mistakes[:MOST_SHOWN]]
+    if not few:
+        numbers, labels = zip(*shown)
+        _bars(figure.add_axes([0.79, 0.03, 0.15, 0.55]), labels, numbers, numbers, graded, RED)
+        return
+    for place, (number, label) in enumerate(shown, 1):
+        figure.text(0.04, bottom - 0.06 - 0.055 * place, textwrap.shorten(
+            f"{number}: {label}", 105, placeholder=" ..."), fontsize=15, color=RED)
 
 
 def _label(text):
@@ -167,18 +178,21 @@ def _label(text):
 
 
 def _strip(axes, totals, full):
-    """All totals: over each number of points a column as high as students have it."""
-    count = Counter(totals)
+    """All totals: a column with its number for 0, for all points, and for each part between."""
+    step = max(1, round(full / 20))
+    lows = sorted({0, 1, *range(step, full, step), full})
+    ends = [low - 1 for low in lows[1:]] + [full]
+    count = Counter(bisect.bisect_right(lows, total) - 1 for total in totals)
     axes.bar(list(count), list(count.values()), width=0.8, color=BLUE)
-    axes.set_xlim(-0.7, full + 0.7)
-    axes.set_ylim(0, max(count.values()) * 1.25)
-    for total in {0, full, max(count, key=count.get)}:
-        if count[total]:
-            axes.text(total, count[total], f"{count[total]}", ha="center", va="bottom",
-                      fontsize=12, color=INK)
-    axes.set_xticks(range(0, full + 1, 10))
+    for place, number in count.items():
+        axes.text(place, number, f"{number}", ha="center", va="bottom", fontsize=13, color=INK)
+    axes.set_xlim(-0.6, len(lows) - 0.4)
+    axes.set_ylim(0, max(count.values()) * 1.3)
+    axes.set_xticks(range(len(lows)))
+    axes.set_xticklabels([f"{low}" if low == end else f"{low}\u2013{end}"
+                          for low, end in zip(lows, ends)])
     axes.set_yticks([])
-    axes.tick_params(labelsize=12, labelcolor=INK, length=0)
+    axes.tick_params(labelsize=11, labelcolor=INK, length=0)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
@@ -192,7 +206,7 @@ def _bars(axes, labels, lengths, texts, longest, colour):
     axes.set_yticks(range(len(labels)))
     axes.set_yticklabels(["\n".join(textwrap.wrap(label, 34, max_lines=2, placeholder=" ..."))
                           for label in labels], fontsize=12, color=INK)
-    axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlim(0, longest * 1.1)
     axes.set_xticks([])
     axes.tick_params(length=0)

@@ -1,6 +1,7 @@
 """Finds out who handed in what: a folder of submissions, named as platforms export them."""
 
-import json
+import ast
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,63 +35,74 @@ class Upload:
     path: Path
     students: list
     version: tuple = ()  # the highest counts
+    problem: str = ""  # why it cannot be graded, if that is seen from outside
+    report: str = ""  # the name of its report's file
 
     @property
     def name(self):
         return ", ".join(map(str, self.students))
 
-    @property
-    def file_name(self):
-        """The name as that of a file, at most 200 bytes long."""
-        plain = re.sub(r"[^\w@.,+ -]", "_", self.name)
-        return plain.encode("utf-8", "replace")[:200].decode("utf-8", "ignore")
 
-
-def find(folder, table=None):
-    """The uploads in a folder, one for each student or group, without the table.
+def find(folder):
+    """The uploads in a folder, one for each student or group; and what is to be said of the rest.
 
     Raises:
-        CannotMake: there are none, or it cannot be said which one counts.
+        CannotMake: there are none.
     """
-    submitters = read_metadata(folder / METADATA)
-    found, clashes = {}, []
+    submitters, notes = read_metadata(folder / METADATA)
+    found, others = {}, []
     for entry in sorted(folder.iterdir()):
-        if NO_SUBMISSION.fullmatch(entry.name) or entry.name == METADATA \
-                or table and entry.resolve() == Path(table).resolve():
+        if NO_SUBMISSION.fullmatch(entry.name) or entry.name == METADATA:
             continue
         upload = (Upload(entry, submitters[entry.name]) if entry.name in submitters else
                   _named(entry))
+        if upload is None:
+            others.append(printable(entry.name))
+            continue
         other = found.setdefault(upload.name, upload)
         if upload.version > other.version:
             found[upload.name] = upload
         elif other is not upload and upload.version == other.version:
-            clashes.append(f"two submissions of {upload.name}: {other.path.name} and {entry.name}")
+            other.problem = f"two submissions: {other.path.name} and {entry.name}; remove one"
     if not found:
         raise kit.CannotMake(f"{folder} holds no submissions (folders or archives, one a student)")
-    files = {}
-    for upload in found.values():
-        twin = files.setdefault(upload.file_name.lower(), upload)
-        if twin is not upload:
-            clashes.append(f"the names {twin.name} and {upload.name} would share a report; rename "
-                           f"{upload.path.name}")
-    if clashes:
-        raise kit.CannotMake("; ".join(clashes))
-    return list(found.values())
+    if others:
+        notes.append(f"no folder or archive, passed over: {', '.join(others)}")
+    _settle(list(found.values()))
+    return list(found.values()), notes
+
+
+def _settle(found):
+    """See to it that no student is in two uploads, and that no two share a report."""
+    owners, reports = {}, set()
+    for upload in found:
+        for student in upload.students:
+            other = owners.setdefault(student, upload)
+            if other is not upload:
+                other.problem = upload.problem = (f"{student.name} is in two submissions: "
+                                                  f"{other.path.name} and {upload.path.name}")
+        plain = re.sub(r"[^\w@.,+ -]", "_", upload.name)
+        plain = plain.encode("utf-8", "replace")[:200].decode("utf-8", "ignore")  # 255 are allowed
+        number = next(number for number in itertools.count(1)
+                      if (plain.lower(), number) not in reports)
+        reports.add((plain.lower(), number))
+        upload.report = plain if number == 1 else f"{plain} ({number})"
 
 
 def _named(entry):
-    """An upload as its name tells of it."""
+    """An upload as its name tells of it; None for a file that is nobody's."""
+    is_link, is_folder = entry.is_symlink(), entry.is_dir()
+    can_be_graded = is_folder or bool(ARCHIVE.search(entry.name))
     parts = next(filter(None, (pattern.fullmatch(entry.name) for pattern in EXPORTED)), None)
-    parts = parts.groupdict() if parts else {"name": _without_ending(entry)}
+    if not (parts or can_be_graded or is_link):
+        return None
+    parts = parts.groupdict() if parts else {
+        "name": entry.name if is_folder else ARCHIVE.sub("", entry.name)}
     participant = parts.get("participant")
     id = f"Participant {participant}" if participant else parts.get("id", "")
-    can_be_graded = entry.is_dir() or bool(ARCHIVE.search(entry.name))
     return Upload(entry, [Student(printable(parts["name"]), id)],
-                  (can_be_graded, int(parts.get("version", 0))))
-
-
-def _without_ending(entry):
-    return entry.name if entry.is_dir() else ARCHIVE.sub("", entry.name)
+                  (can_be_graded, int(parts.get("version", 0))),
+                  "it is a link; a folder or an archive is needed" if is_link else "")
 
 
 def printable(text):
@@ -100,35 +112,35 @@ def printable(text):
 # ---- Gradescope's metadata: YAML as Ruby writes it, of which one list is read
 
 def read_metadata(path):
-    """Who handed in what: from a folder's name to its students.
+    """Who handed in what: from a folder's name to its students; and what could not be read.
 
-    Raises:
-        CannotMake: the file is not as Gradescope writes it.
+    A folder with a line that is not as Gradescope writes it goes by its own name.
     """
-    if not path.is_file():
-        return {}
-    found, entry, inside = {}, None, False
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    found, odd, entry, inside = {}, {}, "", False
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             if re.match(r"[^\s#-]", line):
-                entry = found.setdefault(_value(line.rstrip(": ")), [])
-                inside = False
+                entry, inside = _value(line.rstrip(": ")), False
+                found[entry] = []
             elif line.rstrip() == "  :submitters:":
                 inside = True
             elif inside and re.match("  - ", line):
-                entry.append({})
-                _read_field(entry, line[4:])
+                found[entry].append({})
+                _read_field(found[entry], line[4:])
             elif inside and re.match("    ", line):
-                _read_field(entry, line.strip())
+                _read_field(found[entry], line.strip())
             else:
                 inside = False
-        except (ValueError, IndexError, AttributeError):
-            raise kit.CannotMake(f"{path}, line {number} is not as Gradescope writes it: "
-                                 f"{printable(line.strip()[:60])}") from None
-    return {folder: [Student(printable(one.get("name") or one.get("email") or folder),
-                             printable(one.get("sid") or one.get("email") or ""))
-                     for one in submitters]
-            for folder, submitters in found.items() if submitters}
+        except (ValueError, SyntaxError, LookupError, AttributeError):
+            inside = False
+            odd[entry] = (f"{path.name}, line {number} is not as Gradescope writes it: "
+                          f"{printable(line.strip()[:60])}")
+    students = {folder: list(dict.fromkeys(
+        Student(printable(one.get("name") or one.get("email") or folder),
+                printable(one.get("sid") or one.get("email") or "")) for one in submitters))
+                for folder, submitters in found.items() if submitters and folder not in odd}
+    return students, list(odd.values())
 
 
 def _read_field(entry, text):
@@ -140,7 +152,7 @@ def _value(text):
     """A scalar: plain, or in quotes."""
     text = text.strip()
     if text.startswith('"'):
-        return str(json.loads(text))
+        return str(ast.literal_eval(text))  # its escapes are Python's
     if text.startswith("'"):
         return re.fullmatch("'((?:[^']|'')*)'", text).group(1).replace("''", "'")
     if re.match(r"[&*|>!{\[]", text):

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,10 +26,41 @@ FULL = str(sum(problem.points for problem in kit.problems()))
 SIGN = ("nn/functional.py", "sub_b = -grad_output.data", "sub_b = grad_output.data")
 
 
+# The same command with a grader that takes a moment and gives everybody all points.
+QUICK = [sys.executable, "-c", f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(COURSE.parent)!r})
+import course, grading
+grading.RUNNER = Path(sys.argv.pop(1))
+sys.exit(course.main())
+"""]
+QUICK_RUNNER = f"""
+import json, sys, time
+time.sleep(0.2)
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+print("isolation: " + options["--isolation"], file=sys.stderr)
+with open(options["--json"], "w") as file:
+    json.dump({{"scores": {{}}, "total": {FULL}, "out_of": 110, "checks": []}}, file)
+"""
+
+
 def run(*arguments, **options):
     return subprocess.run([sys.executable, str(COURSE), *map(str, arguments)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
                           timeout=120, **options)
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """A class of three, a, b and c, and that grader, here too; the command that runs it."""
+    runner = tmp_path / "quick.py"
+    runner.write_text(QUICK_RUNNER)
+    monkeypatch.setattr(grading, "RUNNER", runner)
+    (tmp_path / "hw").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "hw" / f"{name}.tar").write_text(name)
+    return [*QUICK, str(runner), "class", str(tmp_path / "hw")]
 
 
 def table_of(path):
@@ -63,6 +95,7 @@ def graded_class(tmp_path_factory):
     (folder / "nil" / "mytorch" / "tensor.py").write_text("class Tensor\n")
     os.mkdir(os.fsencode(str(folder)) + b"/b\xffd")  # no UTF-8
     (folder / "link").symlink_to(folder / "=cmd")
+    (folder / "grades.csv").write_text("a table of another run, written here with --csv")
     process = run("class", folder, "--jobs", "2")
     assert process.returncode == 0, process.stderr
     return folder, process, table_of(folder.parent / "hw 1-grades" / "grades.csv")
@@ -112,7 +145,8 @@ def test_a_submission_that_cannot_be_graded_is_a_row_that_says_why(graded_class)
     assert table["dan"]["total"] == "" and "no tar" in table["dan"]["first failure"]
     assert "no folder mytorch" in table["eve"]["first failure"]
     assert "is a link" in table["link"]["first failure"]
-    assert "dan: " in process.stdout and "7 of 11 submissions graded" in process.stdout
+    assert "dan: " in process.stdout and "7 of 11 students graded" in process.stdout
+    assert "no folder or archive, passed over: grades.csv\n" in process.stdout
 
 
 def test_who_was_graded_and_has_0_points_is_listed_with_the_reason(graded_class):
@@ -136,29 +170,36 @@ def test_each_upload_has_a_report_and_the_class_a_summary_and_a_picture(graded_c
     assert (place / "summary.png").stat().st_size > 20000
 
 
-def test_only_what_changed_is_graded_again(graded_class, tmp_path):
-    folder, _, before = graded_class
-    copy = tmp_path / "hw 1"
-    shutil.copytree(str(folder), str(copy), symlinks=True)
-    shutil.copytree(str(folder) + "-grades", str(copy) + "-grades")
-    shutil.rmtree(str(copy / "eve"))
-    shutil.copytree(os.path.join(PLAIN, "mytorch"), str(copy / "eve" / "mytorch"))
-    process = run("class", copy, "--csv", tmp_path / "mine.csv", "--isolation", "none")
-    assert process.stderr.count("isolation: ") == 1  # a line, and not one of each student
-    assert process.stderr.count("(as before)") == 8
-    after = table_of(tmp_path / "mine.csv")
-    assert after["eve"]["total"] == FULL
-    assert after["Bo Ek"] == before["Bo Ek"]
+def graded_anew(errors):
+    """The students that a run did not find graded before, by what it says."""
+    return sorted(line.split("  ")[1].partition(":")[0] for line in errors.splitlines()
+                  if re.match(r"\d+/\d+  ", line) and "(as before)" not in line)
 
 
-def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(tmp_path):
-    folder = tmp_path / "hw"
-    folder.mkdir()
-    for name in ("a", "b", "c"):
-        archive_plain(folder / f"{name}.tar")
-    process = subprocess.Popen([sys.executable, str(COURSE), "class", str(folder), "--jobs", "1"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               universal_newlines=True)
+def test_only_what_changed_is_graded_again_and_all_where_the_isolation_did(
+        quick, tmp_path, capsys):
+    def anew(**options):
+        text = classroom.grade_all(folder, 2, **options)
+        assert "3 of 3 students graded" in text
+        errors = capsys.readouterr().err
+        assert errors.count("isolation: ") == 1  # a line, and not one of each student
+        return graded_anew(errors)
+
+    folder, table = tmp_path / "hw", tmp_path / "hw" / "grades.csv"
+    assert anew() == ["a", "b", "c"]
+    (folder / "b.tar").write_text("changed")
+    assert anew(table=table) == ["b"] and set(table_of(table)) == {"a", "b", "c"}
+    assert anew(regrade=["c", "a"]) == ["a", "c"]
+    assert anew(isolation="none") == ["a", "b", "c"]
+    with pytest.raises(kit.CannotMake, match="no submission of zoe"):
+        classroom.grade_all(folder, 2, regrade=["zoe"])
+
+
+def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(
+        quick, tmp_path, capsys):
+    process = subprocess.Popen([*quick, "--jobs", "1"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+    assert process.stderr.readline().startswith("isolation: ")
     assert process.stderr.readline().startswith(f"1/3  a: {FULL} points")
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
@@ -169,29 +210,27 @@ def test_an_interrupted_run_leaves_whole_reports_and_goes_on_where_it_stopped(tm
     assert [path.name for path in place.iterdir()] == ["reports"]
     kept = sorted(path.name for path in (place / "reports").iterdir())
     assert "a.json" in kept and "c.json" not in kept and not [n for n in kept if n[0] == "."]
-    process = run("class", folder)
-    assert process.stderr.count("(as before)") == sum(name.endswith(".json") for name in kept)
-    assert process.returncode == 0 and "3 of 3 submissions graded" in process.stdout
+    assert "3 of 3 students graded" in classroom.grade_all(tmp_path / "hw", 1)
+    assert len(graded_anew(capsys.readouterr().err)) == 3 - sum(
+        name.endswith(".json") for name in kept)
 
 
-def test_what_a_killed_run_left_is_cleared_by_the_next_which_goes_on_there(tmp_path):
-    (tmp_path / "hw").mkdir()
+def test_what_a_killed_run_left_is_cleared_by_the_next_which_goes_on_there(
+        quick, tmp_path, capsys):
     (tmp_path / "temporary").mkdir()
-    for name in ("a", "b"):
-        archive_plain(tmp_path / "hw" / f"{name}.tar")
-    environment = dict(os.environ, TMPDIR=str(tmp_path / "temporary"))
-    process = subprocess.Popen([sys.executable, str(COURSE), "class", str(tmp_path / "hw"),
-                                "--jobs", "1"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-    assert process.stderr.readline()
+    process = subprocess.Popen([*quick, "--jobs", "1"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE,
+                               env=dict(os.environ, TMPDIR=str(tmp_path / "temporary")))
+    assert process.stderr.readline() and process.stderr.readline()
     process.kill()
     process.communicate()
     assert list((tmp_path / "temporary").iterdir())
     (tmp_path / "hw-grades" / "reports" / ".making-x").write_text("")
-    process = run("class", tmp_path / "hw", env=environment)
-    assert process.returncode == 0 and "(as before)" in process.stderr
+    (tmp_path / ".making-table.csv").write_text("")
+    classroom.grade_all(tmp_path / "hw", 1, table=tmp_path / "table.csv")
+    assert "a" not in graded_anew(capsys.readouterr().err)
     assert list((tmp_path / "temporary").glob("class-*")) == []
-    assert not list((tmp_path / "hw-grades").rglob(".*"))
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_two_runs_do_not_grade_one_class_at_a_time(tmp_path):
@@ -203,18 +242,13 @@ def test_two_runs_do_not_grade_one_class_at_a_time(tmp_path):
     assert not (tmp_path / "hw-grades").exists()
 
 
-def test_one_student_is_graded_again_by_name_or_id(graded_class, tmp_path):
-    folder, _, _ = graded_class
-    copy = tmp_path / "hw 1"
-    shutil.copytree(str(folder), str(copy), symlinks=True)
-    shutil.copytree(str(folder) + "-grades", str(copy) + "-grades")
-    process = run("class", copy, "--regrade", "leeann", "--regrade", "Participant 77")
-    fresh = [line for line in process.stderr.splitlines() if "(as before)" not in line]
-    assert process.returncode == 0
-    assert {line.split("  ")[1].partition(":")[0] for line in fresh} >= {
-        "leeann_12", "Bo Ek_Participant 77"}
-    process = run("class", copy, "--regrade", "zoe")
-    assert process.returncode == 2 and "no submission of zoe" in process.stderr
+def test_one_student_is_called_by_name_by_id_or_by_the_name_of_the_report(tmp_path):
+    for name in ("leeann_12_345_handin.zip", "Bo Ek_77_assignsubmission_file_.zip", "=cmd.tar"):
+        (tmp_path / name).write_text("")
+    found, _ = uploads.find(tmp_path)
+    for text, name in (("leeann", "leeann_12"), ("12", "leeann_12"), ("leeann_12", "leeann_12"),
+                       ("Participant 77", "Bo Ek_Participant 77"), ("_cmd", "=cmd")):
+        assert [upload.name for upload in classroom._called(text, found)] == [name]
 
 
 def test_a_grader_that_does_not_run_here_is_said_once_and_of_no_student(tmp_path, monkeypatch):
@@ -229,7 +263,7 @@ def test_a_grader_that_does_not_run_here_is_said_once_and_of_no_student(tmp_path
 
 def found_in(folder):
     """The paths' names by the students' names and ids."""
-    return {upload.name: upload.path.name for upload in uploads.find(folder)}
+    return {upload.name: upload.path.name for upload in uploads.find(folder)[0]}
 
 
 def test_names_are_read_as_platforms_write_them_and_the_last_upload_counts(tmp_path):
@@ -250,22 +284,41 @@ def test_names_are_read_as_platforms_write_them_and_the_last_upload_counts(tmp_p
 
 @pytest.mark.parametrize("line", ["  - :name: |-", "  - :name: &1 Ann", "  - nobody",
                                   '  - :name: "Ann'])
-def test_metadata_that_is_not_as_gradescope_writes_it_is_named_by_its_line(tmp_path, line):
-    (tmp_path / "submission_5").mkdir()
+def test_a_submission_with_an_odd_line_of_metadata_goes_by_its_folder_and_the_rest_by_names(
+        tmp_path, line):
+    for number in (4, 5, 6):
+        (tmp_path / f"submission_{number}").mkdir()
     (tmp_path / "submission_metadata.yml").write_text(
-        f"---\nsubmission_5:\n  :submitters:\n{line}\n")
-    with pytest.raises(kit.CannotMake, match="line 4 is not as Gradescope writes it"):
-        uploads.find(tmp_path)
+        "---\nsubmission_4:\n  :submitters:\n  - :name: Al\n"
+        f"submission_5:\n  :submitters:\n{line}\n    :sid: '7'\n"
+        'submission_6:\n  :submitters:\n  - :name: "Zo\\xEB \\"Z\\" \\u00d8"\n')
+    found, notes = uploads.find(tmp_path)
+    assert [upload.name for upload in found] == ["Al", "submission_5", 'Zo\u00eb "Z" \u00d8']
+    assert notes == ["submission_metadata.yml, line 7 is not as Gradescope writes it: "
+                     + line.strip()]
 
 
-def test_two_submissions_of_one_name_are_an_error_that_names_both(tmp_path):
-    (tmp_path / "ann").mkdir()
-    (tmp_path / "ann.tar").write_text("")
-    with pytest.raises(kit.CannotMake, match="two submissions of ann: ann and ann.tar"):
-        uploads.find(tmp_path)
-    (tmp_path / "ann.tar").rename(tmp_path / "Ann.tar")
-    with pytest.raises(kit.CannotMake, match="share a report"):
-        uploads.find(tmp_path)
+def test_a_student_with_two_submissions_is_a_row_that_names_both_and_the_rest_is_graded(
+        quick, tmp_path):
+    (tmp_path / "hw" / "a").mkdir()
+    (tmp_path / "hw" / "B.tar").write_text("")  # of another student than b.tar
+    text = classroom.grade_all(tmp_path / "hw", 2)
+    assert "3 of 4 students graded" in text
+    assert "  a: two submissions: a and a.tar; remove one" in text
+    assert table_of(tmp_path / "hw-grades" / "grades.csv")["a"]["total"] == ""
+    assert {path.name for path in (tmp_path / "hw-grades" / "reports").glob("*.json")} == {
+        "B.json", "b (2).json", "c.json"}
+
+
+def test_a_student_in_two_groups_is_graded_in_neither(tmp_path):
+    for number in (5, 6, 7):
+        (tmp_path / f"submission_{number}").mkdir()
+    (tmp_path / "submission_metadata.yml").write_text("".join(
+        f"submission_{number}:\n  :submitters:\n  - :name: {name}\n  - :name: {other}\n"
+        for number, name, other in ((5, "Al", "Bo"), (6, "Bo", "Bo"), (7, "Cy", "Cy"))))
+    assert {upload.name: upload.problem for upload in uploads.find(tmp_path)[0]} == {
+        "Al, Bo": "Bo is in two submissions: submission_5 and submission_6",
+        "Bo": "Bo is in two submissions: submission_5 and submission_6", "Cy": ""}
 
 
 @pytest.mark.parametrize("arguments, text", [
@@ -318,26 +371,45 @@ def rows_of(size, *hints):
             for number in range(size)]
 
 
-def test_the_picture_shows_all_totals_and_scales_mistakes_to_the_class_within_the_page():
-    figure = summary.picture(rows_of(40, "You forgot " + "what is long, and " * 20, "Your b: x."),
-                             kit.problems())
+def assert_all_is_on_the_page(figure):
     figure.canvas.draw()
     page = figure.bbox
     texts = [text for axes in figure.axes for text in [*axes.texts, *axes.get_yticklabels()]]
     for text in [*figure.texts, *texts]:
         box = text.get_window_extent()
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+def test_the_picture_shows_all_totals_and_scales_mistakes_to_the_class_within_the_page():
+    hints = ["You forgot " + "what is long, and " * 20, "Your b: x.", "One.", "Another."]
+    figure = summary.picture(rows_of(40, *hints), kit.problems())
+    assert_all_is_on_the_page(figure)
     strip, _, mistakes = figure.axes
     assert sum(bar.get_height() for bar in strip.patches) == 40
-    assert [bar.get_width() for bar in mistakes.patches] == [20, 20]
+    assert [text.get_text() for text in strip.texts] == ["40"]  # each column has its number
+    assert [bar.get_width() for bar in mistakes.patches] == [20] * 4
     assert mistakes.get_xlim()[1] >= 40
     said = " ".join(label.get_text() for label in mistakes.get_yticklabels())
     assert "1.2 They forgot" in said and "1.2 Their b" in said and "You" not in said
 
 
-def test_a_class_without_known_mistakes_leaves_no_half_of_the_picture_empty():
-    figure = summary.picture(rows_of(3), kit.problems())
+@pytest.mark.parametrize("hints", [[], ["You forgot " + "what is long, and " * 20], ["A.", "B."]])
+def test_a_class_with_few_known_mistakes_leaves_no_half_of_the_picture_empty(hints):
+    figure = summary.picture(rows_of(3, *hints), kit.problems())
+    assert_all_is_on_the_page(figure)
     assert len(figure.axes) == 2 and figure.axes[1].get_position().x1 > 0.9
+    assert sum(text.get_text().startswith("1: 1.2 ") for text in figure.texts) == len(hints)
+
+
+def test_the_strip_of_totals_sets_none_and_all_points_apart():
+    rows = rows_of(5)
+    for row, total in zip(rows, (0, 1, 4, 99, int(FULL))):
+        row["total"] = total
+    strip = summary.picture(rows, kit.problems()).axes[0]
+    labels = [label.get_text() for label in strip.get_xticklabels()]
+    assert labels[:3] + labels[-2:] == ["0", "1\u20134", "5\u20139", "95\u201399", FULL]
+    assert {text.get_position()[0]: text.get_text() for text in strip.texts} == {
+        0: "1", 1: "2", len(labels) - 2: "1", len(labels) - 1: "1"}
     assert not summary.picture([], kit.problems()).axes
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./grade.sh 1     scores problems 1.1 to 2.6
+# ./grade.sh 1     scores the problems
 # ./grade.sh m     trains on MNIST and plots the validation accuracy
 # ./grade.sh test  runs the project's own tests
 # ./grade.sh starter | autolab | gradescope | class  are for course staff
@@ -17,7 +17,7 @@ staff="$here/autograder/course"  # not in the starter handout
 mark="made-by-grade.sh"  # in .venv: that it may be made anew, and what pip said
 
 usage() {
-    echo "usage: ./grade.sh 1 [OPTION...]     score problems 1.1 to 2.6 (--help lists the options)" >&2
+    echo "usage: ./grade.sh 1 [OPTION...]     score the problems (--help lists the options)" >&2
     echo "       ./grade.sh m                 train on MNIST, plot the validation accuracy" >&2
     [ ! -d "$staff" ] || cat >&2 <<'STAFF'
        ./grade.sh test [OPTION...]  run the project's own tests (pytest's options)

@@ -26,9 +26,9 @@ def write(path):
         lab.mkdir()
         for template in ("autograde-Makefile", "Dockerfile"):
             shutil.copyfile(TEMPLATES / template, lab / template)
-        words = {"name": name, "module": name.capitalize(), "title": homework.TITLE,
-                 "about": homework.ABOUT, "problems": "".join(
-                     PROBLEM.format(name=number, title=json.dumps(title), points=points)
+        words = {"name": name, "module": name.capitalize(), "title": quoted(homework.TITLE),
+                 "about": quoted(homework.ABOUT), "problems": "".join(
+                     PROBLEM.format(name=number, title=quoted(title), points=points)
                      for number, title, points in [*problems, kit.BY_HAND])}
         for ending in ("yml", "rb"):
             template = (TEMPLATES / f"assessment.{ending}").read_text("utf-8")
@@ -39,12 +39,17 @@ def write(path):
             (grader / "problems.json").write_text(json.dumps(
                 [problem.number for problem in problems]))
             kit.pack_tar(grader, lab / "autograde.tar", "autograde")
-            starter.write(handout)
+            starter.fill(handout)
             kit.pack_tar(handout, lab / f"{name}-handout.tar", "handout")
         kit.pack_tar(lab, folder / f"{name}.tar", name)
         _write_trial(folder / "test-autograder", sum(problem.points for problem in problems))
-    return (f"{path}: import {name}.tar into Autolab; build the image from {name}/Dockerfile; "
-            "test-autograder/try_kit.py tries both")
+    return (f"{path}: build the image from {name}/Dockerfile, try the kit in it with\n"
+            f"test-autograder/try_kit.py, and import {name}.tar into Autolab")
+
+
+def quoted(text):
+    """Text as YAML reads it, whatever is in it: a string of JSON is one of YAML's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _write_trial(folder, full):

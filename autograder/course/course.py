@@ -64,6 +64,7 @@ def main():
             signal.signal(number, end)
     sys.stdout.reconfigure(errors="replace")
     try:
+        kit.check_homework()
         print(options.run(options))
         return 0
     except kit.CannotMake as error:

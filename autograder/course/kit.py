@@ -1,6 +1,7 @@
 """What the kits share: whole or nothing on disk, archives of the same bytes each time."""
 
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -85,7 +86,7 @@ def copy_file(top, path, folder):
 def copy_grader(folder, *drivers):
     """Put the grader into a folder, and beside it what drives it on a platform."""
     for path in grader_files():
-        if path.name != "test_mnist.py":  # problem 3 is graded by hand
+        if path.name != "test_mnist.py":  # people grade what comes of it
             copy_file(GRADER, path, folder / GRADER.name)
     for name in TOOLS:  # of the library, which stays here
         copy_file(TOOLS_FOLDER, TOOLS_FOLDER / f"{name}.py",
@@ -129,6 +130,24 @@ def pack_zip(folder, archive):
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (2020, 9, 6, 0, 0, 0))
             member.create_system, member.external_attr = 3, (0o100000 | _mode(path)) << 16
             packed.writestr(member, path.read_bytes())
+
+
+RULES = (
+    ("NAME", "[a-z][a-z0-9_]*", "small letters, digits and _, first a letter, as in Ruby"),
+    ("TITLE", ".+", "a line of text"), ("ABOUT", ".+", "a line of text"),
+    ("SEED", r"\d+", "a number"), ("BY_HAND", r"\d+(\.\d+)*", "a problem, such as 3"),
+    ("BY_HAND_TITLE", ".+", "a line of text"), ("BY_HAND_POINTS", r"\d+", "a number"),
+    ("BY_HAND_HOW", ".+", "a line of text"), ("ISOLATION", "require|auto|none", ""),
+    ("VISIBILITY", "visible|after_due_date|after_published|hidden", ""))
+
+
+def check_homework():
+    """Raise CannotMake if a constant in homework.py is not what it is made into."""
+    for name, pattern, what in RULES:
+        value = getattr(homework, name, None)
+        if not re.fullmatch(pattern, str(value)):
+            raise CannotMake(f"homework.py: {name} is {value!r}, but must be "
+                             + (what or pattern.replace("|", " or ")))
 
 
 class Problem(NamedTuple):

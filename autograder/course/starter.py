@@ -20,17 +20,22 @@ SOURCES = ("sandbox.py", "mytorch/**/*.py", "hw1/*.py")
 
 
 def write(path):
-    """Write the handout into a new folder."""
+    """Write the handout into a new folder, and try it."""
     with kit.new_folder(path) as folder:
-        for name, text in library().items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, "utf-8")
-        for name in WHOLE:
-            shutil.copy(kit.REPOSITORY / name, folder / name)
-        (folder / "README.md").write_text(readme(), "utf-8")
-        starter_grader.write(folder)
+        fill(folder)
         result = certificate(folder)
     return f"{path}: the handout for students; its README.md says where to start\n{result}"
+
+
+def fill(folder):
+    """Put the handout's files into a folder."""
+    for name, text in library().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    for name in WHOLE:
+        shutil.copy(kit.REPOSITORY / name, folder / name)
+    (folder / "README.md").write_text(readme(), "utf-8")
+    starter_grader.write(folder)
 
 
 def library():
@@ -108,7 +113,10 @@ def readme():
         points = f"{problem.points}{', by hand' * (problem == kit.BY_HAND)}"
         rows.append(f"| {problem.number} | {points} | {', '.join(files)} | {problem.title} |")
     text = (TEMPLATES / "README.md").read_text("utf-8")
-    return text.replace("TITLE", homework.TITLE).replace("PROBLEMS", "\n".join(rows))
+    for word, value in (("TITLE", homework.TITLE), ("PROBLEMS", "\n".join(rows)),
+                        ("BY_HAND", homework.BY_HAND)):
+        text = text.replace(word, value)
+    return text
 
 
 def certificate(folder):

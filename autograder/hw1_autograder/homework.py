@@ -10,7 +10,7 @@ QUESTIONS = ("test_autograd", "test_mlp")  # files beside this one
 BY_HAND = "3"
 BY_HAND_TITLE = "MNIST"
 BY_HAND_POINTS = 10
-BY_HAND_HOW = "./grade.sh m makes the plot that is graded by hand"
+BY_HAND_HOW = "./grade.sh m makes the plot that is looked at"
 
 # On platforms and for a class.
 ISOLATION = "require"  # grade only where the kernel keeps a submission in; "none": without that

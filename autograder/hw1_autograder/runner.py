@@ -19,7 +19,7 @@ from contextlib import suppress
 try:
     import numpy as np
 except ImportError:
-    print("runner.py: this Python has no numpy; ./grade.sh 1 sets one up", file=sys.stderr)
+    print(f"runner.py: {sys.executable} has no numpy", file=sys.stderr)
     sys.exit(2)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -148,6 +148,8 @@ def arguments():
                       or any(is_part(check, number) for number in wanted)]
     for number in wanted + [options.again] * bool(options.again):
         if not any(is_part(check, number) for check in CHECKS):
+            if number == homework.BY_HAND:
+                parser.error(f"{number} is graded by hand: {homework.BY_HAND_HOW}")
             parser.error(f"{number} is not scored here; these are: {', '.join(TITLES)}")
     settle_the_seed(options, parser.error)
     return options

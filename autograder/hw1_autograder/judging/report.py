@@ -125,6 +125,8 @@ def entry(result):
             "out_of": result.check.points, "passed": result.passed, "message": result.message,
             "mistake": result.explanation.id if result.explanation else None,
             "hint": result.explanation.message if result.explanation else ""}
+    if not result.passed:
+        made.update(code=result.check.shown, inputs=shown_inputs(result.inputs))
     failure = result.answer.failure
     if result.not_written:
         made.update(kind="not written", mistake=None)

@@ -7,16 +7,20 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+import course
 import grading
 import kit
-import pytest
 
 from graded import PLAIN, REPOSITORY, archive_plain, variant
 
@@ -85,12 +89,18 @@ def python_of_somebody():
     return None
 
 
-@pytest.fixture
-def empty():
+@contextmanager
+def empty_folder():
     """An empty folder that another user can reach, as pytest's own may not be."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def empty():
+    with empty_folder() as folder:
+        yield folder
 
 
 def autolab(kits, place, handin):
@@ -115,10 +125,18 @@ def handin_of(tmp_path, *changes):
     return tmp_path / "x.tar"
 
 
+@pytest.fixture(scope="module")
+def right(kits, tmp_path_factory):
+    """What Autolab prints of a right handin."""
+    handin = tmp_path_factory.mktemp("right") / "x.tar"
+    archive_plain(handin)
+    with empty_folder() as place:
+        return autolab(kits, place, handin)
+
+
 def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_assessment(
-        kits, tmp_path, empty):
-    archive_plain(tmp_path / "right.tar")
-    lines = autolab(kits, empty, tmp_path / "right.tar")
+        kits, right):
+    lines = right
     assert json.loads(lines[-1]) == {"scores": ALL}
     assert f"Total: {FULL}/{OUT_OF}" in lines and not any('"scores"' in line for line in lines[:-1])
     described = (kits / "lab" / NAME / f"{NAME}.yml").read_text()
@@ -127,13 +145,10 @@ def test_autolab_reads_the_scores_of_a_right_handin_under_the_names_of_the_asses
         *ALL.values(), kit.BY_HAND.points]
 
 
-def test_autolab_keeps_the_points_that_were_given_by_hand_when_it_grades_again(
-        kits, tmp_path, empty):
+def test_autolab_keeps_the_points_that_were_given_by_hand_when_it_grades_again(right):
     """Autolab's saveAutograde: what the line lists is set, and nothing else."""
-    archive_plain(tmp_path / "right.tar")
     book = {kit.BY_HAND.number: (9, "a teacher")}
-    for name, points in json.loads(autolab(kits, empty, tmp_path / "right.tar")[-1])[
-            "scores"].items():
+    for name, points in json.loads(right[-1])["scores"].items():
         book[name] = (points, "the autograder")
     assert book[kit.BY_HAND.number] == (9, "a teacher") and len(book) == len(ALL) + 1
 
@@ -183,11 +198,18 @@ def test_autolabs_kit_is_tried_by_one_command_that_knows_what_each_handin_is_wor
     other = trial.with_name("with a wrong expectation")
     other.mkdir()
     shutil.copy(str(trial / "try_kit.py"), str(other))
-    shutil.copy(str(trial / f"{FULL}-points-right.tar"), str(other / "0-points-right.tar"))
+    shutil.copy(str(trial / "0-points-empty.tar"), str(other / "9-points-empty.tar"))
     process = run(sys.executable, other / "try_kit.py")
     shutil.rmtree(str(other))
-    assert process.returncode and "0-points-right.tar" in process.stdout
-    assert f"WRONG: {FULL} points" in process.stdout
+    assert process.returncode and "9-points-empty.tar" in process.stdout
+    assert "WRONG: 0 points" in process.stdout
+
+
+def test_without_make_the_trial_of_autolabs_kit_says_so_in_one_line(kits):
+    process = subprocess.run([sys.executable, str(kits / "lab" / "test-autograder" / "try_kit.py")],
+                             env={"PATH": "/nowhere"}, stderr=subprocess.PIPE)
+    assert process.returncode and process.stderr.startswith(b"there is no make here")
+    assert process.stderr.count(b"\n") == 1
 
 
 def test_autolab_shows_the_first_line_of_a_failure_as_a_hint(kits, tmp_path, empty):
@@ -299,9 +321,9 @@ def put_files(place):
         copy(str(path), str(place / path.name))
 
 
-@pytest.mark.parametrize("fill", [lambda place: archive_plain(place / "handin.tar"), put(),
-                                  put_files], ids=["handin.tar", "mytorch/", "its files"])
-def test_gradescope_takes_an_upload_of_an_archive_a_folder_or_files(kits, tmp_path, fill):
+@pytest.mark.parametrize("fill", [lambda place: archive_plain(place / "handin.tar"), put_files],
+                         ids=["handin.tar", "its files"])
+def test_gradescope_takes_an_upload_of_an_archive_or_of_files(kits, tmp_path, fill):
     results, printed = gradescope(kits, tmp_path, fill)
     tests = results["tests"]
     assert sum(test.get("score", 0) for test in tests) == FULL
@@ -316,8 +338,9 @@ def test_gradescope_shows_what_failed_and_why(kits, tmp_path):
     results, _ = gradescope(kits, tmp_path, put(("optim/sgd.py", "import", "impart")))
     failed = [test for test in results["tests"] if test["status"] == "failed"]
     assert {test["number"] for test in failed} >= {"2.3", "2.6"}
-    assert all(test["output"] and test["score"] < test["max_score"] for test in failed
-               if "score" in test)
+    assert all(test["score"] < test["max_score"] for test in failed if "score" in test)
+    for test in failed:
+        assert test["output"].startswith("| ") and "lr = 0." in test["output"], test
     assert "First fix: " in results["output"]
 
 
@@ -403,12 +426,47 @@ def test_gradescopes_zip_has_its_two_scripts_at_the_root_and_they_can_be_run(kit
 
 @pytest.mark.parametrize("task, place", [("autolab", "x"), ("gradescope", "x.zip")])
 def test_the_same_repository_makes_the_same_bytes(kits, tmp_path, task, place):
-    run(sys.executable, COURSE, task, tmp_path / place)
+    write = {"autolab": course.autolab, "gradescope": course.gradescope}[task].write
+    write(tmp_path / place)
     made = kits / ("lab" if task == "autolab" else "gs.zip")
     again = tmp_path / place
     for path in [made] if made.is_file() else sorted(made.rglob("*.*")):
         other = again / path.relative_to(made) if made.is_dir() else again
         assert path.read_bytes() == other.read_bytes(), path
+
+
+@pytest.mark.parametrize("name, value, text", [
+    ("NAME", "hw-1", "small letters, digits and _"), ("NAME", "1hw", "first a letter"),
+    ("TITLE", "", "a line of text"), ("SEED", -1, "a number"), ("BY_HAND_POINTS", "ten", "number"),
+    ("BY_HAND", "the plot", "such as 3"), ("VISIBILITY", "shown", "visible or after_due_date or"),
+    ("ISOLATION", "no", "require or auto or none")])
+def test_a_constant_of_the_homework_that_cannot_be_used_is_one_clear_line(
+        monkeypatch, capsys, name, value, text):
+    monkeypatch.setattr(kit.homework, name, value)
+    monkeypatch.setattr(sys, "argv", ["course.py", "gradescope", "x.zip"])
+    with preserved_signals():
+        assert course.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"grade.sh gradescope: homework.py: {name} is {value!r}, but must be ")
+    assert text in said and said.count("\n") == 1
+
+
+@contextmanager
+def preserved_signals():
+    before = {number: signal.getsignal(number) for number in course.ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_title_with_any_characters_is_a_string_of_yaml(monkeypatch, tmp_path):
+    monkeypatch.setattr(kit.homework, "TITLE", "It's: \"homework\" # 1 \u00e9 \U0001f600")
+    monkeypatch.setattr(kit.homework, "ABOUT", "- a: [b")
+    monkeypatch.setattr(course.starter, "fill", Path.mkdir)
+    course.autolab.write(tmp_path / "lab")
+    text = (tmp_path / "lab" / NAME / f"{NAME}.yml").read_text("utf-8")
+    for field, value in (("display_name", kit.homework.TITLE), ("description", "- a: [b")):
+        assert json.loads(re.search(f"^  {field}: (.*)$", text, re.MULTILINE).group(1)) == value
 
 
 @pytest.mark.parametrize("task", ["starter", "autolab"])

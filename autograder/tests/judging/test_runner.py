@@ -69,7 +69,8 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     failed = [c for c in report["checks"] if not c["passed"]]
     assert [c["problem"] for c in failed] == ["2.3", "2.3"]
     assert set(failed[0]) == {"problem", "name", "points", "out_of", "passed", "message", "mistake",
-                              "hint"}
+                              "hint", "code", "inputs"}
+    assert failed[0]["code"].startswith("w, b = (Tensor(") and "lr = " in failed[0]["inputs"]
     assert failed[0]["mistake"] == "sgd-uphill" and "with a minus" in failed[0]["message"]
     assert "First fix: SGD: two steps, with gradients set by hand (handout" in process.stdout
 
@@ -128,7 +129,7 @@ def test_what_a_report_shows_of_a_check_is_short(check):
 
 def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined():
     before = list(CHECKS)
-    with pytest.raises(ValueError, match="graded by hand"):
+    with pytest.raises(SystemExit, match="BY_HAND is 3, which has checks: a check"):
         checks.check(homework.BY_HAND, "a check", 5)(object)
     assert CHECKS == before
 
@@ -312,6 +313,12 @@ def test_an_argument_that_makes_no_sense_is_a_usage_error(arguments, monkeypatch
         runner.main()
     assert caught.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_who_asks_for_the_problem_that_is_graded_by_hand_is_told_how_it_is_done():
+    process = run(homework.BY_HAND)
+    assert process.returncode == 2
+    assert f"{homework.BY_HAND} is graded by hand: ./grade.sh m makes the plot" in process.stderr
 
 
 @pytest.mark.parametrize("arguments, text", [

@@ -9,11 +9,19 @@ import grading
 from homework import VISIBILITY
 
 
+def told(check):
+    """What a student reads of a check: of a failed one also the code that ran, and on what."""
+    if check["passed"]:
+        return check["message"]
+    code = "\n".join(f"| {line}" for line in check["code"].splitlines())
+    return f"{code}\n{check['inputs']}\n{check['message']}"
+
+
 def result_of(check):
     """A check as Gradescope shows it; one without points is information."""
     result = {"name": check["name"], "number": check["problem"],
               "status": "passed" if check["passed"] else "failed",
-              "output": check["message"], "output_format": "text", "visibility": VISIBILITY}
+              "output": told(check), "output_format": "text", "visibility": VISIBILITY}
     if check["out_of"]:
         result.update(score=check["points"], max_score=check["out_of"])
     return result

@@ -15,7 +15,8 @@ class SGD(Optimizer):
         momentum (float): how much of the last step is kept.
 
     Attributes:
-        momentums (list of np.ndarray): what is kept of the last step, for each parameter.
+        momentums (list of np.ndarray): for each parameter its last step, learning rate included,
+            which handout 2.6 calls nabla W; zeros at first.
     """
 
     def __init__(self, params, lr=0.001, momentum=0.0):

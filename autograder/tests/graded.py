@@ -16,7 +16,7 @@ from unittest import mock
 
 import homework
 import runner
-from judging.checks import CHECKS
+from judging.checks import CHECKS, TITLES
 from outside.client import Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -109,6 +109,21 @@ def results_of(*changes, **options):
     """The Results of a variant of the plain submission."""
     with variant(*changes) as folder:
         return grade(folder, **options)
+
+
+def lacking(checks=CHECKS):
+    """What a question lacks, if one was added: the file and the question, or ""."""
+    from asked import ASKED  # the course's; its folder is on the path in tests
+
+    for problem in POINTS:
+        if POINTS[problem] and problem not in ASKED:
+            return f"autograder/course/asked.py lacks a row for {problem} {TITLES[problem]}"
+    for place, root in (("mytorch", REPOSITORY), ("autograder/tests/plain/mytorch", PLAIN)):
+        for result in grade(root, checks):
+            if not result.passed:
+                return (f"{place} does not solve {result.check.number} {result.check.name}: "
+                        f"{result.lines[0]}")
+    return ""
 
 
 def side_by_side(function, items):

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 import cutting
+import graded
 import kit
 import starter
 from asked import ASKED
-from graded import PLAIN, REPOSITORY, grade
+from graded import PLAIN, REPOSITORY, grade, variant
 from judging.checks import CHECKS
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
@@ -199,10 +200,15 @@ def lines_of(text, functions):
 
 # ---- what comes of it
 
-def test_the_plain_submission_that_the_tests_grade_solves_every_problem():
-    lacking = {f"{result.check.problem} {result.check.name}": result.lines[0]
-               for result in grade(PLAIN) if not result.passed}
-    assert not lacking, f"autograder/tests/plain is to be completed: {lacking}"
+def test_what_a_new_question_lacks_is_named_before_any_test_runs(monkeypatch):
+    checks = [check for check in CHECKS if check.problem == "2.2"]
+    assert graded.lacking(checks) == ""
+    with variant(("nn/functional.py", "class ReLU", "class Relu")) as root:
+        monkeypatch.setattr(graded, "PLAIN", root)
+        assert graded.lacking(checks).startswith(
+            "autograder/tests/plain/mytorch does not solve 2.2.1 ")
+    monkeypatch.delitem(ASKED, "2.2")
+    assert graded.lacking(checks) == "autograder/course/asked.py lacks a row for 2.2 ReLU"
 
 
 def test_the_starter_scores_0_and_names_the_first_thing_to_do(copy):

@@ -42,7 +42,7 @@ def whole(file, text):
 
 def instead(file, start, end, new):
     after = plain(file).split(start, 1)[1]
-    old = start + (after.split(end, 1)[0] if end else after)
+    old = start + after.split(end, 1)[0]  # all, if that does not follow
     return (file, old, dedent(new).strip("\n") + "\n\n\n")
 
 
@@ -430,7 +430,7 @@ def cross_entropy(predicted, target):
 
 def cross_entropy_as(forward, backward):
     text = XE_OPERATION % ("\n        ".join(forward), backward)
-    return [instead(FUNCTIONAL, "def cross_entropy", None, text)]
+    return [instead(FUNCTIONAL, "def cross_entropy", "class ", text)]
 
 
 STEP = "            velocity = self.momentum * self.momentums[i] - self.lr * param.grad.data\n"

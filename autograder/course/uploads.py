@@ -134,8 +134,8 @@ def read_metadata(path):
                 inside = False
         except (ValueError, SyntaxError, LookupError, AttributeError):
             inside = False
-            odd[entry] = (f"{path.name}, line {number} is not as Gradescope writes it: "
-                          f"{printable(line.strip()[:60])}")
+            odd[entry] = (f"{path.name}, line {number} is not as Gradescope writes it, so "
+                          f"{entry or 'it'} goes by its folder: {printable(line.strip()[:60])}")
     students = {folder: list(dict.fromkeys(
         Student(printable(one.get("name") or one.get("email") or folder),
                 printable(one.get("sid") or one.get("email") or "")) for one in submitters))

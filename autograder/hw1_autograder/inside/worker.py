@@ -150,6 +150,7 @@ def run_child(request, answer, output):
         end(0)
 
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nothing is shared with other checks
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(answer, 3)

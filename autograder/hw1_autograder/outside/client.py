@@ -128,7 +128,7 @@ class Worker:
             self.notice = f"isolation: none, as {because}"
 
     def _start(self, way):
-        """Start in a way and run the grader's own submission; an OSError if that shows a hole."""
+        """Start in a way and run the grader's own submission; an OSError if that does not do."""
         os.chown(self.scratch, os.geteuid() if way.user is None else way.user, -1)
         with tempfile.TemporaryFile() as errors:
             self.process = self._popen(way, errors)

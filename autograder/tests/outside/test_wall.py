@@ -548,7 +548,30 @@ def alive(processes):
     return left
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+LEAVES_A_PROCESS = """
+import os, time
+def scenario():
+    read, write = os.pipe()
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            os.setsid()
+            os.write(write, b"%d" % os.getpid())
+            time.sleep(60)
+        os._exit(0)
+    return {"pid": int(os.read(read, 9))}
+"""
+
+
+@on_linux
+def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
+    with Worker(5, "none") as worker:
+        worker.open(PLAIN)
+        left = worker.run(LEAVES_A_PROCESS, {}).values["pid"]
+        assert not os.path.exists(f"/proc/{left}") and worker.process.poll() is None
+
+
+@on_linux
 @pytest.mark.parametrize("isolation", ["require", "none"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
                                     signal.SIGINT])

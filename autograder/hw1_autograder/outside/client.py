@@ -18,7 +18,7 @@ REPOSITORY = os.path.dirname(GRADER)
 LONGEST_REPLY = 32 << 20  # bytes
 STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit
-ENOUGH = 2  # times the limit of a check: when all have taken so long, each has a tenth of it
+ENOUGH = 3  # times the limit of a check: when all have taken so long, each has a tenth of it
 TRIAL = os.path.join(INSIDE, "trial")
 TRY = ("def scenario(secret, beside):\n    from mytorch.tensor import done\n"
        "    return {'done': done(secret, beside)}\n")

@@ -121,7 +121,7 @@ class Worker:
                 reasons.append(short(str(error), 200))
         because = "; ".join(dict.fromkeys(reasons))
         if self.process is None:
-            raise OSError(f"a wall is required, but {because}")
+            raise OSError("a wall is required, but " * (self.wanted == "require") + because)
         self.way, self.isolation, self.notice = way, way.name, ""
         if not way.confined:
             because = "was chosen" if self.wanted == "none" else because

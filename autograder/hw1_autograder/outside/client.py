@@ -112,20 +112,19 @@ class Worker:
 
     def _decide(self):
         """Start in the best way, before the submission is opened."""
-        reasons = []
+        reasons = {}  # why the last way did not do, of those that are a wall and those that are not
         for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
                 self._start(way)
                 break
             except OSError as error:
-                reasons.append(short(str(error), 200))
-        because = "; ".join(dict.fromkeys(reasons))
+                reasons[way.confined] = short(str(error), 200)
         if self.process is None:
-            raise OSError("a wall is required, but " * (self.wanted == "require") + because)
+            required = "a wall is required, but " * (self.wanted == "require")
+            raise OSError(required + reasons.popitem()[1])
         self.way, self.isolation, self.notice = way, way.name, ""
         if not way.confined:
-            because = "was chosen" if self.wanted == "none" else because
-            self.notice = f"isolation: none, as {because}"
+            self.notice = f"isolation: none, as {reasons.get(True, 'was chosen')}"
 
     def _start(self, way):
         """Start in a way and run the grader's own submission; an OSError if that does not do."""

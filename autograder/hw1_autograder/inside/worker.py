@@ -68,7 +68,8 @@ def serve():
     os.dup2(nothing, 1)  # packages may print when they are imported
     replies.write(b"{}\n")
     for line in REQUESTS:
-        reply = carry_out(json.loads(line.decode()))
+        request = json.loads(line.decode())
+        reply = carry_out(request) if "source" in request else look_through(request)
         replies.write(json.dumps(reply).encode() + b"\n")
     os._exit(0)
 
@@ -85,14 +86,18 @@ def carry_out(request):
         output.seek(0)
         reply = {"end": end, "status": status, "answer": answer.read().decode(errors="replace"),
                  "output": output.read(SHOWN).decode(errors="replace")}
-    if "source" not in request:
-        try:
-            found = json.loads(reply["answer"])["values"]
-        except (ValueError, KeyError):  # it took too long, or killed Python's parser
-            found = {"compiled": {}, "imports": []}
-        imports.prepare(**found)
-        reply["answer"] = ""
     return reply
+
+
+def look_through(request):
+    """Have a child look through the submission, and prepare what it finds."""
+    reply = carry_out(request)
+    try:
+        found = json.loads(reply["answer"])["values"]
+    except (ValueError, KeyError):  # it took too long, or killed Python's parser
+        found = {"compiled": {}, "imports": []}
+    imports.prepare(**found)
+    return {}
 
 
 def wait_for(child, deadline):
@@ -150,6 +155,7 @@ def run_child(request, answer, output):
         end(0)
 
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nothing is shared with other checks
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(answer, 3)

@@ -18,7 +18,7 @@ REPOSITORY = os.path.dirname(GRADER)
 LONGEST_REPLY = 32 << 20  # bytes
 STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit
-ENOUGH = 2  # times the limit of a check: when all have taken so long, each has a tenth of it
+ENOUGH = 3  # times the limit of a check: when all have taken so long, each has a tenth of it
 TRIAL = os.path.join(INSIDE, "trial")
 TRY = ("def scenario(secret, beside):\n    from mytorch.tensor import done\n"
        "    return {'done': done(secret, beside)}\n")
@@ -112,23 +112,22 @@ class Worker:
 
     def _decide(self):
         """Start in the best way, before the submission is opened."""
-        reasons = []
+        reasons = {}  # why the last way did not do, of those that are a wall and those that are not
         for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
                 self._start(way)
                 break
             except OSError as error:
-                reasons.append(short(str(error), 200))
-        because = "; ".join(dict.fromkeys(reasons))
+                reasons[way.confined] = short(str(error), 200)
         if self.process is None:
-            raise OSError(f"a wall is required, but {because}")
+            required = "a wall is required, but " * (self.wanted == "require")
+            raise OSError(required + reasons.popitem()[1])
         self.way, self.isolation, self.notice = way, way.name, ""
         if not way.confined:
-            because = "was chosen" if self.wanted == "none" else because
-            self.notice = f"isolation: none, as {because}"
+            self.notice = f"isolation: none, as {reasons.get(True, 'was chosen')}"
 
     def _start(self, way):
-        """Start in a way and run the grader's own submission; an OSError if that shows a hole."""
+        """Start in a way and run the grader's own submission; an OSError if that does not do."""
         os.chown(self.scratch, os.geteuid() if way.user is None else way.user, -1)
         with tempfile.TemporaryFile() as errors:
             self.process = self._popen(way, errors)

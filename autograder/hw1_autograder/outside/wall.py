@@ -48,7 +48,8 @@ class Way:
                  else ["--unshare-user"] if os.geteuid() else [])
         return [self.bubblewrap, "--die-with-parent", "--new-session", "--unshare-ipc",
                 "--unshare-pid", "--unshare-net", "--unshare-uts", "--cap-drop", "ALL", *users,
-                "--ro-bind", "/", "/", "--dev", "/dev", "--bind", scratch, scratch]
+                "--ro-bind", "/", "/", "--bind", scratch, scratch,
+                *(word for name in DEVICES for word in ("--dev-bind", name, name))]
 
 
 def ways(isolation, user):

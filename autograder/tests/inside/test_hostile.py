@@ -9,6 +9,7 @@ import os
 import pytest
 
 from graded import REPOSITORY, checks_around, lost, results_of, results_of_all
+from judging.checks import CHECKS
 from outside.client import GRADER
 
 # A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
@@ -86,14 +87,11 @@ HOSTILE = {
         "signal.setitimer(signal.ITIMER_REAL, 0.02)"),
     "forks": "import os\nfor _ in range(3): os.fork()\nwhile True: pass",
     "starts a program": "import subprocess; subprocess.run(['true'])",
-    "starts a program with os.system": "import os; os.system('true')",
     "starts a program and hides the error": (
         "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException: pass\n"
         + AS_IS + WRONG),
     "reads the grader's formulas": "open(%r).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")
                                    + AS_IS + WRONG,
-    "imports the grader": "import sys; sys.path.insert(0, %r)\nimport test_mlp\n"
-                          % (GRADER + "/hw1_autograder") + AS_IS + WRONG,
     "reads the grader through a link": (
         "import os, tempfile\npath = tempfile.mkdtemp() + '/link'\nos.symlink(%r, path)\n"
         "open(path).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")) + AS_IS + WRONG,
@@ -118,22 +116,12 @@ HOSTILE = {
         "    for cell in getattr(value, '__closure__', None) or ():\n"
         "        cell.cell_contents = lambda *a: None\n"
         "import torch\nBatchNorm1d = torch.nn.BatchNorm1d\nBatchNorm1d(3)"),
-    "switches the rules off through the main module": (
-        "import __main__, subprocess\n__main__.STARTS_A_PROGRAM = __main__.CHANGES_FILES = ()\n"
-        "subprocess.run(['true'])\n" + AS_IS + WRONG),
-    "opens the grader by way of its folder": (
-        "import os\nfolder = os.open(%r, os.O_RDONLY)\n"
-        "os.open('hw1_autograder/test_mlp.py', os.O_RDONLY, dir_fd=folder)\n" % GRADER
-        + AS_IS + WRONG),
     "shadows another file": (
         "import os\nfolder = os.path.join(os.path.dirname(__file__), 'linear')\n"
         "os.mkdir(folder)\nopen(folder + '/__init__.py', 'w')\n" + AS_IS + WRONG),
     "makes a database beside its own file": (
         "import os, sqlite3\n"
         "sqlite3.connect(os.path.join(os.path.dirname(__file__), 'x.db')).execute('vacuum')\n"
-        + AS_IS + WRONG),
-    "writes a file beside its own": (
-        "import os\nopen(os.path.join(os.path.dirname(__file__), 'new.py'), 'w')\n"
         + AS_IS + WRONG),
     "calls native code": "import ctypes; ctypes.CDLL(None).abs(1)\n" + AS_IS + WRONG,
     "reads what another check left": (
@@ -204,15 +192,16 @@ HOSTILE = {
 }
 
 
-CHECKED = [check for check in checks_around({"2.4"})
-           if check.problem in ("1.2", "2.1", "2.5", "2.6") or check.number in ("2.4.1", "2.4.2")]
+AROUND = [check for check in checks_around({"2.4"})
+          if check.problem in ("2.1", "2.5") or check.number in ("2.4.1", "2.4.2")]
+CHECKED = sorted(AROUND, key=lambda check: check.problem == "2.4")  # the others have all their time
 
 
 @pytest.fixture(scope="module")
 def graded():
     """The results of every hostile submission."""
     return results_of_all({name: [("nn/batchnorm.py", None, code)]
-                           for name, code in HOSTILE.items()}, checks=CHECKED, seconds=1)
+                           for name, code in HOSTILE.items()}, checks=CHECKED, seconds=0.5)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -221,7 +210,7 @@ def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
 
 
 @pytest.mark.parametrize("name, text", [
-    ("never ends", "did not end within 1 seconds"),
+    ("never ends", "did not end within 0.5 seconds"),
     ("ends the process", "without an answer"),
     ("segfaults", "segmentation fault"),
     ("eats memory through numpy", "more than 2 GB"),
@@ -266,6 +255,6 @@ def test_an_unused_import_of_torch_is_a_warning_and_costs_nothing():
 
 def test_an_endless_multiplication_costs_only_what_multiplies():
     results = results_of(("nn/functional.py", "return tensor.Tensor(a.data * b.data)",
-                          "while True: pass"), checks=checks_around({"1.2"}), seconds=0.6)
-    assert set(lost(results)) <= {"1.1.2", "1.2", "2.4", "2.5"}
-    assert lost(results)["1.2"] == 4  # only the worked example and the product multiply
+                          "while True: pass"), seconds=0.5,
+                         checks=[check for check in CHECKS if check.problem == "1.2"])
+    assert lost(results) == {"1.2": 4}  # only the worked example and the product multiply

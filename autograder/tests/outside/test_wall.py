@@ -104,6 +104,16 @@ READING = {
     "what is done in a folder": LIBC + "loot = libc.inotify_add_watch(libc.inotify_init(), "
                                        "OUTSIDE.encode(), 4095) >= 0",
     "memory in place of a file": "import os\nloot = os.memfd_create('x') >= 0",
+    "a newer way to open":
+        LIBC + "loot = libc.syscall(437, -100, SECRET.encode(), bytes(24), 24) >= 0",
+    "a call of x32": LIBC + "loot = libc.syscall(1 << 30 | 2, SECRET.encode(), 0) >= 0",
+    "a call of 32 bits": "import ctypes, mmap\ncode = mmap.mmap(-1, 4096, prot=7)\n"
+                         "code.write(bytes.fromhex('b814000000cd80c3'))\n"
+                         "address = ctypes.addressof(ctypes.c_char.from_buffer(code))\n"
+                         "loot = ctypes.CFUNCTYPE(ctypes.c_int)(address)() > 0",
+    "a file by its handle, opened by path": "import os\nfd = os.open(SECRET, os.O_PATH)\n"
+                                            "loot = open('/proc/self/fd/%d' % fd).read()",
+    "its own memory as a file": "loot = open('/proc/self/mem', 'r+b') or True",
     "io_uring": LIBC + "loot = libc.syscall(425, 8, ctypes.create_string_buffer(200)) >= 0",
 }
 PROGRAMS = {
@@ -168,6 +178,12 @@ REACHING = {
                                      "ctypes.create_string_buffer(128), 128) >= 0",
     "a namespace of its own": LIBC + "loot = libc.unshare(0x10000000) == 0",
     "a pidfd": "import os\nloot = os.pidfd_open(VICTIM) >= 0",
+    "a descriptor of another":
+        LIBC + "loot = libc.syscall(438, libc.syscall(434, VICTIM, 0), 1, 0) >= 0",
+    "a file system of its own": LIBC + "loot = libc.syscall(430, b'tmpfs', 0) >= 0",
+    "a higher limit": "import resource as r\nr.setrlimit(r.RLIMIT_FSIZE, (-1, -1))\nloot = 1",
+    "a file of a terabyte": "open('x', 'wb').truncate(1 << 40)\nloot = 1",
+    "a terabyte of memory": "import mmap\nmmap.mmap(-1, 1 << 40, flags=0x4022)\nloot = 1",
     "the terminal": "import os\nloot = os.open('/dev/tty', os.O_RDWR) >= 0",
     "typing into the terminal": "import fcntl, termios\nloot = []\nfor fd in range(9):\n"
                                 "    try: loot.append(fcntl.ioctl(fd, termios.TIOCSTI, b'x'))\n"
@@ -198,6 +214,10 @@ WRITING = {
     "an installed package": "open(np.__file__, 'a').write('')\nloot = 1",
     "the interpreter": "import os, sys\nos.chmod(sys.executable or os.__file__, 0o777)\nloot = 1",
     "a mode": "import os\nos.chmod(OUTSIDE, 0)\nloot = 1",
+    "a file's flags": "import fcntl, mytorch.tensor as t\n"
+                      "fcntl.ioctl(open(t.__file__), 0x40086602, bytes([64] + 7 * [0]))\nloot = 1",
+    "a lease on a file": "import fcntl, mytorch.tensor as t\n"
+                         "fcntl.fcntl(open(t.__file__), fcntl.F_SETLEASE, fcntl.F_RDLCK)\nloot = 1",
     "a device's mode": "import os\nos.chmod('/dev/null', 0o600)\nloot = 1",
     "a device's time": "import os\nos.utime('/dev/null', (1, 1))\nloot = 1",
     "an owner": "import os\nos.chown(OUTSIDE, 1, 1)\nloot = 1",
@@ -246,6 +266,15 @@ CARRYING = {
                      "import os\nloot = os.listdir('.')"),
     "a closed folder": ("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\nos.mkdir('e', 0)",
                         "import os\nloot = os.listdir('.')"),
+    "flags of its input": ("import os\nos.set_blocking(0, False)",
+                           "import os\nloot = not os.get_blocking(0)"),
+    "a lock on its input": ("import fcntl\nfcntl.flock(0, fcntl.LOCK_EX)",
+                            "import fcntl\nfile = open('/dev/null')\n"
+                            "try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+                            "except OSError: loot = True"),
+    "its folder's flags": (
+        "import fcntl, os\nfcntl.ioctl(os.open('.', 0), 0x40086602, bytes([64] + 7 * [0]))",
+        "import fcntl, os\nloot = fcntl.ioctl(os.open('.', 0), 0x80086601, bytes(8))[0] & 64"),
     "compiled files": ("import mytorch.tensor as t, os\n"
                        "os.mkdir(os.path.dirname(t.__file__) + '/__pycache__')",
                        "import mytorch.tensor as t, os\n"
@@ -519,10 +548,33 @@ def alive(processes):
     return left
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-@pytest.mark.parametrize("isolation", ["require", "none"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
-                                    signal.SIGINT])
+LEAVES_A_PROCESS = """
+import os, time
+def scenario():
+    read, write = os.pipe()
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            os.setsid()
+            os.write(write, b"%d" % os.getpid())
+            time.sleep(60)
+        os._exit(0)
+    return {"pid": int(os.read(read, 9))}
+"""
+
+
+@on_linux
+def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
+    with Worker(5, "none") as worker:
+        worker.open(PLAIN)
+        left = worker.run(LEAVES_A_PROCESS, {}).values["pid"]
+        assert not os.path.exists(f"/proc/{left}") and worker.process.poll() is None
+
+
+@on_linux
+@pytest.mark.parametrize("number, isolation", [
+    (signal.SIGKILL, "none"), *[(number, "require") for number in (
+        signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT)]])
 def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
     runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
@@ -536,7 +588,7 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
         while len(started) < 2 or started != before:  # the worker and a check, and no more come
             assert time.monotonic() < deadline
             before = started
-            time.sleep(0.3)
+            time.sleep(0.15)
             started = descendants(process.pid)
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)

@@ -15,7 +15,8 @@ from asked import ASKED, NOT_GIVEN, STAYS
 from kit import homework
 
 TEMPLATES = kit.TEMPLATES / "starter"
-WHOLE = ("grade.sh", "create_tarball.sh", "requirements.txt", "mytorch/LICENSE")
+WHOLE = ("grade.sh", "create_tarball.sh", "requirements.txt", "mytorch/LICENSE",
+         "mytorch/tools/page.html")
 SOURCES = ("sandbox.py", "mytorch/**/*.py", "hw1/*.py")
 
 

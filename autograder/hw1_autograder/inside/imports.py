@@ -35,10 +35,10 @@ OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
-POSSIBLE = (ast.Try, ast.With, ast.FunctionDef, ast.AsyncFunctionDef, ast.expr)
 MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
-known = {"compiled": {}, "imports": []}  # code by file, marshalled; modules imported outright
+# Code by file, marshalled; the modules imported not in a ``try``, and those not in a function.
+known = {"compiled": {}, "outright": [], "at_once": []}
 
 
 def note(kind, name):
@@ -50,7 +50,7 @@ def note(kind, name):
 
 def look_through(root):
     """Compile every file and collect the names that it imports, without running any of it."""
-    codes, names = {}, set()
+    codes, outright, at_once = {}, set(), set()
     for folder, _, files in os.walk(os.path.join(root, "mytorch")):
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
             if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
@@ -59,18 +59,19 @@ def look_through(root):
                 with open(path, "rb") as file:
                     text = file.read()
                 tree = ast.parse(text, path)
-                names.update(imported(tree))
+                outright.update(imported(tree, (ast.Try, ast.With)))
+                at_once.update(imported(tree, (ast.FunctionDef, ast.AsyncFunctionDef)))
                 if b"float(" in text or b"int(" in text:
                     rename_conversions(tree)
                 code = compile(tree, path, "exec", dont_inherit=True)
                 codes[path] = base64.b64encode(marshal.dumps(code)).decode()
             except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # the check that imports it will say what is wrong
-    return {"compiled": codes, "imports": sorted(names)}
+    return {"compiled": codes, "outright": sorted(outright), "at_once": sorted(at_once)}
 
 
-def imported(tree):
-    """The modules that a file needs: not in a ``try``, nor in a function that may never run."""
+def imported(tree, without):
+    """The modules that a file imports, but for what is inside statements of some kinds."""
     nodes = [tree]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -78,14 +79,14 @@ def imported(tree):
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif not isinstance(node, POSSIBLE):
+        elif not isinstance(node, (ast.expr, *without)):
             nodes.extend(ast.iter_child_nodes(node))
 
 
-def prepare(compiled, imports):
+def prepare(**found):
     """Keep what ``look_through`` found, and import what is slow to import here and now."""
-    known.update(compiled=compiled, imports=imports)
-    for name in imports:
+    known.update(found)
+    for name in known["at_once"]:
         if name.partition(".")[0] in SLOW:
             with suppress(Exception):  # no module, or not installed, or the check will say
                 importlib.import_module(name)
@@ -103,7 +104,7 @@ def rename_conversions(tree):
 def install(root):
     """From now on, imports are met as this file says."""
     own = {name.partition(".")[0] for name in os.listdir(root)}
-    outright = {name.partition(".")[0] for name in known["imports"]} - own
+    outright = {name.partition(".")[0] for name in known["outright"]} - own
     sys.meta_path.insert(0, Absent("toolbox", set(TOOLBOXES) - own, outright))
     sys.meta_path += [Nicknames(), Absent("missing", outright, outright)]
     plain_code = importlib.machinery.SourceFileLoader.get_code

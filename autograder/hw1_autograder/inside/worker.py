@@ -95,7 +95,7 @@ def look_through(request):
     try:
         found = json.loads(reply["answer"])["values"]
     except (ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = {"compiled": {}, "imports": []}
+        found = {"compiled": {}, "outright": [], "at_once": []}
     imports.prepare(**found)
     return {}
 

@@ -477,6 +477,15 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, 
 
 
 @on_linux
+def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch):
+    plain = client._text
+    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace("socket 41 198 ", ""))
+    with pytest.raises(OSError, match="a wall is required, but a check can use the network"), \
+            Worker(5, "require") as worker:
+        worker.open(PLAIN)
+
+
+@on_linux
 def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(monkeypatch):
     plain = client._text
     monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(

@@ -6,7 +6,7 @@ toolboxes count as not installed.  What NumPy 1.18 allowed, which the handout pi
 warning.
 
 Each part is there for a row of ``test_right_solutions.py``: ``Absent`` for "packages that are not
-here are imported" and "packages are used where they are found", ``prepare`` for "plots and
+here are imported" and "packages are used where they are found", ``loads`` for "plots and
 statistics are imported", ``Nicknames`` for "the folder mytorch is on the path",
 ``rename_conversions`` for "float() and int() of arrays with one element", ``OLD_NAMES`` for
 "types and functions of NumPy 1.18", ``first_imports`` for "functional imports the class Tensor".
@@ -29,7 +29,6 @@ import numpy as np
 
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
-SLOW = ("matplotlib", "pandas", "scipy", "sklearn")  # to import: once for all checks
 FIRST = ("mytorch.tensor", "mytorch.nn.functional")
 OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
@@ -37,8 +36,8 @@ OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometru
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
 MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
-# Code by file, marshalled; the modules imported not in a ``try``, and those not in a function.
-known = {"compiled": {}, "outright": [], "at_once": []}
+# Code by file, marshalled; what is imported not in a ``try``; what is loaded before the checks.
+known = {"compiled": {}, "outright": [], "loaded": []}
 
 
 def note(kind, name):
@@ -48,8 +47,11 @@ def note(kind, name):
 
 # ---- before the checks
 
-def look_through(root):
-    """Compile every file and collect the names that it imports, without running any of it."""
+def look_through(root, sites=()):
+    """Compile every file and collect what it imports, without running any of it.
+
+    What is imported from the folders ``sites`` is tried here, where it can do no harm.
+    """
     codes, outright, at_once = {}, set(), set()
     for folder, _, files in os.walk(os.path.join(root, "mytorch")):
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
@@ -67,7 +69,13 @@ def look_through(root):
                 codes[path] = base64.b64encode(marshal.dumps(code)).decode()
             except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # the check that imports it will say what is wrong
-    return {"compiled": codes, "outright": sorted(outright), "at_once": sorted(at_once)}
+    without = own_names(root).union(TOOLBOXES)
+    return {"compiled": codes, "outright": sorted(outright),
+            "loaded": [name for name in sorted(at_once) if loads(name, sites, without)]}
+
+
+def own_names(root):
+    return {name.partition(".")[0] for name in os.listdir(root)}
 
 
 def imported(tree, without):
@@ -83,13 +91,23 @@ def imported(tree, without):
             nodes.extend(ast.iter_child_nodes(node))
 
 
+def loads(name, sites, without):
+    """Import something that is installed in these folders; whether that went well."""
+    top = name.partition(".")[0]
+    if top in without or not importlib.machinery.PathFinder.find_spec(top, sites):
+        return False
+    try:
+        importlib.import_module(name)
+    except BaseException:  # it is no module; or the check that imports it will say what is wrong
+        return False
+    return True
+
+
 def prepare(**found):
-    """Keep what ``look_through`` found, and import what is slow to import here and now."""
+    """Keep what ``look_through`` found, and load what all checks would have to."""
     known.update(found)
-    for name in known["at_once"]:
-        if name.partition(".")[0] in SLOW:
-            with suppress(Exception):  # no module, or not installed, or the check will say
-                importlib.import_module(name)
+    for name in known["loaded"]:
+        importlib.import_module(name)
 
 
 def rename_conversions(tree):
@@ -103,7 +121,7 @@ def rename_conversions(tree):
 
 def install(root):
     """From now on, imports are met as this file says."""
-    own = {name.partition(".")[0] for name in os.listdir(root)}
+    own = own_names(root)
     outright = {name.partition(".")[0] for name in known["outright"]} - own
     sys.meta_path.insert(0, Absent("toolbox", set(TOOLBOXES) - own, outright))
     sys.meta_path += [Nicknames(), Absent("missing", outright, outright)]

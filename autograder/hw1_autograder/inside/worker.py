@@ -95,7 +95,7 @@ def look_through(request):
     try:
         found = json.loads(reply["answer"])["values"]
     except (ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = {"compiled": {}, "outright": [], "at_once": []}
+        found = {"compiled": {}, "outright": [], "loaded": []}
     imports.prepare(**found)
     return {}
 
@@ -166,7 +166,7 @@ def run_child(request, answer, output):
         signal.signal(signal.SIGALRM, lambda number, frame: send({"error": late(frame)}))
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         reply = {"values": run_scenario(request["source"], request["inputs"])
-                 if "source" in request else imports.look_through(GIVEN)}
+                 if "source" in request else imports.look_through(GIVEN, SETTINGS["sites"])}
     except BaseException as error:  # whatever it is, it is the answer
         reply = {"error": failure(error)}
     send(reply)

@@ -89,7 +89,7 @@ class Worker:
         """Copy a submission to where it is read, and have it looked through."""
         empty(self.given)
         copy(root, self.given)
-        self._exchange({"seconds": 10}, STARTING)
+        self._exchange({"seconds": STARTING / 3}, STARTING)
 
     def _check(self, source, inputs, seconds):
         empty(self.scratch)

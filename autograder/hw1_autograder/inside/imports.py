@@ -22,6 +22,7 @@ import importlib.util
 import marshal
 import os
 import sys
+import threading
 import types
 from contextlib import suppress
 
@@ -100,14 +101,17 @@ def loads(name, sites, without):
         importlib.import_module(name)
     except BaseException:  # it is no module; or the check that imports it will say what is wrong
         return False
-    return True
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        thread.join(1)
+    return threading.active_count() == 1  # else what is forked from here would lack a thread
 
 
 def prepare(**found):
     """Keep what ``look_through`` found, and load what all checks would have to."""
     known.update(found)
     for name in known["loaded"]:
-        importlib.import_module(name)
+        with suppress(Exception):  # the check that imports it will say what is wrong
+            importlib.import_module(name)
 
 
 def rename_conversions(tree):

@@ -3,12 +3,12 @@
 import atexit
 import io
 import os
-import queue
 import shutil
 import signal
 import sys
 import tarfile
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from types import SimpleNamespace
@@ -67,20 +67,19 @@ def archive_plain(path, compression="", folder="mytorch"):
         tar.add(os.path.join(PLAIN, "mytorch"), folder)
 
 
-_idle = queue.LifoQueue()  # starting a worker takes as long as a dozen checks
+_idle = threading.local()  # starting a worker takes as long as a dozen checks
 
 
 @contextmanager
 def a_worker(seconds, isolation="auto"):
-    """A worker that was used before, if one is idle."""
-    try:
-        worker = _idle.get_nowait()
-    except queue.Empty:
+    """A worker that this thread used before, if it is idle: a worker ends with its thread."""
+    worker = _idle.__dict__.pop("worker", None)
+    if worker is None:
         worker = Worker(seconds)
         atexit.register(worker.close)
     worker.seconds = seconds
     yield worker
-    _idle.put(worker)  # unless that failed: then it may be in the middle of something
+    _idle.worker = worker  # unless that failed: then it may be in the middle of something
 
 
 def grade(root, checks=CHECKS, seed=homework.SEED, seconds=5):

@@ -17,12 +17,11 @@ import sys
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # on every architecture
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 EXECUTE, MAKE_CHAR, MAKE_SOCK, MAKE_BLOCK = 1 << 0, 1 << 6, 1 << 9, 1 << 11
-OF_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # the rights that a single file has
-RIGHTS = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}  # by the version that brought them
+OF_FILES, RIGHTS = (1 << 3) - 1, (1 << 13) - 1  # what a single file has; all of the first version
 
 # include/uapi/linux/prctl.h, capability.h, seccomp.h, audit.h, bpf_common.h
-SET_PDEATHSIG, SET_DUMPABLE, GET_SECCOMP, SET_SECCOMP = 1, 4, 21, 22
-SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS, CAPABILITIES_3 = 36, 38, 0x20080522
+SET_PDEATHSIG, SET_DUMPABLE, SET_SECCOMP, SET_CHILD_SUBREAPER = 1, 4, 22, 36
+SET_NO_NEW_PRIVS, CAPABILITIES_3 = 38, 0x20080522
 FILTER, ALLOW, REFUSE, UNKNOWN, KILL = (
     2, 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 0x80000000)
 ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and column below
@@ -101,21 +100,17 @@ class Below(ctypes.Structure):
 
 
 def landlock(read, names, write):
-    """From now on, open nothing but what is in these files and folders.
+    """From now on, open nothing but what is in these files and folders; on Linux alone.
 
     Args:
         read, write (list of str): files and folders with all below them.
         names (list of str): folders of which, with all below them, the names can be listed.
     """
     try:
-        version = system("syscall", CREATE_RULESET, None, 0, 1) if LINUX else 0
+        ruleset = system("syscall", CREATE_RULESET, ctypes.byref(ctypes.c_uint64(RIGHTS)), 8, 0)
     except OSError:
-        version = 0
-    if not version:
-        raise OSError("there is no Landlock here (Linux 5.13 or later has it)")
-    every = sum(bits for since, bits in RIGHTS.items() if since <= version)
-    ruleset = system("syscall", CREATE_RULESET, ctypes.byref(ctypes.c_uint64(every)), 8, 0)
-    writing = every & ~(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK)
+        raise OSError("there is no Landlock here (Linux 5.13 or later has it)") from None
+    writing = RIGHTS & ~(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK)
     for paths, rights in ((read, READ_FILE | READ_DIR), (names, READ_DIR), (write, writing)):
         for path in paths:
             try:
@@ -150,7 +145,6 @@ def make_filter():
     """The filter as the kernel reads it; an OSError where it can have none."""
     if MACHINE not in ARCHITECTURES or not LINUX or sys.maxsize < 1 << 32:
         raise OSError(f"there is no filter of system calls for {os.uname().sysname} on {MACHINE}")
-    system("prctl", GET_SECCOMP, 0, 0, 0, 0)  # an error where the kernel was built without
     part = numbers(IN_PART)
     code = load(ARCHITECTURE) + [(EQUAL, 1, 0, ARCHITECTURES[MACHINE][0]),
                                  (RETURN, 0, 0, KILL)] + load(NUMBER)

@@ -6,7 +6,7 @@ toolboxes count as not installed.  What NumPy 1.18 allowed, which the handout pi
 warning.
 
 Each part is there for a row of ``test_right_solutions.py``: ``Absent`` for "packages that are not
-here are imported" and "packages are used where they are found", ``prepare`` for "plots and
+here are imported" and "packages are used where they are found", ``loads`` for "plots and
 statistics are imported", ``Nicknames`` for "the folder mytorch is on the path",
 ``rename_conversions`` for "float() and int() of arrays with one element", ``OLD_NAMES`` for
 "types and functions of NumPy 1.18", ``first_imports`` for "functional imports the class Tensor".
@@ -22,6 +22,7 @@ import importlib.util
 import marshal
 import os
 import sys
+import threading
 import types
 from contextlib import suppress
 
@@ -29,16 +30,15 @@ import numpy as np
 
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
-SLOW = ("matplotlib", "pandas", "scipy", "sklearn")  # to import: once for all checks
 FIRST = ("mytorch.tensor", "mytorch.nn.functional")
 OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
-POSSIBLE = (ast.Try, ast.With, ast.FunctionDef, ast.AsyncFunctionDef, ast.expr)
 MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
-known = {"compiled": {}, "imports": []}  # code by file, marshalled; modules imported outright
+# Code by file, marshalled; what is imported not in a ``try``; what is loaded before the checks.
+known = {"compiled": {}, "outright": [], "loaded": []}
 
 
 def note(kind, name):
@@ -48,9 +48,12 @@ def note(kind, name):
 
 # ---- before the checks
 
-def look_through(root):
-    """Compile every file and collect the names that it imports, without running any of it."""
-    codes, names = {}, set()
+def look_through(root, sites=()):
+    """Compile every file and collect what it imports, without running any of it.
+
+    What is imported from the folders ``sites`` is tried here, where it can do no harm.
+    """
+    codes, outright, at_once = {}, set(), set()
     for folder, _, files in os.walk(os.path.join(root, "mytorch")):
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
             if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
@@ -59,18 +62,25 @@ def look_through(root):
                 with open(path, "rb") as file:
                     text = file.read()
                 tree = ast.parse(text, path)
-                names.update(imported(tree))
+                outright.update(imported(tree, (ast.Try, ast.With)))
+                at_once.update(imported(tree, (ast.FunctionDef, ast.AsyncFunctionDef)))
                 if b"float(" in text or b"int(" in text:
                     rename_conversions(tree)
                 code = compile(tree, path, "exec", dont_inherit=True)
                 codes[path] = base64.b64encode(marshal.dumps(code)).decode()
             except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # the check that imports it will say what is wrong
-    return {"compiled": codes, "imports": sorted(names)}
+    without = own_names(root).union(TOOLBOXES)
+    return {"compiled": codes, "outright": sorted(outright),
+            "loaded": [name for name in sorted(at_once) if loads(name, sites, without)]}
 
 
-def imported(tree):
-    """The modules that a file needs: not in a ``try``, nor in a function that may never run."""
+def own_names(root):
+    return {name.partition(".")[0] for name in os.listdir(root)}
+
+
+def imported(tree, without):
+    """The modules that a file imports, but for what is inside statements of some kinds."""
     nodes = [tree]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -78,17 +88,30 @@ def imported(tree):
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif not isinstance(node, POSSIBLE):
+        elif not isinstance(node, (ast.expr, *without)):
             nodes.extend(ast.iter_child_nodes(node))
 
 
-def prepare(compiled, imports):
-    """Keep what ``look_through`` found, and import what is slow to import here and now."""
-    known.update(compiled=compiled, imports=imports)
-    for name in imports:
-        if name.partition(".")[0] in SLOW:
-            with suppress(Exception):  # no module, or not installed, or the check will say
-                importlib.import_module(name)
+def loads(name, sites, without):
+    """Import something that is installed in these folders; whether that went well."""
+    top = name.partition(".")[0]
+    if top in without or not importlib.machinery.PathFinder.find_spec(top, sites):
+        return False
+    try:
+        importlib.import_module(name)
+    except BaseException:  # it is no module; or the check that imports it will say what is wrong
+        return False
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        thread.join(1)
+    return threading.active_count() == 1  # else what is forked from here would lack a thread
+
+
+def prepare(**found):
+    """Keep what ``look_through`` found, and load what all checks would have to."""
+    known.update(found)
+    for name in known["loaded"]:
+        with suppress(Exception):  # the check that imports it will say what is wrong
+            importlib.import_module(name)
 
 
 def rename_conversions(tree):
@@ -102,8 +125,8 @@ def rename_conversions(tree):
 
 def install(root):
     """From now on, imports are met as this file says."""
-    own = {name.partition(".")[0] for name in os.listdir(root)}
-    outright = {name.partition(".")[0] for name in known["imports"]} - own
+    own = own_names(root)
+    outright = {name.partition(".")[0] for name in known["outright"]} - own
     sys.meta_path.insert(0, Absent("toolbox", set(TOOLBOXES) - own, outright))
     sys.meta_path += [Nicknames(), Absent("missing", outright, outright)]
     plain_code = importlib.machinery.SourceFileLoader.get_code

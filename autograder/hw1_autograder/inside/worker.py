@@ -95,7 +95,7 @@ def look_through(request):
     try:
         found = json.loads(reply["answer"])["values"]
     except (ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = {"compiled": {}, "imports": []}
+        found = {"compiled": {}, "outright": [], "loaded": []}
     imports.prepare(**found)
     return {}
 
@@ -162,25 +162,25 @@ def run_child(request, answer, output):
     os.closerange(4, 1024)
     try:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)
-        limit()
+        limit(FILTER if "source" in request else None)  # what packages do when imported is theirs
         signal.signal(signal.SIGALRM, lambda number, frame: send({"error": late(frame)}))
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         reply = {"values": run_scenario(request["source"], request["inputs"])
-                 if "source" in request else imports.look_through(GIVEN)}
+                 if "source" in request else imports.look_through(GIVEN, SETTINGS["sites"])}
     except BaseException as error:  # whatever it is, it is the answer
         reply = {"error": failure(error)}
     send(reply)
 
 
-def limit():
+def limit(calls):
     """Give up, for good, what a check does not need."""
     confine.die_with_parent()
     os.chdir(SCRATCH)
     for name, most in LIMITS.items():
         with suppress(AttributeError, ValueError, OSError):  # some systems lack some limits
             resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
-    if FILTER:
-        confine.filter_calls(FILTER)
+    if calls:
+        confine.filter_calls(calls)
 
 
 def failure(error):

@@ -20,7 +20,7 @@ STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit
 ENOUGH = 3  # times the limit of a check: when all have taken so long, each has a tenth of it
 TRIAL = os.path.join(INSIDE, "trial")
-TRY = ("def scenario(secret, beside):\n    from mytorch.tensor import done\n"
+TRY = ("def scenario(secret, beside):\n    from attempts import done\n"
        "    return {'done': done(secret, beside)}\n")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                                      "VECLIB_MAXIMUM_THREADS")}
@@ -89,7 +89,7 @@ class Worker:
         """Copy a submission to where it is read, and have it looked through."""
         empty(self.given)
         copy(root, self.given)
-        self._exchange({"seconds": 10}, STARTING)
+        self._exchange({"seconds": STARTING / 3}, STARTING)
 
     def _check(self, source, inputs, seconds):
         empty(self.scratch)

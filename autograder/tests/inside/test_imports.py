@@ -39,8 +39,8 @@ def ask(root, text, isolation="auto"):
 def test_what_is_imported_from_outside_is_loaded_before_the_checks(package):
     if importlib.util.find_spec(package.partition(".")[0]) is None:
         pytest.skip(package + " is not installed")
-    with variant(("nn/linear.py", "import numpy as np\n",
-                  f"import numpy as np\nimport {package}\n")) as root:
+    with variant(("nn/linear.py", "import numpy as np\n", "import numpy as np\ntry:\n"
+                  f"    import {package}\nexcept ImportError:\n    pass\n")) as root:
         assert ask(root, f"import sys\nreturn {{'x': {package!r} in sys.modules}}").values == {
             "x": True}
     assert ask(PLAIN, f"import sys\nreturn {{'x': {package!r} in sys.modules}}").values == {
@@ -50,6 +50,7 @@ def test_what_is_imported_from_outside_is_loaded_before_the_checks(package):
 @pytest.mark.parametrize("text", [
     "import not_installed", "import not_installed.part as p\nfrom not_installed import thing",
     "import not_one\nimport not_two\nfrom not_three import *",
+    "def later():\n    import not_installed\nlater()",
     "try:\n    import not_installed\nexcept ImportError:\n    not_installed = None",
     "try:\n    import torch\nexcept ImportError:\n    torch = None\nif torch: torch.zeros(3)",
     "import torch.nn as nn\nfrom torch import Tensor as T\nimport tensorflow"])
@@ -83,15 +84,28 @@ def test_a_module_of_the_submission_that_is_missing_is_no_package():
     assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
 
 
-def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
-        tmp_path, monkeypatch):
-    package = tmp_path / "dist-packages" / "crashing_package.py"
+def installed(text, tmp_path, monkeypatch):
+    """Install a package of one file; its name."""
+    package = tmp_path / "dist-packages" / "some_package.py"
     package.parent.mkdir()
-    package.write_text("import os\nos._exit(3)\n")
+    package.write_text(text)
     sites = wall.sites()
     monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
+    return package.stem
+
+
+def test_any_package_that_is_slow_to_import_is_loaded_once_for_all_checks(tmp_path, monkeypatch):
+    name = installed("import time\ntime.sleep(0.4)\n", tmp_path, monkeypatch)
+    with variant(("tensor.py", "import numpy as np\n", f"import numpy as np\nimport {name}\n")
+                 ) as root, Worker(0.3) as worker:
+        assert lost(list(runner.grade(worker, root, CHECKS[:3], runner.SEED))) == {}
+
+
+def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
+        tmp_path, monkeypatch):
+    name = installed("import os\nos._exit(3)\n", tmp_path, monkeypatch)
     with variant(("nn/batchnorm.py", "import numpy as np\n",
-                  "import numpy as np\nimport crashing_package\n")) as root, Worker(5) as worker:
+                  f"import numpy as np\nimport {name}\n")) as root, Worker(5) as worker:
         assert lost(list(runner.grade(worker, root, CHECKS, runner.SEED))) == {"2.4": 10}
 
 

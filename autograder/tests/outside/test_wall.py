@@ -451,7 +451,7 @@ def test_without_a_bubblewrap_that_works_the_kernel_alone_keeps_it(monkeypatch, 
         assert worker.isolation.partition(",")[0] == "kernel"
 
 
-LACKING = {"Landlock": ("if LINUX else 0", "if not LINUX else 0", "there is no Landlock here"),
+LACKING = {"Landlock": ("RESTRICT_SELF = 444", "RESTRICT_SELF = 1444", "there is no Landlock here"),
            "filter": ("if MACHINE not in ARCHITECTURES", "if MACHINE in ARCHITECTURES",
                       "there is no filter of system calls for")}
 
@@ -472,6 +472,15 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, 
     assert worker.isolation == "none" and "\n" not in worker.notice
     assert worker.notice.startswith("isolation: none, as ") and said in worker.notice
     with pytest.raises(OSError, match=f"a wall is required, but .*{said}"), \
+            Worker(5, "require") as worker:
+        worker.open(PLAIN)
+
+
+@on_linux
+def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch):
+    plain = client._text
+    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace("socket 41 198 ", ""))
+    with pytest.raises(OSError, match="a wall is required, but a check can use the network"), \
             Worker(5, "require") as worker:
         worker.open(PLAIN)
 

@@ -37,8 +37,9 @@ sys.exit(course.main())
 """]
 QUICK_RUNNER = f"""
 import json, sys, time
-time.sleep(0.2)
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+open(options["--json"] + " has begun", "w").close()
+time.sleep(0.2)
 print("isolation: " + options["--isolation"], file=sys.stderr)
 with open(options["--json"], "w") as file:
     json.dump({{"scores": {{}}, "total": {FULL}, "out_of": 110, "checks": []}}, file)
@@ -222,6 +223,8 @@ def test_what_a_killed_run_left_is_cleared_by_the_next_which_goes_on_there(
                                stderr=subprocess.PIPE,
                                env=dict(os.environ, TMPDIR=str(tmp_path / "temporary")))
     assert process.stderr.readline() and process.stderr.readline()
+    while not list((tmp_path / "temporary").rglob("* has begun")):  # with the next
+        time.sleep(0.01)
     process.kill()
     process.communicate()
     assert list((tmp_path / "temporary").iterdir())

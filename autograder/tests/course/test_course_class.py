@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import classroom
+import course
 import grading
 import kit
 import summary
 import uploads
-from graded import PLAIN, REPOSITORY, archive_plain, variant
+from graded import PLAIN, REPOSITORY, archive_plain, command, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 FULL = str(sum(problem.points for problem in kit.problems()))
@@ -44,12 +45,6 @@ print("isolation: " + options["--isolation"], file=sys.stderr)
 with open(options["--json"], "w") as file:
     json.dump({{"scores": {{}}, "total": {FULL}, "out_of": 110, "checks": []}}, file)
 """
-
-
-def run(*arguments, **options):
-    return subprocess.run([sys.executable, str(COURSE), *map(str, arguments)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                          timeout=120, **options)
 
 
 @pytest.fixture
@@ -97,7 +92,7 @@ def graded_class(tmp_path_factory):
     os.mkdir(os.fsencode(str(folder)) + b"/b\xffd")  # no UTF-8
     (folder / "link").symlink_to(folder / "=cmd")
     (folder / "grades.csv").write_text("a table of another run, written here with --csv")
-    process = run("class", folder, "--jobs", "2")
+    process = command("class", folder, "--jobs", "2", main=course.main)
     assert process.returncode == 0, process.stderr
     return folder, process, table_of(folder.parent / "hw 1-grades" / "grades.csv")
 
@@ -333,7 +328,8 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path, arguments, tex
     if "full" in arguments[0]:
         (tmp_path / "full" / "ann").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
-    process = run("class", *[argument.format(tmp_path) for argument in arguments])
+    process = command("class", *[argument.format(tmp_path) for argument in arguments],
+                      main=course.main)
     assert process.returncode == 2 and text in process.stderr.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -22,7 +21,7 @@ import course
 import grading
 import kit
 
-from graded import PLAIN, REPOSITORY, archive_plain, variant
+from graded import PLAIN, REPOSITORY, archive_plain, command, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 SOMEBODY = 54321  # a user that nobody else is
@@ -442,22 +441,12 @@ def test_the_same_repository_makes_the_same_bytes(kits, tmp_path, task, place):
     ("BY_HAND", "the plot", "such as 3"), ("VISIBILITY", "shown", "visible or after_due_date or"),
     ("ISOLATION", "no", "require or auto or none")])
 def test_a_constant_of_the_homework_that_cannot_be_used_is_one_clear_line(
-        monkeypatch, capsys, name, value, text):
+        monkeypatch, name, value, text):
     monkeypatch.setattr(kit.homework, name, value)
-    monkeypatch.setattr(sys, "argv", ["course.py", "gradescope", "x.zip"])
-    with preserved_signals():
-        assert course.main() == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"grade.sh gradescope: homework.py: {name} is {value!r}, but must be ")
+    process = command("gradescope", "x.zip", main=course.main)
+    said, begin = process.stderr, f"homework.py: {name} is {value!r}, but must be "
+    assert process.returncode == 2 and said.startswith(f"grade.sh gradescope: {begin}")
     assert text in said and said.count("\n") == 1
-
-
-@contextmanager
-def preserved_signals():
-    before = {number: signal.getsignal(number) for number in course.ENDING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_a_title_with_any_characters_is_a_string_of_yaml(monkeypatch, tmp_path):
@@ -476,18 +465,18 @@ def test_a_folder_that_is_not_empty_or_cannot_be_written_is_one_clear_line(tmp_p
     (tmp_path / "full" / "mine").write_text("")
     for place, text in ((tmp_path / "full", "not empty"), (tmp_path / "full" / "mine", "exists"),
                         (tmp_path / "none" / "x", "No such file"), ("/proc/x", "/proc/x")):
-        process = run(sys.executable, COURSE, task, place)
-        assert process.returncode == 2 and len(process.stdout.splitlines()) == 1
-        assert text in process.stdout
+        process = command(task, place, main=course.main)
+        assert process.returncode == 2 and len(process.stderr.splitlines()) == 1
+        assert text in process.stderr and not process.stdout
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "mine"]
 
 
 def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):
     (tmp_path / "old.zip").write_text("mine")
     for name, text in (("old.zip", "exists"), ("notes", "ends in .zip"), ("no/x.zip", "no folder")):
-        process = run(sys.executable, COURSE, "gradescope", tmp_path / name)
-        assert process.returncode == 2 and text in process.stdout
-        assert len(process.stdout.splitlines()) == 1
+        process = command("gradescope", tmp_path / name, main=course.main)
+        assert process.returncode == 2 and text in process.stderr
+        assert len(process.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["old.zip"]
     assert (tmp_path / "old.zip").read_text() == "mine"
 

@@ -142,7 +142,8 @@ class Class:
         self.running = set()
         self.stopped = threading.Event()
         self.grader = hashlib.sha256(b"".join(
-            path.read_bytes() for path in kit.grader_files())).hexdigest()
+            [*map(Path.read_bytes, kit.grader_files()), *map(str.encode, kit.TOOLS.values())]
+        )).hexdigest()
 
     def grade(self, jobs):
         """All rows, in the order of names."""

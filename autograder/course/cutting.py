@@ -2,12 +2,15 @@
 
 import ast
 import re
+from functools import lru_cache
+
+parse = lru_cache(maxsize=None)(ast.parse)  # a source is looked at from many sides
 
 
 def definitions(text):
     """Functions, classes, methods and assignments: their nodes by qualified name."""
     found = {}
-    for node in ast.parse(text).body:
+    for node in parse(text).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -20,7 +23,7 @@ def definitions(text):
 
 def names(text):
     """The names that a module defines or imports."""
-    return {*definitions(text), *(alias.asname or alias.name for node in ast.walk(ast.parse(text))
+    return {*definitions(text), *(alias.asname or alias.name for node in ast.walk(parse(text))
                                   if isinstance(node, (ast.Import, ast.ImportFrom))
                                   for alias in node.names)}
 
@@ -64,7 +67,7 @@ def replace(text, pieces):
 def drop(text, leaves):
     """The source without the definitions, at any depth, that ``leaves`` picks by their nodes."""
     lines = text.splitlines(keepends=True)
-    for node in sorted(filter(leaves, ast.walk(ast.parse(text))), key=_start, reverse=True):
+    for node in sorted(filter(leaves, ast.walk(parse(text))), key=_start, reverse=True):
         _remove(lines, node)
     return "".join(lines)
 
@@ -82,7 +85,7 @@ def tidied(text, before, stays):
 
 def mentions(text):
     """The names that a source uses, and with a dot those of attributes."""
-    nodes = [node for node in ast.walk(ast.parse(text))
+    nodes = [node for node in ast.walk(parse(text))
              if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load)]
     return {f".{node.attr}" if isinstance(node, ast.Attribute) else node.id for node in nodes}
 
@@ -90,7 +93,7 @@ def mentions(text):
 def keep_imports(text, keep):
     """The source with the imported names that ``keep(module, name)`` picks; module may be None."""
     lines = text.splitlines(keepends=True)
-    for node in reversed(ast.parse(text).body):
+    for node in reversed(parse(text).body):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             module = getattr(node, "module", None)
             kept = [alias for alias in node.names if keep(module, alias.asname or alias.name)]

@@ -88,20 +88,22 @@ def grade(root, checks=CHECKS, seed=homework.SEED, seconds=5):
         return list(runner.grade(worker, root, checks, seed))
 
 
-def command(*arguments):
-    """What the grader's command does, in this process: exit code and output, as of one."""
+def command(*arguments, main=runner.main):
+    """What a command, the grader's, does in this process: exit code and output, as of one."""
     signals = runner.endings()
     handlers = [signal.getsignal(number) for number in signals]
-    out, errors = io.StringIO(), io.StringIO()
-    with mock.patch.object(sys, "argv", ["runner.py", *arguments]), redirect_stdout(out), \
+    out, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    with mock.patch.object(sys, "argv", ["", *map(str, arguments)]), redirect_stdout(out), \
             redirect_stderr(errors), mock.patch.object(runner, "Worker", a_worker):
         try:
-            code = runner.main()
+            code = main()
         except SystemExit as ended:
             code = ended.code
     for number, handler in zip(signals, handlers):
         signal.signal(number, handler)
-    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
+    for file in (out, errors):
+        file.seek(0)
+    return SimpleNamespace(returncode=code, stdout=out.read(), stderr=errors.read())
 
 
 def results_of(*changes, **options):

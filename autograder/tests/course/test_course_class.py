@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import classroom
+import course
 import grading
 import kit
 import summary
 import uploads
-from graded import PLAIN, REPOSITORY, archive_plain, variant
+from graded import PLAIN, REPOSITORY, archive_plain, command, variant
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 FULL = str(sum(problem.points for problem in kit.problems()))
@@ -37,18 +38,13 @@ sys.exit(course.main())
 """]
 QUICK_RUNNER = f"""
 import json, sys, time
-time.sleep(0.2)
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+open(options["--json"] + " has begun", "w").close()
+time.sleep(0.2)
 print("isolation: " + options["--isolation"], file=sys.stderr)
 with open(options["--json"], "w") as file:
     json.dump({{"scores": {{}}, "total": {FULL}, "out_of": 110, "checks": []}}, file)
 """
-
-
-def run(*arguments, **options):
-    return subprocess.run([sys.executable, str(COURSE), *map(str, arguments)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                          timeout=120, **options)
 
 
 @pytest.fixture
@@ -96,7 +92,7 @@ def graded_class(tmp_path_factory):
     os.mkdir(os.fsencode(str(folder)) + b"/b\xffd")  # no UTF-8
     (folder / "link").symlink_to(folder / "=cmd")
     (folder / "grades.csv").write_text("a table of another run, written here with --csv")
-    process = run("class", folder, "--jobs", "2")
+    process = command("class", folder, "--jobs", "2", main=course.main)
     assert process.returncode == 0, process.stderr
     return folder, process, table_of(folder.parent / "hw 1-grades" / "grades.csv")
 
@@ -222,6 +218,8 @@ def test_what_a_killed_run_left_is_cleared_by_the_next_which_goes_on_there(
                                stderr=subprocess.PIPE,
                                env=dict(os.environ, TMPDIR=str(tmp_path / "temporary")))
     assert process.stderr.readline() and process.stderr.readline()
+    while not list((tmp_path / "temporary").rglob("* has begun")):  # with the next
+        time.sleep(0.01)
     process.kill()
     process.communicate()
     assert list((tmp_path / "temporary").iterdir())
@@ -330,7 +328,8 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path, arguments, tex
     if "full" in arguments[0]:
         (tmp_path / "full" / "ann").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
-    process = run("class", *[argument.format(tmp_path) for argument in arguments])
+    process = command("class", *[argument.format(tmp_path) for argument in arguments],
+                      main=course.main)
     assert process.returncode == 2 and text in process.stderr.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
 

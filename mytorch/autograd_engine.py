@@ -46,7 +46,8 @@ def backward(grad_fn, grad_of_outputs):
     """
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
-    check_gradient(grad_of_outputs, grad_fn.shape, "what backward() starts with")
+    if not is_gradient(grad_of_outputs, grad_fn.shape):
+        raise gradient_error(grad_of_outputs, grad_fn.shape, "what backward() starts with")
     edges = count_edges(grad_fn)
     with room_to_recurse(len(edges)), no_grad():
         Traversal(edges).visit(grad_fn, grad_of_outputs)
@@ -109,12 +110,15 @@ def is_tensor(value):
     return hasattr(value, "grad_fn")  # Tensor itself is built on this module
 
 
-def check_gradient(value, shape, name, hint=""):
-    """Raise a clear error unless it is a Tensor of this shape; of any, where that is None."""
+def is_gradient(value, shape):
+    """Whether it is a Tensor of this shape; of any, where that is None."""
+    return is_tensor(value) and (value.data.shape == shape or shape is None)
+
+
+def gradient_error(value, shape, name, hint=""):
     if not is_tensor(value):
-        raise TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
-    if shape is not None and value.data.shape != shape:
-        raise RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
+        return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
+    return RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
 
 
 # ---- the operations
@@ -203,9 +207,10 @@ class AccumulateGrad:
         with self.adding:
             if leaf.grad is None:
                 total = grad.data.astype(leaf.data.dtype)  # a copy: others may hold that array
-            else:
-                check_gradient(leaf.grad, grad.data.shape, "the .grad of a leaf")
+            elif is_gradient(leaf.grad, grad.data.shape):
                 total = (leaf.grad.data + grad.data).astype(leaf.data.dtype, copy=False)
+            else:
+                raise gradient_error(leaf.grad, grad.data.shape, "the .grad of a leaf")
             leaf.grad = type(grad)(total)
         return []
 
@@ -263,9 +268,10 @@ class BackwardFunction:
                                    "one for each, None where there is none")
             grads = (grads + [None] * number)[:number]
         for index, (parent, grad) in enumerate(zip(parents, grads)):
-            if parent is not None and grad is not None:
-                check_gradient(grad, parent.shape, f"{self.function_name}.backward: the gradient "
-                               f"of input {index}", "; unbroadcast() sums what was broadcast")
+            if parent is not None and grad is not None and not is_gradient(grad, parent.shape):
+                raise gradient_error(
+                    grad, parent.shape, f"{self.function_name}.backward: the gradient of input "
+                    f"{index}", "; what was broadcast is summed by unbroadcast()")
         return grads
 
 

@@ -30,6 +30,8 @@ def unbroadcast(grad, shape):
     """
     if grad.shape == shape:
         return grad
+    if grad.shape[1:] == shape:  # a bias: quicker than what follows (benchmark: chain)
+        return sum_rows(grad).astype(grad.dtype, copy=False)
     old = (1,) * (grad.ndim - len(shape)) + shape  # broadcasting adds axes in front
     axes = tuple([axis for axis, length in enumerate(grad.shape) if length != old[axis]])
     if len(old) > grad.ndim or any(old[axis] != 1 for axis in axes):  # and stretches those of 1
@@ -418,7 +420,7 @@ class BatchNorm(Function):
         grad_x = None
         if ctx.needs_input_grad[0]:
             if ctx.of_batch:
-                g = g - (grad_beta + centred * (grad_gamma / ctx.std)) / len(g)
+                g = g - (grad_beta / len(g) + centred * (grad_gamma / len(g) / ctx.std))
             grad_x = Tensor(g * ctx.scale)
         return grad_x, Tensor(grad_gamma), Tensor(grad_beta), None, None, None, None
 

@@ -25,6 +25,7 @@ import threading
 import weakref
 from collections import defaultdict
 
+from mytorch.checks import check_gradient, is_tensor, one_for_each, told_again
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
@@ -46,8 +47,7 @@ def backward(grad_fn, grad_of_outputs):
     """
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
-    if not is_gradient(grad_of_outputs, grad_fn.shape):
-        raise gradient_error(grad_of_outputs, grad_fn.shape, "what backward() starts with")
+    check_gradient(grad_of_outputs, grad_fn.shape, "what backward() starts with")
     edges = count_edges(grad_fn)
     with room_to_recurse(len(edges)), no_grad():
         Traversal(edges).visit(grad_fn, grad_of_outputs)
@@ -106,21 +106,6 @@ class Traversal:
         return total
 
 
-def is_tensor(value):
-    return hasattr(value, "grad_fn")  # Tensor itself is built on this module
-
-
-def is_gradient(value, shape):
-    """Whether it is a Tensor of this shape; of any, where that is None."""
-    return is_tensor(value) and (value.data.shape == shape or shape is None)
-
-
-def gradient_error(value, shape, name, hint=""):
-    if not is_tensor(value):
-        return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
-    return RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
-
-
 # ---- the operations
 
 class Function:
@@ -147,19 +132,14 @@ class Function:
         """Run the operation on Tensors and other arguments and link its node to the graph.
 
         ``requires_grad``, ``is_leaf`` and ``grad_fn`` of the output are settled here (Appendix
-        A), whatever ``forward`` made of them.  An error of Python's own that ``forward`` raises
-        is told again with the operation and what it got.
+        A), whatever ``forward`` made of them.
         """
         node = BackwardFunction(cls)
         recorded = node.link(args)
         try:
             output = cls.forward(node.ctx, *args)
         except (AttributeError, TypeError, ValueError) as error:
-            if type(error) not in (AttributeError, TypeError, ValueError):
-                raise
-            got = ", ".join([f"a tensor of shape {arg.shape}" if is_tensor(arg)
-                             else type(arg).__name__ for arg in args])
-            raise type(error)(f"{cls.__name__} of {got}: {error}") from error
+            raise told_again(error, cls, args)
         if not is_tensor(output):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
@@ -178,7 +158,7 @@ class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
     The leaf, ``variable``, is held weakly, because it holds this node; operations that use it
-    keep it alive.  Once nothing does, ``variable`` and ``shape`` are None.
+    keep it alive.  Once nothing does, it is None.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
@@ -207,10 +187,9 @@ class AccumulateGrad:
         with self.adding:
             if leaf.grad is None:
                 total = grad.data.astype(leaf.data.dtype)  # a copy: others may hold that array
-            elif is_gradient(leaf.grad, grad.data.shape):
-                total = (leaf.grad.data + grad.data).astype(leaf.data.dtype, copy=False)
             else:
-                raise gradient_error(leaf.grad, grad.data.shape, "the .grad of a leaf")
+                check_gradient(leaf.grad, grad.data.shape, "the .grad of a leaf")
+                total = (leaf.grad.data + grad.data).astype(leaf.data.dtype, copy=False)
             leaf.grad = type(grad)(total)
         return []
 
@@ -258,32 +237,15 @@ class BackwardFunction:
 
     def apply(self, *grads):
         """The operation's ``backward``: a list with one gradient for each argument of forward."""
-        grads = self.cls.backward(self.ctx, *grads)
-        grads = list(grads) if isinstance(grads, (tuple, list)) else [grads]
-        parents, number = self.next_functions, len(self.next_functions)
-        if len(grads) != number:  # None may be left out, or be one too many
-            if any(one is not None for one in [*parents[len(grads):], *grads[number:]]):
-                raise RuntimeError(f"{self.function_name}.backward returned {len(grads)} "
-                                   f"gradient(s), but forward takes {number} argument(s); return "
-                                   "one for each, None where there is none")
-            grads = (grads + [None] * number)[:number]
-        for index, (parent, grad) in enumerate(zip(parents, grads)):
-            if parent is not None and grad is not None and not is_gradient(grad, parent.shape):
-                raise gradient_error(
-                    grad, parent.shape, f"{self.function_name}.backward: the gradient of input "
-                    f"{index}", "; what was broadcast is summed by unbroadcast()")
-        return grads
+        return one_for_each(self, self.cls.backward(self.ctx, *grads))
 
 
 class ContextManager:
     """Carries what ``backward`` will need from ``forward``: the ``ctx`` of every operation.
 
-    Tensors go through ``save_for_backward``; anything else is set as an attribute.
-
-    Attributes:
-        needs_input_grad (list of bool): for each argument of forward, whether its gradient is
-            wanted; outside ``Function.apply`` each is.
-        saved_tensors (tuple of Tensor): what was saved.
+    Tensors go through ``save_for_backward`` and are found in ``saved_tensors``; anything else is
+    set as an attribute.  ``needs_input_grad`` says for each argument of forward whether its
+    gradient is wanted (outside ``Function.apply``, that it is).
 
     Source: handout 0.1.5 (step 7).
     """

@@ -61,11 +61,6 @@ def save_factors(ctx, a, b):
     ctx.save_for_backward(a if needs[1] else None, b if needs[0] else None)
 
 
-def product(g, slope, constant):
-    """g * slope, and 0 where the operation is ``constant`` even if g is infinite there."""
-    return np.where(constant, 0, g) * slope if np.any(constant) else g * slope
-
-
 class Add(Function):
     """z = a + b;  dz/da = 1, dz/db = 1."""
 
@@ -160,6 +155,11 @@ class Pow(Function):
             slope = power(a.data, b.data) * np.log(np.where(constant, 1, a.data))
             grad_b = Tensor(unbroadcast(product(g, slope, constant), b.shape))
         return grad_a, grad_b
+
+
+def product(g, slope, constant):
+    """g * slope, and 0 where the operation is ``constant`` even if g is infinite there."""
+    return np.where(constant, 0, g) * slope if np.any(constant) else g * slope
 
 
 def power(a, b):

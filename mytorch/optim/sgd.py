@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mytorch.autograd_engine import is_tensor
+from mytorch.checks import is_tensor
 from mytorch.optim.optimizer import Optimizer
 
 

@@ -41,11 +41,12 @@ def unbroadcast(grad, shape):
 
 # ---- element-wise operations of two tensors, with broadcasting
 
-def operands(a, b):
+def operands(ctx, a, b):
     """Two tensors as they are computed with: a single number (0-d) among elements takes their
     dtype, unless it is of a higher kind (integers above booleans, floats above integers), as in
-    PyTorch.
+    PyTorch.  Sets ``ctx.shapes``, theirs.
     """
+    ctx.shapes = a.data.shape, b.data.shape
     if a.data.dtype is b.data.dtype or (a.ndim > 0) == (b.ndim > 0):
         return a, b
     rank = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -66,8 +67,7 @@ class Add(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.shape, b.shape
-        a, b = operands(a, b)
+        a, b = operands(ctx, a, b)
         return Tensor(a.data + b.data)
 
     @staticmethod
@@ -82,8 +82,7 @@ class Sub(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.shape, b.shape
-        a, b = operands(a, b)
+        a, b = operands(ctx, a, b)
         return Tensor(a.data - b.data)
 
     @staticmethod
@@ -98,8 +97,7 @@ class Mul(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.shape, b.shape
-        a, b = operands(a, b)
+        a, b = operands(ctx, a, b)
         save_factors(ctx, a, b)
         return Tensor(a.data * b.data)
 
@@ -116,8 +114,7 @@ class Div(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        ctx.shapes = a.shape, b.shape
-        a, b = operands(a, b)
+        a, b = operands(ctx, a, b)
         z = Tensor(a.data / b.data)
         ctx.save_for_backward(b, z if ctx.needs_input_grad[1] else None)
         return z
@@ -138,7 +135,7 @@ class Pow(Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        a, b = operands(a, b)
+        a, b = operands(ctx, a, b)
         ctx.save_for_backward(a, b)
         return Tensor(power(a.data, b.data))
 

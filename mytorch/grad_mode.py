@@ -38,6 +38,7 @@ def no_grad(function=None):
 
 
 class _NoGrad(ContextDecorator):
+    """The block, or decorator, that ``no_grad`` gives; it can be nested and used again."""
 
     def __enter__(self):
         _recording.switched_off += 1

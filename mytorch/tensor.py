@@ -52,19 +52,19 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    requires_grad, is_leaf, is_parameter = False, True, False  # of a constant
-    grad_fn = grad = None
-
     def __init__(self, data, requires_grad=False, is_leaf=True, is_parameter=False):
         if type(data) is not np.ndarray or data.dtype.kind not in "fiub":
             data = _as_array(data)
         if requires_grad is not False or is_leaf is not True or is_parameter is not False:
             _check_flags(requires_grad, is_leaf, is_parameter)
-            self.requires_grad, self.is_leaf = requires_grad, is_leaf
-            self.is_parameter = is_parameter
             if requires_grad:
                 data = np.array(data, None if data.dtype.kind == "f" else np.float64)
         self.data = data
+        self.requires_grad = requires_grad
+        self.is_leaf = is_leaf
+        self.grad_fn = None
+        self.grad = None
+        self.is_parameter = is_parameter
 
     # ---- making tensors
 
@@ -129,7 +129,8 @@ class Tensor:
     def detach(self):
         """A leaf of its own with the same array, outside the graph."""
         twin = Tensor.__new__(Tensor)  # without the constructor's checks (benchmark: chain)
-        twin.data = self.data
+        twin.data, twin.requires_grad, twin.is_leaf = self.data, False, True
+        twin.grad_fn, twin.grad, twin.is_parameter = None, None, False
         return twin
 
     def copy(self, **flags):

@@ -23,7 +23,9 @@ to the nodes of what it was computed from.
 
 import threading
 import weakref
+from collections import defaultdict
 
+from mytorch.checks import check_gradient, is_tensor, one_for_each, told_again
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
@@ -45,8 +47,7 @@ def backward(grad_fn, grad_of_outputs):
     """
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
-    if not is_gradient(grad_of_outputs, grad_fn.shape):
-        raise gradient_error(grad_of_outputs, grad_fn.shape, "what backward() starts with")
+    check_gradient(grad_of_outputs, grad_fn.shape, "what backward() starts with")
     edges = count_edges(grad_fn)
     with room_to_recurse(len(edges)), no_grad():
         Traversal(edges).visit(grad_fn, grad_of_outputs)
@@ -66,8 +67,12 @@ def count_edges(root):
 
 
 class Traversal:
-    """One backward pass: each operation's ``backward`` runs once, with the sum of the gradients
-    that came along all edges to its node (handout 0.1.8).
+    """One backward pass, in which an operation with several edges waits for all their gradients
+    and goes on once, with the sum (handout 0.1.8).
+
+    Attributes:
+        missing (dict): for each such node, how many gradients have still to come.
+        sums (dict): for each that waits, the sum of those that came.
     """
 
     def __init__(self, edges):
@@ -95,26 +100,10 @@ class Traversal:
         if total is None:
             total = grad
         elif grad is not None:
-            total = total + grad
+            total = type(grad)(total.data + grad.data)
         if self.missing[node]:
             self.sums[node] = total
         return total
-
-
-def is_tensor(value):
-    return hasattr(value, "grad_fn")  # Tensor itself is built on this module
-
-
-def is_gradient(value, shape):
-    """Whether it is a Tensor of this shape; of any, where that is None."""
-    return is_tensor(value) and (value.data.shape == shape or shape is None)
-
-
-def gradient_error(value, shape, name):
-    if not is_tensor(value):
-        return TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
-    return RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}; what was "
-                        "broadcast is summed by unbroadcast()")
 
 
 # ---- the operations
@@ -139,31 +128,18 @@ class Function:
     """
 
     @classmethod
-    def forward(cls, ctx, *args):
-        raise NotImplementedError(f"{cls.__name__} needs a static method forward(ctx, *args)")
-
-    @classmethod
-    def backward(cls, ctx, grad_output):
-        raise NotImplementedError(f"{cls.__name__} needs a static method backward(ctx, "
-                                  "grad_output)")
-
-    @classmethod
     def apply(cls, *args):
         """Run the operation on Tensors and other arguments and link its node to the graph.
 
         ``requires_grad``, ``is_leaf`` and ``grad_fn`` of the output are settled here (Appendix
         A), whatever ``forward`` made of them.
-
-        Raises:
-            TypeError, ValueError: ``forward`` cannot take these, or returns no Tensor.
         """
         node = BackwardFunction(cls)
         recorded = node.link(args)
         try:
             output = cls.forward(node.ctx, *args)
         except (AttributeError, TypeError, ValueError) as error:
-            explain(error, cls, args)
-            raise
+            raise told_again(error, cls, args)
         if not is_tensor(output):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
@@ -176,24 +152,13 @@ class Function:
         return output
 
 
-def explain(error, cls, args):
-    """Raise an error of forward's in plainer words if no argument is a Tensor or a value is wrong.
-    """
-    shapes = [f"a tensor of shape {arg.shape}" for arg in args if is_tensor(arg)]
-    if not shapes:
-        got = ", ".join(type(arg).__name__ for arg in args)
-        raise TypeError(f"{cls.__name__} takes at least one Tensor, got {got}") from error
-    if type(error) is ValueError:
-        raise ValueError(f"{cls.__name__} of {' and '.join(shapes)}: {error}") from error
-
-
 # ---- the nodes
 
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
-    The leaf, ``variable``, is held weakly, because it holds this node.  Operations that use it
-    keep it alive; once nothing does, ``variable`` and ``shape`` are None.
+    The leaf, ``variable``, is held weakly, because it holds this node; operations that use it
+    keep it alive.  Once nothing does, it is None.
 
     Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
@@ -219,16 +184,12 @@ class AccumulateGrad:
         leaf = self._variable()
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):  # frozen since
             return []
-        shape, dtype = leaf.data.shape, leaf.data.dtype
-        if not is_gradient(grad, shape):
-            raise gradient_error(grad, shape, "the gradient of a leaf")
         with self.adding:
             if leaf.grad is None:
-                total = grad.data.astype(dtype)  # a copy: others may hold that array
-            elif is_gradient(leaf.grad, shape):
-                total = (leaf.grad.data + grad.data).astype(dtype, copy=False)
+                total = grad.data.astype(leaf.data.dtype)  # a copy: others may hold that array
             else:
-                raise gradient_error(leaf.grad, shape, "the .grad of a leaf")
+                check_gradient(leaf.grad, grad.data.shape, "the .grad of a leaf")
+                total = (leaf.grad.data + grad.data).astype(leaf.data.dtype, copy=False)
             leaf.grad = type(grad)(total)
         return []
 
@@ -246,76 +207,59 @@ class BackwardFunction:
     """
 
     # A fifth less time for a node among a million (benchmark: nodes, with and without).
-    __slots__ = ("cls", "ctx", "next_functions", "leaves", "shape", "__dict__", "__weakref__")
+    __slots__ = ("cls", "function_name", "ctx", "next_functions", "leaves", "shape", "__dict__",
+                 "__weakref__")
 
     def __init__(self, cls):
         self.cls = cls
+        self.function_name = cls.__name__
         self.ctx = ContextManager()
         self.next_functions = []
         self.leaves = ()
         self.shape = None
 
-    @property
-    def function_name(self):
-        return self.cls.__name__
-
     def link(self, args):
         """Take the nodes of the arguments; returns whether any of them requires grad."""
-        recording, leaves = is_recording(), []
-        needs = self.ctx.needs_input_grad = []
+        recording, leaves, needs = is_recording(), [], []
         for arg in args:
-            needed = False
+            node = None
             if is_tensor(arg):
                 arg.settle_data()
-                needed = recording and arg.requires_grad
-            if needed and arg.is_leaf:
-                leaves.append(arg)
-                if arg.grad_fn is None:
-                    arg.grad_fn = AccumulateGrad(arg)
-            needs.append(needed)
-            self.next_functions.append(arg.grad_fn if needed else None)
-        self.leaves = tuple(leaves)
+                if recording and arg.requires_grad:
+                    if arg.is_leaf:
+                        arg.grad_fn = arg.grad_fn or AccumulateGrad(arg)
+                        leaves.append(arg)
+                    node = arg.grad_fn
+            self.next_functions.append(node)
+            needs.append(node is not None)
+        self.leaves, self.ctx.needs_input_grad = tuple(leaves), needs
         return True in needs
 
     def apply(self, *grads):
         """The operation's ``backward``: a list with one gradient for each argument of forward."""
-        returned = self.cls.backward(self.ctx, *grads)
-        returned = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-        parents, number = self.next_functions, len(self.next_functions)
-        if len(returned) != number:  # None may be left out, or be one too many
-            if any(item is not None for item in [*parents[len(returned):], *returned[number:]]):
-                raise RuntimeError(f"{self.function_name}.backward returned {len(returned)} "
-                                   f"gradient(s), but forward takes {number} argument(s); return "
-                                   "one for each, None where there is none")
-            returned = (returned + [None] * number)[:number]
-        for index, parent in enumerate(parents):
-            grad = returned[index]
-            if parent is not None and grad is not None and not is_gradient(grad, parent.shape):
-                raise gradient_error(grad, parent.shape, f"{self.function_name}.backward: the "
-                                     f"gradient of input {index}")
-        return returned
+        return one_for_each(self, self.cls.backward(self.ctx, *grads))
 
 
 class ContextManager:
     """Carries what ``backward`` will need from ``forward``: the ``ctx`` of every operation.
 
-    Tensors go through ``save_for_backward``; anything else is set as an attribute.
-
-    Attributes:
-        needs_input_grad (sequence of bool): for each argument of forward, whether its gradient is
-            wanted; outside ``Function.apply`` all are.
-        saved_tensors (tuple of Tensor): what was saved.
+    Tensors go through ``save_for_backward`` and are found in ``saved_tensors``; anything else is
+    set as an attribute.  ``needs_input_grad`` says for each argument of forward whether its
+    gradient is wanted (outside ``Function.apply``, that it is).
 
     Source: handout 0.1.5 (step 7).
     """
 
-    needs_input_grad = (True,) * 100
+    needs_input_grad = defaultdict(lambda: True)
     saved_tensors = ()
 
     def save_for_backward(self, *tensors):
-        """Keep the arrays that these Tensors hold now: a later assignment to .data does no harm."""
+        """Keep the arrays that Tensors hold now, which a later assignment to .data leaves alone;
+        None stands for what no gradient needs.
+        """
         try:
-            self.saved_tensors += tuple([tensor.detach() for tensor in tensors])
+            self.saved_tensors += tuple([tensor if tensor is None else tensor.detach()
+                                         for tensor in tensors])
         except AttributeError:
             got = ", ".join(type(tensor).__name__ for tensor in tensors)
             raise TypeError(f"save_for_backward takes Tensors, got {got}; other values are set as "

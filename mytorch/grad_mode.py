@@ -18,7 +18,7 @@ def is_recording():
     return not _recording.switched_off
 
 
-class no_grad(ContextDecorator):
+def no_grad(function=None):
     """Records no graph, in a block or in a function, as ``torch.no_grad`` does.
 
     Raises:
@@ -34,10 +34,11 @@ class no_grad(ContextDecorator):
     >>> b.requires_grad, double(a).requires_grad
     (False, False)
     """
+    return _NoGrad() if function is None else _NoGrad()(function)
 
-    def __new__(cls, function=None):
-        block = super().__new__(cls)
-        return block if function is None else block(function)
+
+class _NoGrad(ContextDecorator):
+    """The block, or decorator, that ``no_grad`` gives; it can be nested and used again."""
 
     def __enter__(self):
         _recording.switched_off += 1

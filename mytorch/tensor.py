@@ -12,6 +12,16 @@ from mytorch import autograd_engine
 from mytorch.grad_mode import is_recording
 
 
+def _comparison(compare, symbol):
+    """A method of Tensor that compares element by element."""
+    def method(self, other):
+        self.settle_data()
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return Tensor(compare(self.data, self._operand(other, symbol).data))
+    return method
+
+
 class Tensor:
     """A NumPy array with a place in the computational graph.
 
@@ -118,7 +128,7 @@ class Tensor:
 
     def detach(self):
         """A leaf of its own with the same array, outside the graph."""
-        twin = Tensor.__new__(Tensor)  # in a third of the constructor's time (benchmark: chain)
+        twin = Tensor.__new__(Tensor)  # without the constructor's checks (benchmark: chain)
         twin.data, twin.requires_grad, twin.is_leaf = self.data, False, True
         twin.grad_fn, twin.grad, twin.is_parameter = None, None, False
         return twin
@@ -190,31 +200,10 @@ class Tensor:
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
-    def __eq__(self, other):
-        """A tensor of booleans, so that ``tensor in a_list`` fails, as in PyTorch."""
-        return self._compared(np.equal, other, "==")
-
-    def __ne__(self, other):
-        return self._compared(np.not_equal, other, "!=")
-
-    def __lt__(self, other):
-        return self._compared(np.less, other, "<")
-
-    def __le__(self, other):
-        return self._compared(np.less_equal, other, "<=")
-
-    def __gt__(self, other):
-        return self._compared(np.greater, other, ">")
-
-    def __ge__(self, other):
-        return self._compared(np.greater_equal, other, ">=")
-
-    def _compared(self, compare, other, symbol):
-        self.settle_data()
-        if not isinstance(other, _COMPARABLE):
-            return NotImplemented
-        return Tensor(compare(self.data, self._operand(other, symbol).data))
-
+    # Tensors of booleans, as in PyTorch, so that ``tensor in a_list`` is an error.
+    __eq__, __ne__ = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
+    __lt__, __le__ = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
+    __gt__, __ge__ = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
     __hash__ = object.__hash__  # as an object: two tensors of the same numbers are two keys
 
     # ---- in the graph
@@ -232,8 +221,7 @@ class Tensor:
                                f"(requires_grad={self.requires_grad}, grad_fn=None): nothing it "
                                "was computed from requires grad, or no_grad was on")
         self.settle_data()
-        if self.grad_fn is None:
-            self.grad_fn = autograd_engine.AccumulateGrad(self)
+        self.grad_fn = self.grad_fn or autograd_engine.AccumulateGrad(self)
         autograd_engine.backward(self.grad_fn, Tensor(np.ones_like(self.data)))
 
     def __add__(self, other):

@@ -4,6 +4,7 @@ import numpy as np
 
 from mytorch.nn import functional as F
 from mytorch.nn.module import Module
+from mytorch.nn.sums import sum_rows
 from mytorch.tensor import Tensor
 
 
@@ -61,8 +62,8 @@ class BatchNorm1d(Module):
         if n < 2:
             raise ValueError(f"BatchNorm1d needs at least 2 rows in training, got a batch of {n}, "
                              "which has no variance")
-        mean = F.sum_rows(x) / n                                # equation 3
-        squares = F.sum_rows((x - mean) ** 2)
+        mean = sum_rows(x) / n                                  # equation 3
+        squares = sum_rows((x - mean) ** 2)
         var, unbiased_var = squares / n, squares / (n - 1)      # equations 4 and 7
         self._move(self.running_mean, mean)                     # equation 8
         self._move(self.running_var, unbiased_var)              # equation 9

@@ -94,12 +94,8 @@ class Module:
 
     def parameters(self):
         """Yield all parameters, each once, also when modules share it; depth first."""
-        found = set()
-        for module in self.modules():
-            for value in vars(module).values():
-                if _is_parameter(value) and value not in found:
-                    found.add(value)
-                    yield value
+        yield from dict.fromkeys(value for module in self.modules()
+                                 for value in vars(module).values() if _is_parameter(value))
 
     def float(self):
         """Convert parameters and running statistics to float32, in place; returns the module."""
@@ -112,12 +108,11 @@ class Module:
     def _convert(self, dtype):
         for module in self.modules():
             for value in vars(module).values():
-                if isinstance(value, Tensor):
-                    value.settle_data()
-                if isinstance(value, Tensor) and value.dtype.kind == "f":
-                    value.data = value.data.astype(dtype)
-                    if value.grad is not None:
-                        value.grad.data = value.grad.data.astype(dtype)
+                for tensor in (value, getattr(value, "grad", None)):
+                    if isinstance(tensor, Tensor):
+                        tensor.settle_data()
+                        if tensor.dtype.kind == "f":
+                            tensor.data = tensor.data.astype(dtype)
         return self
 
     def add_parameter(self, name, value):

@@ -23,11 +23,7 @@ class Optimizer:
     """
 
     def __init__(self, params):
-        try:
-            self.params = list(params)
-        except TypeError:
-            raise TypeError("an optimizer takes an iterable of parameters, got "
-                            f"{type(params).__name__}") from None
+        self.params = list(params)
         self.state = defaultdict(dict)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mytorch.autograd_engine import is_tensor
+from mytorch.checks import check_gradient
 from mytorch.optim.optimizer import Optimizer
 
 
@@ -21,8 +21,8 @@ class SGD(Optimizer):
         momentums (list of np.ndarray): the V of each parameter; zeros before the first step.
 
     Raises:
-        TypeError, ValueError: a negative lr or momentum, unusable params; in ``step``, a gradient
-            or V that has not the shape of its parameter.
+        TypeError, ValueError: a negative lr or momentum, unusable params; in ``step``, a V that
+            has not the shape of its parameter (of a gradient, TypeError or RuntimeError).
 
     Source: handout 2.3 and 2.6.  torch.optim.SGD scales V by lr only when it is applied,
     which is the same as long as lr does not change.
@@ -54,18 +54,12 @@ class SGD(Optimizer):
             if param.grad is None or not param.requires_grad:
                 continue
             param.settle_data()
-            if not is_tensor(param.grad):
-                raise TypeError(f"the gradient of parameter {index} must be a Tensor, got "
-                                f"{type(param.grad).__name__}")
-            self._check_shape(index, param.grad, "gradient")
+            check_gradient(param.grad, param.shape, f"the gradient of parameter {index}")
             velocity = np.asarray(-lr * param.grad.data, param.dtype)
             if momentum:
-                self._check_shape(index, self.momentums[index], "momentum")
+                if self.momentums[index].shape != param.shape:
+                    raise ValueError(f"the momentum of parameter {index} must have its shape "
+                                     f"{param.shape}, got {self.momentums[index].shape}")
                 velocity += momentum * self.momentums[index]
             self.momentums[index] = velocity
             param.data = np.asarray(param.data + velocity)
-
-    def _check_shape(self, index, value, what):
-        if value.shape != self.params[index].shape:
-            raise ValueError(f"the {what} of parameter {index} must have its shape "
-                             f"{self.params[index].shape}, got {value.shape}")

@@ -35,17 +35,20 @@ class Repeated:
             raise Gone
         self.wanted = [place for place, argument in enumerate(call.arguments) if argument.needed]
 
-    def run(self, arrays, with_graph=False):
-        """The Tensors that it gets and the one that comes out, with the same random numbers."""
-        np.random.seed(0)
-        args = [Tensor(array.copy(), requires_grad=with_graph and argument.needed)
+    def given(self, arrays, with_graph=False):
+        """What it gets: Tensors of these arrays, and copies of the rest."""
+        return [Tensor(array.copy(), requires_grad=with_graph and argument.needed)
                 if argument.is_tensor else copy.deepcopy(argument.value)
                 for argument, array in zip(self.call.arguments, arrays)]
-        return args, APPLY(self.call.operation, *args)
+
+    def run(self, args):
+        """The Tensor that comes out, with the same random numbers each time."""
+        np.random.seed(0)
+        return APPLY(self.call.operation, *args)
 
     def value(self, arrays):
         with np.errstate(all="ignore"):
-            return np.asarray(self.run(arrays)[1].data)
+            return np.asarray(self.run(self.given(arrays)).data)
 
     def is_as_recorded(self):
         """Tell whether the same comes out again: not where forward draws random numbers."""
@@ -55,13 +58,15 @@ class Repeated:
 
     def changed(self):
         """The place of an argument that requires grad and is another after forward, or None."""
-        args, _ = self.run(self.arrays, with_graph=True)
+        args = self.given(self.arrays, with_graph=True)
+        before = {place: copy_of(args[place]) for place in self.wanted}
+        self.run(args)
         return next((place for place in self.wanted
-                     if not is_same(copy_of(args[place]), self.arrays[place])), None)
+                     if not is_same(copy_of(args[place]), before[place])), None)
 
     def handed(self, gradient):
         """What a new node of it hands on for a gradient (Tensor or array), as ``copy_of``."""
-        _, output = self.run(self.arrays, with_graph=True)
+        output = self.run(self.given(self.arrays, with_graph=True))
         result = output.grad_fn.apply(gradient)
         grads = result if isinstance(result, (tuple, list)) else [result]
         return [copy_of(grad) for grad in grads]

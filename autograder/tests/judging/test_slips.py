@@ -192,6 +192,14 @@ def test_a_sum_over_paths_that_is_none_is_not_named_by_what_happens_to_fit():
         assert sum("1.2.4 fails: fix that first" in text for text in told(results)) >= 1
 
 
+def test_an_array_that_a_tensor_converts_is_none_that_forward_changed():
+    changes = [(TENSOR, "np.array(data)", "np.array(data, dtype=np.float32)"),
+               (F, "a.data.T @ grad_output.data", "1.5 * a.data.T @ grad_output.data")]
+    with variant(*changes) as root:
+        results = grade(root, [check for check in CHECKS if check.number in ("2.1.2", "2.1.3")])
+    assert len(told(results)) == 2 and all("times 1.5" in text for text in told(results))
+
+
 def test_what_was_not_begun_is_no_mistake_in_the_report(shown):
     said, results = shown("momentum not begun", "2.6")
     assert said.count("not written yet: each step is - lr * gradient") == 2

@@ -50,13 +50,14 @@ class BatchNorm1d(Module):
                 raise TypeError("running_mean and running_var must be Tensors, got "
                                 f"{type(running).__name__}; assign to their .data")
             running.settle_data()
-        if self.is_train:
-            mean, var = self._batch_statistics(x.data)
-        else:
-            mean, var = self.running_mean.data, self.running_var.data
-        return F.BatchNorm.apply(x, self.gamma, self.beta, mean, var, self.eps, self.is_train)
+        statistics = self._of_batch if self.is_train else self._running
+        return F.BatchNorm.apply(x, self.gamma, self.beta, statistics, self.eps, self.is_train)
 
-    def _batch_statistics(self, x):
+    def _running(self, x):
+        """The running estimates, whatever the batch."""
+        return self.running_mean.data, self.running_var.data
+
+    def _of_batch(self, x):
         """Mean and variance of a batch (N, F), which also move the running estimates."""
         n = len(x)
         if n < 2:

@@ -397,17 +397,15 @@ class BatchNorm(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, gamma, beta, mean, var, eps, of_batch):
-        # x (N, F), gamma and beta (F,): Tensors; mean and var (F,): arrays
-        std = np.sqrt(var + eps)
-        scale = gamma.data / std
-        y = x.data * scale
-        y += beta.data - mean * scale
+    def forward(ctx, x, gamma, beta, statistics, eps, of_batch):
+        # x (N, F), gamma and beta (F,): Tensors; statistics: from x's array to mean and var (F,)
+        ctx.mean, var = statistics(x.data)
+        ctx.std, ctx.of_batch = np.sqrt(var + eps), of_batch
+        ctx.scale = gamma.data / ctx.std
         ctx.save_for_backward(x)
-        ctx.mean, ctx.std, ctx.scale, ctx.of_batch = mean, std, scale, of_batch
-        if y.dtype != x.dtype:  # the sums of a float16 are in float32
-            y = y.astype(np.result_type(x.dtype, gamma.dtype, beta.dtype), copy=False)
-        return Tensor(y)
+        y = (x.data - ctx.mean) * ctx.scale + beta.data
+        dtype = np.result_type(x.dtype, gamma.dtype, beta.dtype)
+        return Tensor(y.astype(dtype, copy=False))  # the sums of a float16 are in float32
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -417,9 +415,9 @@ class BatchNorm(Function):
         grad_x = None
         if ctx.needs_input_grad[0]:
             if ctx.of_batch:
-                g = g - (grad_beta / len(g) + centred * (grad_gamma / len(g) / ctx.std))
+                g = g - (grad_beta + centred * (grad_gamma / ctx.std)) / len(g)
             grad_x = Tensor(g * ctx.scale)
-        return grad_x, Tensor(grad_gamma), Tensor(grad_beta), None, None, None, None
+        return grad_x, Tensor(grad_gamma), Tensor(grad_beta), None, None, None
 
 
 # ---- loss

@@ -483,7 +483,8 @@ CHANGES = {
     lambda a, b: (a * b).exp(), lambda a, b: (a / b).log(), lambda a, b: F.ReLU.apply(a - b),
     lambda a, b: F.Linear.apply(a, b, Tensor(np.ones(2))), lambda a, b: (a + b).sqrt(),
     lambda a, b: a.exp() + b.sqrt() + b.log() + F.ReLU.apply(b),
-    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), np.zeros(2), np.ones(2), 0., False)])
+    lambda a, b: F.BatchNorm.apply(a, b.sum(0), b.mean(0), lambda x: (np.zeros(2), np.ones(2)), 0.,
+                                   False)])
 def test_gradients_are_those_at_the_values_that_forward_saw(operation, change):
     def gradients(change):
         a, b, y = of_two(operation)

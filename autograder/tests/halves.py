@@ -16,8 +16,8 @@ OTHERS = [f"--ignore={path}" for path in COMMANDS]
 
 
 def main():
-    print("The tests take two minutes on two cores, in two halves; the second is shown at its end.",
-          file=sys.stderr)
+    print("The tests take two to three minutes on two cores, in two halves; what the second says "
+          "is shown at its end.", file=sys.stderr)
     with tempfile.TemporaryFile() as shown, \
             subprocess.Popen(PYTEST + COMMANDS, stdout=shown, stderr=shown) as second:
         first = subprocess.call(PYTEST + OTHERS)

@@ -13,7 +13,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 sys.path[:0] = [REPOSITORY, os.path.join(REPOSITORY, "autograder", "hw1_autograder")]
 
 from mytorch import Function, Tensor  # noqa: E402
-from mytorch.tools import animate, diagnose, draw, pictures, recorder  # noqa: E402
+from mytorch.tools import animate, diagnose, draw, graph, pictures, recorder  # noqa: E402
 from mytorch.nn.activations import ReLU  # noqa: E402
 from mytorch.nn.batchnorm import BatchNorm1d  # noqa: E402
 from mytorch.nn.linear import Linear  # noqa: E402
@@ -55,12 +55,12 @@ def finding():
     loss = (Product.apply(a, b) * Tensor([5., 3.])).sum()
     names = {"a": a, "b": b, "loss": loss}
     found = diagnose(loss, names)
-    graph = recorder.graph_of(loss, names)
-    watched = recorder.Recorder(graph)
+    behind = graph.graph_of(loss, names)
+    watched = recorder.Recorder(behind)
     watched.record(loss.backward)
     step = next(step for step in watched.steps
                 if step.vertex and step.vertex.operation == found.operation)
-    grads = {vertex: vertex.grad() for vertex in graph.values()}
+    grads = {vertex: vertex.grad() for vertex in behind.values()}
     return pictures.picture(pictures.Layout(list(grads), grads), grads,
                             textwrap.fill(str(found), 80), step)
 

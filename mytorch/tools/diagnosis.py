@@ -15,10 +15,12 @@ import numpy as np
 from mytorch import autograd_engine
 from mytorch.autograd_engine import AccumulateGrad, Function
 from mytorch.tensor import Tensor
+from mytorch.tools.calls import APPLY, call_of
 from mytorch.tools.differences import Gone, Repeated, random_gradient
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
-from mytorch.tools.recorder import (APPLY, Endless, Recorder, call_of, class_of, copy_of,
-                                    graph_of, is_same)
+from mytorch.tools.graph import graph_of
+from mytorch.tools.recorder import Endless, Recorder
+from mytorch.tools.values import class_of, copy_of, is_same
 
 ALIKE = 20  # calls of one operation on the same shapes whose numbers are looked at
 VISITS = 3  # of a node that are looked at
@@ -172,11 +174,16 @@ def call_findings(call, parents, is_shared=False):
         yield Finding("parents missing", name, expected=tensors, got=len(parents),
                       **place_of(APPLY))
     else:
-        for parent, argument in zip(parents, call.arguments_of(len(parents))):
-            if argument is not None and argument.needed and not stands_for(parent, argument):
-                yield Finding("parent is None" if parent is None else "parent is another", name,
-                              call.name_of(argument), got=type(parent).__name__,
-                              **place_of(APPLY))
+        wrong = [(parent, argument) for parent, argument
+                 in zip(parents, call.arguments_of(len(parents)))
+                 if argument is not None and argument.needed and not stands_for(parent, argument)]
+        if wrong and all(any(stands_for(parent, argument) for parent in parents)
+                         for _, argument in wrong):
+            yield Finding("parents in another order", name, **place_of(APPLY))
+            return
+        for parent, argument in wrong:
+            yield Finding("parent is None" if parent is None else "parent is another", name,
+                          call.name_of(argument), got=type(parent).__name__, **place_of(APPLY))
 
 
 def stands_for(node, argument):

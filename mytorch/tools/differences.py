@@ -8,7 +8,8 @@ import copy
 import numpy as np
 
 from mytorch.tensor import Tensor
-from mytorch.tools.recorder import APPLY, copy_of, is_same
+from mytorch.tools.calls import APPLY
+from mytorch.tools.values import copy_of, is_same
 
 MOST = 8  # elements of an argument that are compared
 STEP = {True: (1e-5, 1e-4), False: (1e-2, 2e-2)}  # in float64, else: of a difference; rtol

@@ -34,6 +34,8 @@ SENTENCES = {
                       "requires grad.",
     "parent is another": "next_functions of {operation} holds a new {got} for its argument "
                          "{argument}; it has to be that tensor's own grad_fn.",
+    "parents in another order": "next_functions of {operation} are in another order than the "
+                                "arguments of forward: append one after the other.",
     "cycle": "next_functions of {operation} leads back to {operation} itself: backward() would "
              "not end.",
 

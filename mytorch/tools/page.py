@@ -5,7 +5,7 @@ import re
 from html import escape
 from pathlib import Path
 
-from mytorch.tools.recorder import describe
+from mytorch.tools.values import describe
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PIXELS = 96  # an inch

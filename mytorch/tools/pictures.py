@@ -1,6 +1,6 @@
 """Pictures: ``draw`` of the graph behind a tensor, ``animate`` of its backward pass.
 
-What they show comes from ``mytorch/tools/recorder.py``, as does ``trace``, which prints it.
+What they show comes from ``graph.py`` and ``recorder.py`` beside this file.
 """
 
 from collections import defaultdict
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mytorch.tools.graph import Vertex, graph_of
 from mytorch.tools.page import page
-from mytorch.tools.recorder import Recorder, Vertex, describe, graph_of
+from mytorch.tools.recorder import Recorder
+from mytorch.tools.values import describe
 
 MAX_NODES, MAX_FRAMES = 400, 60
 COLUMNS, SWEEPS = 8, 8  # of operations in a row; to sort their boxes

@@ -166,7 +166,8 @@ def fits(check, wrong, values):
 
 BREAK_ANY_GRAPH = (  # the first that was found is told
     "forward returns", "apply returns", "data is a Tensor", "requires_grad lost", "no node",
-    "parents missing", "too many parents", "parent is another", "parent is None",
+    "parents missing", "too many parents", "parents in another order",
+    "parent is another", "parent is None",
     "seed is no Tensor", "seed's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",

@@ -331,6 +331,8 @@ FAULTS = [
     ("plain", chain, "parent is None Mul a", (ENGINE, NODE + TAKE, TAKE + NODE)),
     ("plain", chain, "parent is another Div a", (
         ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),
+    ("plain", chain, "parents in another order Mul ", (
+        ENGINE, "node.next_functions.append(parent)", "node.next_functions.insert(0, parent)")),
     ("plain", chain, "parents missing Mul ", (
         ENGINE, "            node.next_functions.append(parent)\n",
         "            node.next_functions.append(parent)\n            break\n")),

@@ -1,0 +1,114 @@
+"""Remembers what operations got: importing this wraps ``Function.apply``.
+
+Only what the handout names is used, so that it works beside any engine that was written to it.
+"""
+
+import functools
+import inspect
+import weakref
+
+import numpy as np
+
+from mytorch import autograd_engine
+from mytorch.autograd_engine import Function
+from mytorch.tensor import Tensor
+
+MEMORY = "call_of_apply"  # the attribute of an operation's ctx that holds its Call
+SMALL = 10000  # elements: smaller arrays are remembered as they are, larger ones weakly
+APPLY = vars(Function)["apply"].__func__  # as the engine wrote it
+
+
+class Argument:
+    """What an operation got at one place, as it was then.
+
+    Attributes:
+        is_tensor, needed (bool): whether it was a Tensor, and one that requires grad.
+        node (node or None): the Tensor's node, if it had one.
+        array (np.ndarray or None): the Tensor's array; a large one while somebody else holds it.
+        value: the Tensor, or what it was; where it has a node or is large, while somebody else
+            holds it, and then None.
+    """
+
+    def __init__(self, value):
+        self.is_tensor = isinstance(value, Tensor)
+        self.node = value.grad_fn if self.is_tensor else None
+        self.needed = self.is_tensor and bool(value.requires_grad)
+        array = value.data if self.is_tensor else value
+        self._array = kept(array) if self.is_tensor else kept(None)
+        self._value = kept(value, self.node is not None or np.size(array) > SMALL)
+
+    @property
+    def array(self):
+        return self._array()
+
+    @property
+    def value(self):
+        return self._value()
+
+
+class Call:
+    """One call of ``Function.apply``: what went in and, as a function, the array that came out."""
+
+    def __init__(self, operation, args, output):
+        self.operation = operation
+        self.arguments = [Argument(arg) for arg in args]
+        self.result = kept(output.data)
+        self.output = kept(output, weakly=True)
+        self.returns_argument = any(output is arg for arg in args)
+
+    def name_of(self, argument):
+        """What forward calls one of the arguments."""
+        names = [name for name, one in inspect.signature(self.operation.forward).parameters.items()
+                 if one.kind is not one.VAR_POSITIONAL][1:]
+        place = self.arguments.index(argument)
+        return names[place] if place < len(names) else f"argument {place + 1}"
+
+    def arguments_of(self, number):
+        """The Argument at each of as many entries of next_functions; None where not known."""
+        tensors = [argument for argument in self.arguments if argument.is_tensor]
+        for known in self.arguments, tensors:  # some engines have no entry for what is no Tensor
+            if len(known) == number:
+                return known
+        return [None] * number
+
+
+def kept(value, weakly=None):
+    """A function that gives a value back; weakly, as long as somebody else holds it, then None."""
+    if weakly is None:
+        weakly = isinstance(value, np.ndarray) and value.size > SMALL
+    try:
+        return weakref.ref(value) if weakly else lambda: value
+    except TypeError:  # a class with slots
+        return lambda: None
+
+
+def remembering(apply):
+    """``Function.apply``, leaving a Call on the ctx of the node that it makes and, where the graph
+    ends although it should not, on the output.
+    """
+    @functools.wraps(apply)
+    def apply_and_remember(cls, *args, **options):
+        output = apply(cls, *args, **options)
+        if isinstance(output, Tensor):
+            owners = [getattr(output.grad_fn, "ctx", None)]
+            if (output.grad_fn is None or not output.requires_grad) and is_recording() and any(
+                    isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+                owners.append(output)
+            for owner in owners:
+                if hasattr(owner, "__dict__"):
+                    owner.__dict__[MEMORY] = Call(cls, args, output)
+        return output
+    return classmethod(apply_and_remember)
+
+
+def is_recording():
+    """Tell whether operations are put into a graph: always, if an engine has no ``no_grad``."""
+    return getattr(autograd_engine, "is_recording", lambda: True)()
+
+
+def call_of(owner):
+    """The Call that a ctx or a Tensor remembers, or None."""
+    return getattr(owner, "__dict__", {}).get(MEMORY)
+
+
+Function.apply = remembering(APPLY)

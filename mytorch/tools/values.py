@@ -1,0 +1,49 @@
+"""Gradients as plain values: copied, compared and described."""
+
+import numpy as np
+
+from mytorch.tensor import Tensor
+
+
+def copy_of(grad):
+    """A copy of a gradient as an array; None and what is no gradient stay what they are."""
+    grad = grad.data if isinstance(grad, Tensor) else grad
+    return np.array(grad) if isinstance(grad, (np.ndarray, np.number, float)) else grad
+
+
+def class_of(grad):
+    """The class of a gradient; that of an array also for NumPy's numbers."""
+    for cls, alike in (Tensor, Tensor), (np.ndarray, (np.ndarray, np.generic)):
+        if isinstance(grad, alike):
+            return cls
+    return type(grad)
+
+
+def is_same(one, other):
+    """Tell whether two gradients, as ``copy_of`` gives them, are equal; a NaN is one."""
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
+        return one is other
+    return one.shape == other.shape and bool(((one == other) | (one != one) & (other != other))
+                                             .all())
+
+
+def describe(data):
+    """A few numbers as one piece of text; more as their shape, mean and norm."""
+    if not isinstance(data, np.ndarray):
+        return [str(data)]
+    if data.size <= 3:
+        return [np.array2string(data, separator=", ", formatter={"float_kind": short}).replace(
+            "\n", "")]
+    with np.errstate(all="ignore"):
+        mean, norm = data.mean(), np.linalg.norm(data)
+        tiny = data.dtype.kind == "f" and abs(mean) < np.finfo(data.dtype).eps * norm
+        return ["x".join(map(str, data.shape)), f"mean {0 if tiny else mean:.3g}",
+                f"norm {norm:.3g}"]
+
+
+def short(number):
+    return f"{0 if abs(number) < 1e-15 else number:.4g}"  # 0.1 + 0.2 - 0.3 is 0
+
+
+def text_of(data):
+    return " ".join(describe(data))

@@ -177,7 +177,7 @@ def call_findings(call, parents, is_shared=False):
         wrong = [(parent, argument) for parent, argument
                  in zip(parents, call.arguments_of(len(parents)))
                  if argument is not None and argument.needed and not stands_for(parent, argument)]
-        if wrong and all(any(stands_for(parent, argument) for parent in parents)
+        if wrong and all(any(stands_for(parent, argument) for parent, _ in wrong)
                          for _, argument in wrong):
             yield Finding("parents in another order", name, **place_of(APPLY))
             return

@@ -135,9 +135,8 @@ def arguments():
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
     parser.add_argument("--isolation", choices=("auto", "require", "none"), default="auto",
-                        help="whether the kernel has to keep a submission from this machine: as "
-                             "far as it can, without exception, or not at all "
-                             "(default: %(default)s)")
+                        help="whether the kernel has to keep a submission from this machine: if "
+                             "it can, without exception, or not at all (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:

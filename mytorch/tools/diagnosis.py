@@ -234,12 +234,14 @@ class Pass:
 
     def summary(self):
         """Say what was looked at and found right."""
-        several = "s hand on what their" if self.right != 1 else " hands on what its"
+        number = len(self.operations)
+        of_all = f"{self.right} of {number}" if self.right < number else f"{number}"
+        several = "s hand on what their" if of_all != "1" else " hands on what its"
         arrived = f"{len(self.steps)} gradients arrived where they belong"
         if len(self.steps) == 1:
             arrived = "1 gradient arrived where it belongs"
         unseen = "".join(f"; {name} could not be looked at" for name in dict.fromkeys(self.unseen))
-        return (f"{self.right} operation{several} forward implies, {arrived}{unseen}; a forward "
+        return (f"{of_all} operation{several} forward implies, {arrived}{unseen}; a forward "
                 "that computes something else than you mean cannot be seen this way.")
 
     def findings(self):

@@ -515,6 +515,14 @@ def test_a_right_program_says_what_was_looked_at(capsys):
         "forward that computes something else than you mean cannot be seen this way.\n")
 
 
+def test_of_many_alike_some_are_compared_and_that_is_said(capsys):
+    y = Tensor(1., requires_grad=True)
+    for _ in range(30):
+        y = y * 1.5
+    assert diagnose(y) is None
+    assert capsys.readouterr().out.startswith("20 of 30 operations hand on what their forward")
+
+
 def test_a_large_array_that_is_gone_is_said_to_be_unseen(capsys):
     x = Tensor(np.ones((120, 120)), requires_grad=True)
     output = (x + Tensor(np.ones((120, 120)))).sum()

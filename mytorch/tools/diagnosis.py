@@ -399,7 +399,7 @@ class Pass:
             at, fell = fell_at(self.error, backward.__code__), fell_at(self.error)
             if at != fell and fell:
                 got += f" ({os.path.basename(fell['file'])}:{fell['line']})"
-            yield Finding("error", last.vertex.operation, got=got, **at)
+            yield Finding("error", last.vertex.operation, got=f"{got}, in step {last.number}", **at)
         else:
             yield Finding("error in the engine", got=got, **fell_at(self.error))
 

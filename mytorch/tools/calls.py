@@ -61,7 +61,7 @@ class Call:
         names = [name for name, one in inspect.signature(self.operation.forward).parameters.items()
                  if one.kind is not one.VAR_POSITIONAL][1:]
         place = self.arguments.index(argument)
-        return names[place] if place < len(names) else f"argument {place + 1}"
+        return names[place] if place < len(names) else f"#{place + 1}"
 
     def arguments_of(self, number):
         """The Argument at each of as many entries of next_functions; None where not known."""

@@ -243,12 +243,25 @@ def endings():
 
 
 def end(number, _):
-    """End and clean up, which no second signal interrupts."""
+    """Clean up, which no second signal interrupts, and end."""
     for other in endings():
         signal.signal(other, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda *_: leave(number))
+    sys.unraisablehook = leave_later
+    leave(number)
+
+
+def leave(number):
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+def leave_later(lost):
+    """Leave once more where that was lost: Python ignores what is raised in a callback of its own.
+    """
+    if lost.exc_type in (SystemExit, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def main():

@@ -607,6 +607,21 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
     assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
 
 
+@on_linux
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+def test_a_signal_that_arrives_in_a_callback_of_pythons_own_ends_the_run_too(number, code):
+    folder = os.path.join(GRADER, "hw1_autograder")
+    program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {folder!r})\n"
+               f"import runner\nsignal.signal({int(number)}, runner.end)\n"
+               f"def callback(_):\n    os.kill(os.getpid(), {int(number)})\n    time.sleep(0.1)\n"
+               "class Thing:\n    pass\nthing = Thing()\nkept = weakref.ref(thing, callback)\n"
+               "del thing\ntime.sleep(5)\nprint('not ended')\n")
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    assert "not ended" not in done.stdout and "ignored" not in done.stderr
+    assert done.returncode in (code, -number)
+
+
 def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(tmp_path):
     slow = ("import sys, time\nsys.argv[1:] = ['--submission', %r, '--timeout', '60']\n"
             "sys.path.insert(0, %r)\nimport runner\nfrom outside import client\n"

@@ -157,7 +157,8 @@ def test_the_backward_of_another_thread_is_not_recorded(monkeypatch):
 
 def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
     start = time.process_time()
-    assert len(trace(fan(1000))) == 2002
+    depth = 1000 if sys.version_info >= (3, 11) else 200  # as deep as backward() goes
+    assert len(trace(fan(depth))) == 2 * depth + 2
     assert time.process_time() - start < 1.5
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 

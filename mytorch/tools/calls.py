@@ -49,9 +49,9 @@ class Argument:
 class Call:
     """One call of ``Function.apply``: what went in and, as a function, the array that came out."""
 
-    def __init__(self, operation, args, output):
+    def __init__(self, operation, arguments, args, output):
         self.operation = operation
-        self.arguments = [Argument(arg) for arg in args]
+        self.arguments = arguments
         self.result = kept(output.data)
         self.output = kept(output, weakly=True)
         self.returns_argument = any(output is arg for arg in args)
@@ -88,6 +88,7 @@ def remembering(apply):
     """
     @functools.wraps(apply)
     def apply_and_remember(cls, *args, **options):
+        arguments = [Argument(arg) for arg in args]  # before apply gives them other nodes
         output = apply(cls, *args, **options)
         if isinstance(output, Tensor):
             owners = [getattr(output.grad_fn, "ctx", None)]
@@ -96,7 +97,7 @@ def remembering(apply):
                 owners.append(output)
             for owner in owners:
                 if hasattr(owner, "__dict__"):
-                    owner.__dict__[MEMORY] = Call(cls, args, output)
+                    owner.__dict__[MEMORY] = Call(cls, arguments, args, output)
         return output
     return classmethod(apply_and_remember)
 

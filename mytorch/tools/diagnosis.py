@@ -115,6 +115,14 @@ def place_of(function):
     return {"file": code.co_filename, "line": line}
 
 
+def went_through(error, function):
+    """Tell whether an error was raised while a function ran."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code is not function.__code__:
+        trace = trace.tb_next
+    return trace is not None
+
+
 def fell_at(error, code=None):
     """Return where an error fell: in some code or else outside of NumPy and these tools."""
     own, trace = {}, error.__traceback__
@@ -235,13 +243,15 @@ class Pass:
     def summary(self):
         """Say what was looked at and found right."""
         number = len(self.operations)
-        of_all = f"{self.right} of {number}" if self.right < number else f"{number}"
-        several = "s hand on what their" if of_all != "1" else " hands on what its"
+        several = "s hand on what their" if number != 1 else " hands on what its"
+        operations = f"{number} operation{several}"
+        if self.right < number:
+            operations = f"{self.right} of {number} operations were compared and hand on what their"
         arrived = f"{len(self.steps)} gradients arrived where they belong"
         if len(self.steps) == 1:
             arrived = "1 gradient arrived where it belongs"
         unseen = "".join(f"; {name} could not be looked at" for name in dict.fromkeys(self.unseen))
-        return (f"{of_all} operation{several} forward implies, {arrived}{unseen}; a forward "
+        return (f"{operations} forward implies, {arrived}{unseen}; a forward "
                 "that computes something else than you mean cannot be seen this way.")
 
     def findings(self):
@@ -301,7 +311,7 @@ class Pass:
             list(self.of_arrival(step)) or list(self.of_step(step)))]
         if call is None:
             self.unseen.append(vertex.operation)
-        if found or call is None:
+        if found or call is None or any(step.error for step in steps):
             return found
         kind = (call.operation, *(np.shape(argument.array) for argument in call.arguments))
         seen[kind] += 1
@@ -326,6 +336,8 @@ class Pass:
         vertex, cls = step.vertex, step.vertex.node.cls
         at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
+            if went_through(step.error, cls.backward):
+                return
             try:  # what it returned before the engine refused it
                 result = cls.backward(vertex.node.ctx, Tensor(step.received))
             except Exception:
@@ -367,6 +379,8 @@ class Pass:
         call = vertex.call
         try:
             repeated = Repeated(call)
+            if not repeated.is_repeatable():
+                raise Gone
             tries = [("value", step.received, step.handed) for step in steps[:VISITS]
                      if step.handed and step.received is not None] \
                 if repeated.is_as_recorded() else []
@@ -381,7 +395,7 @@ class Pass:
                     return [Finding(kind, vertex.operation, call.name_of(call.arguments[place]),
                                     expected=expected, got=got, index=index,
                                     **place_of(call.operation.backward))]
-        except (Gone, Exception):  # forward does not run again, on copies
+        except Exception:  # Gone, or forward does not run again, on copies
             self.unseen.append(vertex.operation)
         return []
 

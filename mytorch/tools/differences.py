@@ -57,6 +57,10 @@ class Repeated:
         return value.shape == recorded.shape and np.allclose(value, recorded, 1e-3, 1e-6,
                                                              equal_nan=True)
 
+    def is_repeatable(self):
+        """Tell whether forward makes the same again: not with random numbers of its own."""
+        return is_same(self.value(self.arrays), self.value(self.arrays))
+
     def changed(self):
         """The place of an argument that requires grad and is another after forward, or None."""
         args = self.given(self.arrays, with_graph=True)

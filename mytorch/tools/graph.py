@@ -65,7 +65,9 @@ def graph_of(output, names=None):
         TypeError: ``output`` or something with a name is no Tensor.
         ValueError: ``output`` is outside any graph.
     """
-    names = names or {}
+    names = {} if names is None else names
+    if not isinstance(names, dict):
+        raise TypeError(f'names are a dict, such as {{"a": a}}; got {type(names).__name__}')
     for tensor in [output, *names.values()]:
         if not isinstance(tensor, Tensor):
             raise TypeError('a graph and its names, such as {"a": a}, belong to Tensors; got '

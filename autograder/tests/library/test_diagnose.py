@@ -331,6 +331,8 @@ FAULTS = [
     ("plain", chain, "parent is None Mul a", (ENGINE, NODE + TAKE, TAKE + NODE)),
     ("plain", chain, "parent is another Div a", (
         ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),
+    ("plain", two_products, "parent is another Add a", (  # stored on the tensor, too
+        ENGINE, "if arg.is_leaf and arg.grad_fn is None:", "if True:")),
     ("plain", chain, "parents in another order Mul ", (
         ENGINE, "node.next_functions.append(parent)", "node.next_functions.insert(0, parent)")),
     ("plain", chain, "parents missing Mul ", (
@@ -515,12 +517,48 @@ def test_a_right_program_says_what_was_looked_at(capsys):
         "forward that computes something else than you mean cannot be seen this way.\n")
 
 
+def test_random_numbers_of_an_operations_own_are_not_held_against_it(capsys):
+    drawn = np.random.default_rng(0)
+
+    class Dropout(Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.mask = drawn.uniform(size=a.shape) < 0.5
+            return Tensor(a.data * ctx.mask)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return Tensor(grad_output.data * ctx.mask)
+
+    for _ in range(10):
+        assert diagnose(Dropout.apply(Tensor(np.ones(9), requires_grad=True))) is None
+    assert "Dropout could not be looked at" in capsys.readouterr().out
+
+
+def test_a_backward_that_raises_is_not_run_again():
+    class Raising(Function):
+        runs = []
+
+        @staticmethod
+        def forward(ctx, a):
+            return Tensor(a.data * 2)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            Raising.runs.append(1)
+            raise ValueError("mine")
+
+    found = diagnose(Raising.apply(Tensor(2., requires_grad=True)) * 3)
+    assert found.kind == "error" and "ValueError: mine, in step 3" in found.got
+    assert Raising.runs == [1]
+
+
 def test_of_many_alike_some_are_compared_and_that_is_said(capsys):
     y = Tensor(1., requires_grad=True)
     for _ in range(30):
         y = y * 1.5
     assert diagnose(y) is None
-    assert capsys.readouterr().out.startswith("20 of 30 operations hand on what their forward")
+    assert capsys.readouterr().out.startswith("20 of 30 operations were compared and hand on")
 
 
 def test_a_large_array_that_is_gone_is_said_to_be_unseen(capsys):
@@ -530,7 +568,9 @@ def test_a_large_array_that_is_gone_is_said_to_be_unseen(capsys):
     assert "; Sum could not be looked at; Add could not be looked at; a" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("output, names", [(1., None), (Tensor(1., requires_grad=True), {"a": 5})])
+@pytest.mark.parametrize("output, names", [
+    (1., None), (Tensor(1., requires_grad=True), {"a": 5}),
+    (Tensor(1., requires_grad=True), ["a"])])
 def test_anything_but_tensors_is_a_clear_error(output, names):
-    with pytest.raises(TypeError, match="belong to Tensors; got"):
+    with pytest.raises(TypeError, match="; got"):
         diagnose(output, names)

@@ -93,7 +93,7 @@ def remembering(apply):
         if isinstance(output, Tensor):
             owners = [getattr(output.grad_fn, "ctx", None)]
             if (output.grad_fn is None or not output.requires_grad) and is_recording() and any(
-                    isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+                    argument.needed for argument in arguments):
                 owners.append(output)
             for owner in owners:
                 if hasattr(owner, "__dict__"):

@@ -7,6 +7,7 @@ its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4
 import inspect
 import linecache
 import os
+import traceback
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ from mytorch.tools.differences import Gone, Repeated, random_gradient
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
 from mytorch.tools.graph import graph_of
 from mytorch.tools.recorder import Endless, Recorder
-from mytorch.tools.values import class_of, copy_of, is_same
+from mytorch.tools.values import array_of, class_of, copy_of, grads_in, is_same
 
 ALIKE = 20  # calls of one operation on the same shapes whose numbers are looked at
 VISITS = 3  # of a node that are looked at
@@ -115,26 +116,23 @@ def place_of(function):
     return {"file": code.co_filename, "line": line}
 
 
-def went_through(error, function):
-    """Tell whether an error was raised while a function ran."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code is not function.__code__:
-        trace = trace.tb_next
-    return trace is not None
+def frames_of(error):
+    """Return the code and, as keywords for a Finding, the place of each frame on an error's way."""
+    return [(frame.f_code, {"file": frame.f_code.co_filename, "line": line})
+            for frame, line in traceback.walk_tb(error.__traceback__)]
 
 
-def fell_at(error, code=None):
-    """Return where an error fell: in some code or else outside of NumPy and these tools."""
-    own, trace = {}, error.__traceback__
+def fell_in(error, function):
+    """Return the place where a function raised an error or let it pass, or None."""
+    return next((place for code, place in frames_of(error) if code is function.__code__), None)
+
+
+def fell_at(error):
+    """Return the place where an error fell, outside of NumPy and these tools."""
     others = tuple(os.path.dirname(file) + os.sep for file in (np.__file__, __file__))
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if code is not None and trace.tb_frame.f_code is code:
-            return {"file": file, "line": trace.tb_lineno}
-        if not file.startswith(others + ("<",)) and file != __file__:
-            own = {"file": file, "line": trace.tb_lineno}
-        trace = trace.tb_next
-    return own
+    own = [place for _, place in frames_of(error)
+           if not place["file"].startswith(others + ("<",)) and place["file"] != __file__]
+    return own[-1] if own else {}
 
 
 # ---- the graph
@@ -145,8 +143,9 @@ def lost(tensor):
     if call is None:
         return []
     for argument in call.arguments:
-        if lost(argument.value):
-            return lost(argument.value)  # earlier
+        earlier = lost(argument.value)
+        if earlier:
+            return earlier
     name = next(call.name_of(argument) for argument in call.arguments if argument.needed)
     kind = "no node" if tensor.requires_grad else "requires_grad lost"
     return [Finding(kind, call.operation.__name__, name, **place_of(APPLY))]
@@ -212,8 +211,8 @@ class Pass:
     """
 
     def __init__(self, output, graph):
-        self.output, self.root = output, list(graph.values())[-1]
-        self.vertices = list(graph.values())
+        self.output, self.vertices = output, list(graph.values())
+        self.root = self.vertices[-1]
         self.operations = [vertex for vertex in self.vertices if vertex.kind == "operation"]
         self.recorder = Recorder(graph)
         self.error = None
@@ -320,9 +319,9 @@ class Pass:
     def of_arrival(self, step):
         """Yield what is wrong with the gradient that an operation receives."""
         vertex, received = step.vertex, step.received
-        at = place_of(autograd_engine.backward)
         if vertex is self.root or received is None:
             return
+        at = place_of(autograd_engine.backward)
         if step.types[0] is not self.type:
             yield Finding("no Tensor arrives", vertex.operation, got=step.types[0].__name__, **at)
             return
@@ -336,14 +335,14 @@ class Pass:
         vertex, cls = step.vertex, step.vertex.node.cls
         at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
-            if went_through(step.error, cls.backward):
+            if fell_in(step.error, cls.backward):
                 return
             try:  # what it returned before the engine refused it
                 result = cls.backward(vertex.node.ctx, Tensor(step.received))
             except Exception:
                 return
-            result = list(result) if isinstance(result, (tuple, list)) else [result]
-            handed, types = [copy_of(grad) for grad in result], [class_of(grad) for grad in result]
+            grads = grads_in(result)
+            handed, types = [copy_of(grad) for grad in grads], [class_of(grad) for grad in grads]
         elif step.changed:
             yield Finding("changes its gradient", vertex.operation, **at)
         if step.received is None:
@@ -410,7 +409,8 @@ class Pass:
             yield Finding("endless", vertex.label, **place_of(autograd_engine.backward))
         elif last and last.error is self.error and last.vertex.kind == "operation":
             backward = last.vertex.node.cls.backward
-            at, fell = fell_at(self.error, backward.__code__), fell_at(self.error)
+            fell = fell_at(self.error)
+            at = fell_in(self.error, backward) or fell
             if at != fell and fell:
                 got += f" ({os.path.basename(fell['file'])}:{fell['line']})"
             yield Finding("error", last.vertex.operation, got=f"{got}, in step {last.number}", **at)
@@ -487,8 +487,7 @@ def is_close(got, expected):
 
 def shares_memory(one, other):
     """Tell whether two gradients, Tensors or arrays, share an array."""
-    arrays = [getattr(grad, "data", grad) if isinstance(grad, Tensor) else grad
-              for grad in (one, other)]
+    arrays = [array_of(one), array_of(other)]
     return all(isinstance(array, np.ndarray) for array in arrays) and np.shares_memory(*arrays)
 
 

@@ -4,12 +4,13 @@ Both run as in a recorded Call, on copies of what it got.
 """
 
 import copy
+from functools import cached_property
 
 import numpy as np
 
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import APPLY
-from mytorch.tools.values import copy_of, is_same
+from mytorch.tools.values import copy_of, grads_in, is_same
 
 MOST = 8  # elements of an argument that are compared
 STEP = {True: (1e-5, 1e-4), False: (1e-2, 2e-2)}  # in float64, else: of a difference; rtol
@@ -51,15 +52,20 @@ class Repeated:
         with np.errstate(all="ignore"):
             return np.asarray(self.run(self.given(arrays)).data)
 
+    @cached_property
+    def again(self):
+        """What comes out of the same arrays."""
+        return self.value(self.arrays)
+
     def is_as_recorded(self):
         """Tell whether the same comes out again: not where forward draws random numbers."""
-        value, recorded = self.value(self.arrays), np.asarray(self.call.result())
-        return value.shape == recorded.shape and np.allclose(value, recorded, 1e-3, 1e-6,
-                                                             equal_nan=True)
+        recorded = np.asarray(self.call.result())
+        return self.again.shape == recorded.shape and np.allclose(
+            self.again, recorded, 1e-3, 1e-6, equal_nan=True)
 
     def is_repeatable(self):
         """Tell whether forward makes the same again: not with random numbers of its own."""
-        return is_same(self.value(self.arrays), self.value(self.arrays))
+        return is_same(self.again, self.value(self.arrays))
 
     def changed(self):
         """The place of an argument that requires grad and is another after forward, or None."""
@@ -72,9 +78,7 @@ class Repeated:
     def handed(self, gradient):
         """What a new node of it hands on for a gradient (Tensor or array), as ``copy_of``."""
         output = self.run(self.given(self.arrays, with_graph=True))
-        result = output.grad_fn.apply(gradient)
-        grads = result if isinstance(result, (tuple, list)) else [result]
-        return [copy_of(grad) for grad in grads]
+        return [copy_of(grad) for grad in grads_in(output.grad_fn.apply(gradient))]
 
     def first_off(self, received, handed):
         """The first argument whose gradient is not what differences say.
@@ -102,18 +106,21 @@ class Repeated:
 
     def slopes(self, place, index, received):
         """How sum(received * forward) changes with one element of an argument."""
-        arrays = list(self.arrays)
-        values = []
-        is_wide = self.value(arrays).dtype.itemsize >= 8
+        is_wide = self.again.dtype.itemsize >= 8
         step, rtol = STEP[is_wide]
-        step *= max(1, abs(arrays[place][index]))
-        for move in -step, 0, step:
-            arrays[place] = self.arrays[place].copy()
-            arrays[place][index] += move
-            values.append(self.value(arrays).astype(float) * received)
+        step *= max(1, abs(self.arrays[place][index]))
+
+        def moved(by):
+            arrays = list(self.arrays)
+            arrays[place] = arrays[place].copy()
+            arrays[place][index] += by
+            return self.value(arrays).astype(float) * received
+
+        here = self.again.astype(float) * received
+        below, above = moved(-step), moved(step)
         with np.errstate(all="ignore"):
-            left, right = (values[1] - values[0]).sum(), (values[2] - values[1]).sum()
-            rounding = np.finfo(float if is_wide else np.float32).eps * np.abs(values[1]).sum()
+            left, right = (here - below).sum(), (above - here).sum()
+            rounding = np.finfo(float if is_wide else np.float32).eps * np.abs(here).sum()
         return Slopes(left / step, right / step, rtol, 10 * rounding / step)
 
 

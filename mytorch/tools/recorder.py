@@ -13,7 +13,7 @@ import numpy as np
 
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction
 from mytorch.tools.graph import Vertex, graph_of, key_of
-from mytorch.tools.values import class_of, copy_of, is_same, text_of
+from mytorch.tools.values import class_of, copy_of, grads_in, is_same, text_of
 
 
 @dataclass(eq=False)
@@ -97,7 +97,8 @@ class Recorder:
             vertex = self._graph.get(key_of(node))
             if self._is_inside or threading.get_ident() != self._thread or vertex is None:
                 return apply(node, *grads, **options)
-            step = self._begin(vertex, [*grads, *options.values()][0], sys._getframe(1))
+            grad = [*grads, *options.values()][0]
+            step = self._begin(vertex, grad, sys._getframe(1))
             self._is_inside = True
             try:
                 result = apply(node, *grads, **options)
@@ -109,7 +110,7 @@ class Recorder:
             finally:
                 self._is_inside = False
                 step.after = vertex.grad()
-                step.changed = not is_same(copy_of([*grads, *options.values()][0]), step.received)
+                step.changed = not is_same(copy_of(grad), step.received)
                 self._add(step)
         return apply_and_record
 
@@ -137,7 +138,7 @@ class Recorder:
         return self._waiting.pop(vertex)
 
     def _hand_on(self, step, result):
-        grads = list(result) if isinstance(result, (tuple, list)) else [result]
+        grads = grads_in(result)
         step.handed = [copy_of(grad) for grad in grads]
         step.types += map(class_of, grads)
         for index, (parent, grad) in enumerate(zip(step.vertex.parents, step.handed)):

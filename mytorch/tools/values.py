@@ -5,9 +5,19 @@ import numpy as np
 from mytorch.tensor import Tensor
 
 
+def array_of(grad):
+    """The array in a Tensor; anything else as it is."""
+    return grad.data if isinstance(grad, Tensor) else grad
+
+
+def grads_in(returned):
+    """What a ``backward`` returned, one gradient or several, as a list."""
+    return list(returned) if isinstance(returned, (tuple, list)) else [returned]
+
+
 def copy_of(grad):
     """A copy of a gradient as an array; None and what is no gradient stay what they are."""
-    grad = grad.data if isinstance(grad, Tensor) else grad
+    grad = array_of(grad)
     return np.array(grad) if isinstance(grad, (np.ndarray, np.number, float)) else grad
 
 

@@ -41,13 +41,13 @@ def variant(*changes):
         shutil.copytree(os.path.join(PLAIN, "mytorch"), os.path.join(folder, "mytorch"),
                         ignore=shutil.ignore_patterns("__pycache__"))
         for file, old, new in changes:
-            _change(os.path.join(folder, "mytorch", file), old, new)
+            change(os.path.join(folder, "mytorch", file), old, new)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _change(path, old, new):
+def change(path, old, new):
     if new is None:
         os.remove(path)
         return

@@ -4,53 +4,18 @@ Each fault is a change of an engine: the plain one of the tests, that one with a
 with arrays as gradients, and this library's.
 """
 
-import importlib
-import shutil
-import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engines import ENGINE, NUMPY_GRADIENTS, PACKAGE, TOPOLOGICAL_SORT
-from graded import REPOSITORY, variant
+from engines import ENGINE, NUMPY_GRADIENTS, TOPOLOGICAL_SORT, engine
 from mytorch import Function, Tensor
 from mytorch.tools import diagnose
 
 F, TENSOR = "nn/functional.py", "tensor.py"
 BATCHNORM, LINEAR, ACTIVATIONS = "nn/batchnorm.py", "nn/linear.py", "nn/activations.py"
 ENGINES = {"plain": [], "sorted": TOPOLOGICAL_SORT, "arrays": NUMPY_GRADIENTS, "ours": None}
-
-
-def forget_mytorch():
-    return {name: sys.modules.pop(name) for name in list(sys.modules)
-            if name.split(".")[0] == "mytorch"}
-
-
-@contextmanager
-def engine(name, *changes):
-    """An engine with changes in place of this library: a function that imports from it."""
-    with variant(PACKAGE, *(ENGINES[name] or ())) as folder:
-        place = Path(folder, "mytorch")
-        if ENGINES[name] is None:
-            shutil.rmtree(str(place))
-            shutil.copytree(str(Path(REPOSITORY, "mytorch")), str(place))
-        else:
-            shutil.copytree(str(Path(REPOSITORY, "mytorch", "tools")), str(place / "tools"))
-        for file, old, new in changes:
-            text = (place / file).read_text()
-            assert old in text, f"{file} does not hold {old!r}"
-            (place / file).write_text(text.replace(old, new))
-        ours = forget_mytorch()
-        sys.path.insert(0, folder)
-        try:
-            yield lambda name: importlib.import_module("mytorch." + name)
-        finally:
-            sys.path.remove(folder)
-            forget_mytorch()
-            sys.modules.update(ours)
 
 
 # ---- programs: each takes the function that imports and returns the tensor to differentiate
@@ -200,7 +165,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_nothing_is_found_in_right_programs(name, capsys):
-    with engine(name) as load:
+    with engine(ENGINES[name]) as load:
         found = {title: load("tools").diagnose(program(load)) for title, program in RIGHT.items()}
     assert len(found) >= 30 and {title: str(one) for title, one in found.items() if one} == {}
     assert "the first" not in capsys.readouterr().out
@@ -431,7 +396,7 @@ NAMES = [f"{number} {kind.strip()} on {name}" for number, (name, _, kind, *_) in
 @pytest.mark.parametrize("name, program, told, changes", [
     (name, program, told, changes) for name, program, told, *changes in FAULTS], ids=NAMES)
 def test_one_fault_is_found_where_it_is(name, program, told, changes, capsys):
-    with engine(name, *changes) as load:
+    with engine(ENGINES[name], *changes) as load:
         found = load("tools").diagnose(program(load))
         assert found is not None, capsys.readouterr().out
         assert capsys.readouterr().out == f"{found}\n"
@@ -496,7 +461,7 @@ def test_running_estimates_stay_as_they_are():
 
 
 def test_a_network_of_the_handouts_size_takes_less_than_a_second():
-    with engine("ours") as load:
+    with engine(ENGINES["ours"]) as load:
         np.random.seed(0)
         net = load("nn.sequential").Sequential(
             load("nn.linear").Linear(784, 20), load("nn.batchnorm").BatchNorm1d(20),

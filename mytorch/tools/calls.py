@@ -29,32 +29,50 @@ class Argument:
             holds it, and then None.
     """
 
+    __slots__ = "is_tensor", "node", "needed", "_array", "_value"  # one object for an argument
+
     def __init__(self, value):
         self.is_tensor = isinstance(value, Tensor)
         self.node = value.grad_fn if self.is_tensor else None
         self.needed = self.is_tensor and bool(value.requires_grad)
         array = value.data if self.is_tensor else value
-        self._array = kept(array) if self.is_tensor else kept(None)
-        self._value = kept(value, self.node is not None or np.size(array) > SMALL)
+        is_large = isinstance(array, np.ndarray) and array.size > SMALL
+        self._array = kept(array, is_large) if self.is_tensor else None
+        self._value = kept(value, is_large or self.node is not None)
 
     @property
     def array(self):
-        return self._array()
+        return recalled(self._array)
 
     @property
     def value(self):
-        return self._value()
+        return recalled(self._value)
 
 
 class Call:
-    """One call of ``Function.apply``: what went in and, as a function, the array that came out."""
+    """One call of ``Function.apply``: what went in and what came out.
+
+    Attributes:
+        operation (type), arguments (list of Argument): what ran, on what.
+        result (np.ndarray or None), output (Tensor or None): the array that came out, a large one
+            while somebody else holds it, and its Tensor, while somebody else holds that.
+        returns_argument (bool): whether that was one of the arguments.
+    """
 
     def __init__(self, operation, arguments, args, output):
         self.operation = operation
         self.arguments = arguments
-        self.result = kept(output.data)
-        self.output = kept(output, weakly=True)
+        self._result = kept(output.data, np.size(output.data) > SMALL)
+        self._output = kept(output, weakly=True)
         self.returns_argument = any(output is arg for arg in args)
+
+    @property
+    def result(self):
+        return recalled(self._result)
+
+    @property
+    def output(self):
+        return recalled(self._output)
 
     def name_of(self, argument):
         """What forward calls one of the arguments."""
@@ -72,14 +90,17 @@ class Call:
         return [None] * number
 
 
-def kept(value, weakly=None):
-    """A function that gives a value back; weakly, as long as somebody else holds it, then None."""
-    if weakly is None:
-        weakly = isinstance(value, np.ndarray) and value.size > SMALL
+def kept(value, weakly):
+    """A value, or a weak reference to it: None where its class allows none, as one with slots."""
     try:
-        return weakref.ref(value) if weakly else lambda: value
-    except TypeError:  # a class with slots
-        return lambda: None
+        return weakref.ref(value) if weakly else value
+    except TypeError:
+        return None
+
+
+def recalled(held):
+    """A value that was kept; None if it was kept weakly and is gone."""
+    return held() if isinstance(held, weakref.ref) else held
 
 
 def remembering(apply):

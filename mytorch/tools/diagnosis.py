@@ -171,7 +171,7 @@ def call_findings(call, parents, is_shared=False):
     name = call.operation.__name__
     if call.returns_argument:
         yield Finding("returns its argument", name, **place_of(call.operation.forward))
-    if isinstance(call.result(), Tensor):
+    if isinstance(call.result, Tensor):
         yield Finding("data is a Tensor", name)
     tensors = sum(argument.is_tensor for argument in call.arguments)
     if len(parents) > len(call.arguments) or is_shared:
@@ -222,7 +222,7 @@ class Pass:
     def tensors(self):
         """Return all Tensors of the graph that are still there, leaves and others."""
         found = [vertex.tensor for vertex in self.vertices if vertex.kind != "operation"]
-        found += [vertex.call.output() for vertex in self.operations if vertex.call]
+        found += [vertex.call.output for vertex in self.operations if vertex.call]
         found += [self.output]
         return list({id(tensor): tensor for tensor in found if tensor is not None}.values())
 
@@ -325,7 +325,7 @@ class Pass:
         if step.types[0] is not self.type:
             yield Finding("no Tensor arrives", vertex.operation, got=step.types[0].__name__, **at)
             return
-        result = vertex.call and vertex.call.result()
+        result = vertex.call and vertex.call.result
         if result is not None and np.shape(received) != np.shape(result):
             yield Finding("shape that arrives", vertex.operation, expected=np.shape(result),
                           got=np.shape(received), **at)
@@ -383,7 +383,7 @@ class Pass:
             tries = [("value", step.received, step.handed) for step in steps[:VISITS]
                      if step.handed and step.received is not None] \
                 if repeated.is_as_recorded() else []
-            another = random_gradient(np.shape(call.result()))
+            another = random_gradient(np.shape(call.result))
             tries.append(("factor" if tries else "value", another,
                           repeated.handed(Tensor(another) if self.type is Tensor else another)))
             self.right += 1

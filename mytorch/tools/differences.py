@@ -31,7 +31,7 @@ class Repeated:
     def __init__(self, call):
         self.call = call
         self.arrays = [wide(argument) for argument in call.arguments]
-        if call.result() is None or any(
+        if call.result is None or any(
                 argument.array is None if argument.is_tensor else is_computed(argument.value)
                 for argument in call.arguments):
             raise Gone
@@ -59,7 +59,7 @@ class Repeated:
 
     def is_as_recorded(self):
         """Tell whether the same comes out again: not where forward draws random numbers."""
-        recorded = np.asarray(self.call.result())
+        recorded = np.asarray(self.call.result)
         return self.again.shape == recorded.shape and np.allclose(
             self.again, recorded, 1e-3, 1e-6, equal_nan=True)
 

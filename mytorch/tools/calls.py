@@ -104,8 +104,8 @@ def recalled(held):
 
 
 def remembering(apply):
-    """``Function.apply``, leaving a Call on the ctx of the node that it makes and, where the graph
-    ends although it should not, on the output.
+    """Make ``Function.apply`` leave a Call on the ctx of the node that it makes and, from where
+    the graph ends although it should not, on the outputs.
     """
     @functools.wraps(apply)
     def apply_and_remember(cls, *args, **options):
@@ -114,7 +114,7 @@ def remembering(apply):
         if isinstance(output, Tensor):
             owners = [getattr(output.grad_fn, "ctx", None)]
             if (output.grad_fn is None or not output.requires_grad) and is_recording() and any(
-                    argument.needed for argument in arguments):
+                    argument.needed or call_of(argument.value) for argument in arguments):
                 owners.append(output)
             for owner in owners:
                 if hasattr(owner, "__dict__"):

@@ -4,6 +4,7 @@ A recording of the pass (``recorder.py``) holds all that is needed: what each op
 its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4 to 0.1.8.
 """
 
+import copy
 import inspect
 import linecache
 import os
@@ -16,14 +17,14 @@ import numpy as np
 from mytorch import autograd_engine
 from mytorch.autograd_engine import AccumulateGrad, Function
 from mytorch.tensor import Tensor
-from mytorch.tools.calls import APPLY, call_of
+from mytorch.tools.calls import APPLY, call_of, is_recording
 from mytorch.tools.differences import Gone, Repeated, random_gradient
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
 from mytorch.tools.graph import graph_of
 from mytorch.tools.recorder import Endless, Recorder
 from mytorch.tools.values import array_of, class_of, copy_of, grads_in, is_same
 
-ALIKE = 20  # calls of one operation on the same shapes whose numbers are looked at
+ALIKE = 20  # calls of one operation on the same shapes that are run again
 VISITS = 3  # of a node that are looked at
 
 
@@ -44,6 +45,7 @@ def diagnose(output, names=None):
 
     Raises:
         TypeError: ``output`` or something with a name is no Tensor.
+        RuntimeError: it is called under ``no_grad``.
 
     >>> a, b = Tensor([1., 2.], requires_grad=True), Tensor([3., 4.], requires_grad=True)
     >>> diagnose((a * b).sum())
@@ -57,11 +59,16 @@ forward that computes something else than you mean cannot be seen this way.
 
 def look_at(output, names=None):
     """Return all Findings, the first to be told first, and what to say where there is none."""
+    if not is_recording():
+        raise RuntimeError("diagnose() runs operations again, in a graph: call it outside of "
+                           "no_grad()")
     with nothing_left_behind():
         try:
             graph = graph_of(output, names)
         except ValueError:  # outside any graph
             return lost(output) or [Finding("no grad_fn")], ""
+        if lost(output):
+            return lost(output), ""
         watched = Pass(output, graph)
         with grads_kept(watched.tensors()):
             watched.run(output.backward)
@@ -77,6 +84,8 @@ def nothing_left_behind():
     for cls in classes:  # grows while it is walked
         classes += [sub for sub in cls.__subclasses__() if sub not in classes]
     before = [dict(vars(cls)) for cls in classes]
+    contents = [(value, copy.copy(value)) for attributes in before
+                for value in attributes.values() if type(value) in (list, dict, set)]
     try:
         yield
     finally:
@@ -87,6 +96,9 @@ def nothing_left_behind():
             for name, value in attributes.items():
                 if vars(cls)[name] is not value:
                     setattr(cls, name, value)
+        for value, content in contents:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(content)
 
 
 @contextmanager
@@ -146,9 +158,9 @@ def lost(tensor):
         earlier = lost(argument.value)
         if earlier:
             return earlier
-    name = next(call.name_of(argument) for argument in call.arguments if argument.needed)
+    names = [call.name_of(argument) for argument in call.arguments if argument.needed]
     kind = "no node" if tensor.requires_grad else "requires_grad lost"
-    return [Finding(kind, call.operation.__name__, name, **place_of(APPLY))]
+    return [Finding(kind, call.operation.__name__, name, **place_of(APPLY)) for name in names[:1]]
 
 
 def graph_findings(vertices):
@@ -216,7 +228,9 @@ class Pass:
         self.operations = [vertex for vertex in self.vertices if vertex.kind == "operation"]
         self.recorder = Recorder(graph)
         self.error = None
-        self.right, self.unseen = 0, []  # operations that were compared, and could not be
+        self.compared = some_of_each(self.operations)
+        self.right = 0  # how many were compared
+        self.unseen = defaultdict(dict)  # why others could not be -> their names
         self.of_graph = list(graph_findings(self.vertices))
 
     def tensors(self):
@@ -249,7 +263,8 @@ class Pass:
         arrived = f"{len(self.steps)} gradients arrived where they belong"
         if len(self.steps) == 1:
             arrived = "1 gradient arrived where it belongs"
-        unseen = "".join(f"; {name} could not be looked at" for name in dict.fromkeys(self.unseen))
+        unseen = "".join(f"; {', '.join(names)} could not be looked at ({reason})"
+                         for reason, names in self.unseen.items())
         return (f"{operations} forward implies, {arrived}{unseen}; a forward "
                 "that computes something else than you mean cannot be seen this way.")
 
@@ -259,10 +274,9 @@ class Pass:
         visits = defaultdict(list)
         for step in self.steps:
             visits[step.vertex].append(step)
-        seen = Counter()
         for vertex in sorted(self.operations, key=lambda vertex: (
                 visits[vertex][0].number if visits[vertex] else len(self.steps) + 2)):
-            found += self.of_operation(vertex, visits[vertex], seen)
+            found += self.of_operation(vertex, visits[vertex])
         found += self.of_an_error()
         if self.error is None and any(step.vertex.kind == "operation" for step in self.steps):
             found += self.of_the_engine(visits)
@@ -272,10 +286,10 @@ class Pass:
 
     def changed_inputs(self):
         """Yield operations whose forward changes an argument that requires grad."""
-        for vertex in self.operations:
+        for vertex in self.compared:
             place = None
             try:
-                place = Repeated(vertex.call).changed() if vertex.call else None
+                place = Repeated(vertex.call).changed()
             except Exception:  # it does not run again: then nothing is known
                 continue
             if place is not None:
@@ -303,18 +317,25 @@ class Pass:
         elif (start != 1).any():
             yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
 
-    def of_operation(self, vertex, steps, seen):
+    def of_operation(self, vertex, steps):
         """Yield what is wrong with what an operation receives and hands on."""
         call = vertex.call
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
         if call is None:
-            self.unseen.append(vertex.operation)
-        if found or call is None or any(step.error for step in steps):
+            self.is_unseen(vertex, "the node does not keep what it got")
+        if found or vertex not in self.compared or any(step.error for step in steps):
             return found
-        kind = (call.operation, *(np.shape(argument.array) for argument in call.arguments))
-        seen[kind] += 1
-        return self.of_numbers(vertex, steps) if seen[kind] <= ALIKE else []
+        try:
+            return list(self.of_numbers(vertex, steps))
+        except Gone as reason:
+            self.is_unseen(vertex, str(reason))
+        except Exception as error:  # forward does not run again, on copies
+            self.is_unseen(vertex, f"run again, it raises {type(error).__name__}")
+        return []
+
+    def is_unseen(self, vertex, reason):
+        self.unseen[reason].setdefault(vertex.operation)
 
     def of_arrival(self, step):
         """Yield what is wrong with the gradient that an operation receives."""
@@ -374,29 +395,31 @@ class Pass:
             step.vertex is parent and step.types[0] is not self.type for step in self.steps)
 
     def of_numbers(self, vertex, steps):
-        """Return a Finding where gradients are not what differences of forward say."""
+        """Yield where gradients are not what differences of forward say; the first of them."""
         call = vertex.call
-        try:
-            repeated = Repeated(call)
-            if not repeated.is_repeatable():
-                raise Gone
-            tries = [("value", step.received, step.handed) for step in steps[:VISITS]
-                     if step.handed and step.received is not None] \
-                if repeated.is_as_recorded() else []
-            another = random_gradient(np.shape(call.result))
-            tries.append(("factor" if tries else "value", another,
-                          repeated.handed(Tensor(another) if self.type is Tensor else another)))
-            self.right += 1
-            for kind, received, handed in tries:
-                off = repeated.first_off(received, handed)
-                if off:
-                    place, index, expected, got = off
-                    return [Finding(kind, vertex.operation, call.name_of(call.arguments[place]),
-                                    expected=expected, got=got, index=index,
-                                    **place_of(call.operation.backward))]
-        except Exception:  # Gone, or forward does not run again, on copies
-            self.unseen.append(vertex.operation)
-        return []
+        repeated = Repeated(call)
+        if not repeated.is_repeatable():
+            raise Gone("forward gives something else each time")
+        another = random_gradient(np.shape(call.result))
+        handed = repeated.handed(Tensor(another) if self.type is Tensor else another)
+        seen = []
+        if repeated.is_as_recorded():
+            seen = [("value", step.received, step.handed) for step in steps[:VISITS]
+                    if step.handed and step.received is not None]
+        elif repeated.is_repeatable(seed=1):  # it draws no random numbers
+            yield Finding("changed since", vertex.operation, **place_of(call.operation.forward))
+        for kind, received, grads in [*seen, ("random", another, handed)]:
+            off = repeated.first_off(received, grads)
+            if off:
+                place, index, expected, got = off
+                if kind == "random" and any(is_same(grad[place], handed[place])
+                                            for _, _, grad in seen):
+                    kind = "factor"  # what it received made no difference
+                yield Finding(kind, vertex.operation, call.name_of(call.arguments[place]),
+                              expected=expected, got=got, index=index,
+                              **place_of(call.operation.backward))
+                return
+        self.right += 1
 
     def of_an_error(self):
         """Yield where the pass ended by an error, and by which."""
@@ -406,7 +429,7 @@ class Pass:
         got = f"{type(self.error).__name__}: {self.error}"
         if isinstance(self.error, Endless):
             vertex = last.vertex if last else self.root
-            yield Finding("endless", vertex.label, **place_of(autograd_engine.backward))
+            yield Finding("visited too often", vertex.label, **place_of(autograd_engine.backward))
         elif last and last.error is self.error and last.vertex.kind == "operation":
             backward = last.vertex.node.cls.backward
             fell = fell_at(self.error)
@@ -460,6 +483,17 @@ class Pass:
                             getattr(getattr(tensor, "grad_fn", None), "function_name", "a tensor"))
                 what = "an intermediate result" if tensor.requires_grad else "a constant"
                 yield Finding("a gradient too many", argument=name, got=what, **at)
+
+
+def some_of_each(operations):
+    """Return the Vertices of known calls; of many alike, on the same shapes, some at each depth."""
+    alike = defaultdict(list)
+    for vertex in operations:
+        if vertex.call:
+            shapes = [np.shape(argument.array) for argument in vertex.call.arguments]
+            alike[(vertex.call.operation, *shapes)].append(vertex)
+    return [vertices[number] for vertices in alike.values() for number in sorted(
+        set(np.linspace(0, len(vertices) - 1, ALIKE).astype(int)))]
 
 
 def of_a_leaf(leaf, expected, after, at):

@@ -1,6 +1,7 @@
 """What can be wrong with a graph or a backward pass, each in a sentence."""
 
 import os
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ SENTENCES = {
     "data is a Tensor": "The .data of {operation}'s output is a Tensor; it has to be a NumPy "
                         "array.",
     "no grad_fn": "backward() is called on a tensor outside any graph: its last operation was not "
-                  "done through Function.apply (computed in NumPy, or from .data), or nothing it "
-                  "was computed from requires grad.",
+                  "done through Function.apply (computed in NumPy, or from .data), or under "
+                  "no_grad(), or nothing it was computed from requires grad.",
     "requires_grad lost": "The output of {operation} does not require grad although its argument "
                           "{argument} does, so that the graph ends there; Function.apply{at} "
                           "settles it.",
@@ -63,8 +64,13 @@ SENTENCES = {
                         "of shape {expected}",
     "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
                             "received, which others may hold; make a new array.",
+    "changed since": "{operation}.forward{at} gives something else now than when it ran: an array "
+                     "that it reads was written into since (x.data[...] = ..., or a step of an "
+                     "optimizer that writes in place); backward() belongs before that.",
     "value": "{operation}.backward{at} hands {got} to its argument {argument}{place}; differences "
              "of {operation}.forward say {expected}.",
+    "random": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
+              "gradient; differences of {operation}.forward say {expected}.",
     "factor": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
               "gradient; differences of {operation}.forward say {expected}. Is every gradient "
               "multiplied by the one that it receives?",
@@ -76,7 +82,8 @@ SENTENCES = {
     "shape that arrives": "A gradient of shape {got} arrives at the output of {operation}, which "
                           "has the shape {expected}: what is computed from it hands on another "
                           "shape, or backward(){at} gives a parent the gradient of another.",
-    "endless": "{operation} is visited again and again: backward(){at} does not end.",
+    "visited too often": "{operation} is visited more often than there are paths to it: backward(){at} "
+                         "walks an edge more than once, or does not end.",
     "error": "{operation}.backward{at} raises {got}.",
     "error in the engine": "The pass ends with {got}{at}.",
     "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
@@ -140,10 +147,18 @@ def advice(finding):
     """What to add where a gradient has another shape than its argument."""
     if finding.kind != "gradient's shape":
         return ""
-    if finding.operation in ("MatMul", "Transpose", "Reshape"):
+    if not is_broadcast(finding.expected, finding.got):
         return "; each argument gets a gradient of its own shape."
     return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "
             "handout 2.1.")
+
+
+def is_broadcast(shape, other):
+    """Tell whether an array of a shape can be broadcast to the other, both tuples or their texts."""
+    shape, other = ([int(number) for number in re.findall(r"\d+", str(one))]
+                    for one in (shape, other))
+    return len(shape) <= len(other) and all(
+        own in (1, wide) for own, wide in zip(shape[::-1], other[::-1]))
 
 
 def shown(value):

@@ -120,8 +120,7 @@ class Recorder:
             self._add(Step(1, 0, None, received, [class_of(grad)]))
         self._left[vertex] -= 1
         if self._left[vertex] < 0:
-            raise Endless(f"{vertex.label} is visited again and again, although there are not so "
-                          "many paths to it")
+            raise Endless(f"{vertex.label} is visited more often than there are paths to it")
         return Step(len(self.steps) + 1, self._depth(caller), vertex, received, [class_of(grad)],
                     self._way(vertex, received), before=vertex.grad())
 

@@ -173,8 +173,8 @@ FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "no Tensor arrives", "shape that arrives", "gradient's shape",
     "no grad_fn", "gradients share memory", "input changed")
-NUMBERS = ("value", "factor", "nothing arrives", "another arrives", "not accumulated",
-           "changes its gradient", "a gradient too many", "cycle", "endless", "starts elsewhere",
+NUMBERS = ("value", "random", "factor", "nothing arrives", "another arrives", "not accumulated",
+           "changes its gradient", "a gradient too many", "cycle", "visited too often", "starts elsewhere",
            "nothing starts", "returns its argument", "too many gradients", "seed's values")
 
 

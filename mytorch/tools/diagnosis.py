@@ -18,7 +18,7 @@ from mytorch import autograd_engine
 from mytorch.autograd_engine import AccumulateGrad, Function
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import APPLY, call_of, is_recording
-from mytorch.tools.differences import Gone, Repeated, random_gradient
+from mytorch.tools.differences import SHOWN, Gone, Repeated, random_gradient
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
 from mytorch.tools.graph import graph_of
 from mytorch.tools.recorder import Endless, Recorder
@@ -456,8 +456,8 @@ class Pass:
             if not arrived:
                 yield Finding("nothing arrives", vertex.label, expected=expected, **at)
             elif not is_close(sum(arrived), expected):
-                yield Finding("another arrives", vertex.label, expected=expected,
-                              got=sum(arrived), **at)
+                yield Finding("another arrives", vertex.label,
+                              **first_different(expected, sum(arrived)), **at)
 
     def of_the_gradients(self, visits):
         """Yield each leaf that does not keep what arrives, and what else keeps a gradient."""
@@ -500,7 +500,8 @@ def of_a_leaf(leaf, expected, after, at):
     """Yield what is wrong with the gradient that a leaf has after the pass."""
     data = np.asarray(leaf.tensor.data)
     if not is_close(after, expected):
-        yield Finding("not accumulated", argument=leaf.label, expected=expected, got=after, **at)
+        yield Finding("not accumulated", argument=leaf.label, **first_different(expected, after),
+                      **at)
     elif np.shape(after) != data.shape:
         yield Finding("leaf's shape", argument=leaf.label, expected=data.shape,
                       got=np.shape(after), **at)
@@ -515,8 +516,21 @@ def is_close(got, expected):
         return False
     if np.shape(got) != np.shape(expected):
         return True  # a shape is looked at by itself
-    return np.allclose(got, expected, 1e-4, 1e-6 * max(1, np.abs(expected).max(initial=0)),
+    return not is_off(got, expected).any()
+
+
+def is_off(got, expected):
+    """Tell of each element whether it is another, in another order of summation too."""
+    return ~np.isclose(got, expected, 1e-4, 1e-6 * max(1, np.abs(expected).max(initial=0)),
                        equal_nan=True)
+
+
+def first_different(expected, got):
+    """Return two gradients, if they are large the first element that differs, for a Finding."""
+    if np.size(expected) <= SHOWN or np.shape(got) != np.shape(expected):
+        return {"expected": expected, "got": got}
+    index = tuple(np.argwhere(is_off(got, expected))[0].tolist())
+    return {"expected": expected[index], "got": got[index], "index": index}
 
 
 def shares_memory(one, other):

@@ -82,18 +82,18 @@ SENTENCES = {
     "shape that arrives": "A gradient of shape {got} arrives at the output of {operation}, which "
                           "has the shape {expected}: what is computed from it hands on another "
                           "shape, or backward(){at} gives a parent the gradient of another.",
-    "visited too often": "{operation} is visited more often than there are paths to it: backward(){at} "
-                         "walks an edge more than once, or does not end.",
+    "visited too often": "{operation} is visited more often than there are paths to it: backward()"
+                         "{at} walks an edge more than once, or does not end.",
     "error": "{operation}.backward{at} raises {got}.",
     "error in the engine": "The pass ends with {got}{at}.",
     "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
                        "{at} visits every node that next_functions lists.",
-    "another arrives": "{operation} was handed {expected} in all, and {got} arrives: backward(){at}"
-                       " brings each gradient to its node once.",
+    "another arrives": "{operation} was handed {expected} in all{place}, and {got} arrives: "
+                       "backward(){at} brings each gradient to its node once.",
     "gradients share memory": "The .grad of {argument} and {got} share one array, and "
                               "AccumulateGrad{at} adds to it in place, so that both change: make a "
                               "new array.",
-    "not accumulated": "The .grad of {argument} is {got}; what it had and what arrived make "
+    "not accumulated": "The .grad of {argument}{place} is {got}; what it had and what arrived make "
                        "{expected} (AccumulateGrad{at}).",
     "leaf's shape": "The .grad of {argument} has shape {got}, the tensor {expected}.",
     "leaf's dtype": "The .grad of {argument} is of {got}, the tensor of {expected}.",
@@ -154,7 +154,7 @@ def advice(finding):
 
 
 def is_broadcast(shape, other):
-    """Tell whether an array of a shape can be broadcast to the other, both tuples or their texts."""
+    """Tell whether one shape can be broadcast to the other; both are tuples or their texts."""
     shape, other = ([int(number) for number in re.findall(r"\d+", str(one))]
                     for one in (shape, other))
     return len(shape) <= len(other) and all(

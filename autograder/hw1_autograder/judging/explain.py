@@ -174,8 +174,9 @@ FINDINGS = BREAK_ANY_GRAPH + (
     "gradient is no Tensor", "no Tensor arrives", "shape that arrives", "gradient's shape",
     "no grad_fn", "gradients share memory", "input changed")
 NUMBERS = ("value", "random", "factor", "nothing arrives", "another arrives", "not accumulated",
-           "changes its gradient", "a gradient too many", "cycle", "visited too often", "starts elsewhere",
-           "nothing starts", "returns its argument", "too many gradients", "seed's values")
+           "changes its gradient", "a gradient too many", "cycle", "visited too often",
+           "starts elsewhere", "nothing starts", "returns its argument", "too many gradients",
+           "seed's values")
 
 
 @dataclass

@@ -342,7 +342,8 @@ FAULTS = [
         ENGINE, "    grads = grad_fn.apply(grad_of_outputs)\n",
         "    while True:\n        grads = grad_fn.apply(grad_of_outputs)\n")),
     ("plain", chain, "visited too often leaf 1", (  # every edge is walked twice
-        ENGINE, "            backward(parent, grad)\n", "            backward(parent, grad)\n" * 2)),
+        ENGINE, "            backward(parent, grad)\n",
+        "            backward(parent, grad)\n" * 2)),
     ("plain", chain, "error in the engine  ", (ENGINE, "backward(parent, grad)",
                                                      "backward(parent, grad[0])")),
     ("plain", chain, "error in the engine  ", (ENGINE, "        if parent is not None:\n",
@@ -561,6 +562,14 @@ def test_one_wrong_element_of_a_large_array_is_found():
     found = diagnose(Once.apply(Tensor(x, requires_grad=True)))
     assert (found.kind, found.index, found.got) == ("value", (70, 3), 3)
     assert "argument a at [70, 3]; differences of Once.forward say 1." in str(found)
+
+
+def test_of_a_large_gradient_the_first_wrong_element_is_told():
+    with engine([], (ENGINE, "old.data + grad.data", "grad.data")) as load:
+        a = load("tensor").Tensor(np.arange(6.).reshape(2, 3), requires_grad=True)
+        found = load("tools").diagnose(a * a + a, {"a": a})
+    assert (found.kind, found.index) == ("not accumulated", (0, 1))
+    assert "The .grad of a at [0, 1] is 1; what it had and what arrived make 3 (" in str(found)
 
 
 def test_a_large_layer_takes_no_longer_than_120_of_its_forwards():

@@ -7,6 +7,7 @@ Your own experiments go into the function ``experiment`` at the end.
 """
 
 import runpy
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -167,4 +168,6 @@ def main():
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # "| head" ends it without a traceback
     sys.exit(main())

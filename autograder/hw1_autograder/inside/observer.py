@@ -115,7 +115,9 @@ def look_at_forward(cls, args):
 def passed_back(original, tensor, *args):
     """One backward pass, recorded."""
     try:
-        graph = tools.graph.graph_of(tensor)
+        names = {name: value for name, value in sys._getframe(2).f_locals.items()
+                 if isinstance(value, type(tensor))}  # of whoever calls backward()
+        graph = tools.graph.graph_of(tensor, names)
         watched = tools.diagnosis.Pass(tensor, graph)
     except Exception:  # outside any graph, or one that cannot be walked
         found.extend(tools.diagnosis.lost(tensor) or [tools.findings.Finding("no grad_fn")])

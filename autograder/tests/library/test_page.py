@@ -22,7 +22,8 @@ const seen = [];
 const look = () => seen.push([find("count").textContent, find("say").textContent,
     document.querySelectorAll(".box.now").length, document.querySelectorAll(".edge.now").length,
     find("slider").getAttribute("aria-valuetext"), document.querySelector("[data-grad]")
-    .textContent, find("play").textContent]);
+    .textContent, find("play").textContent, find("picture").scrollLeft]);
+find("picture").style.width = "200px";
 const press = (key, target) => {
     (target || document.body).dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
     look();
@@ -62,15 +63,17 @@ def test_keys_buttons_and_slider_lead_through_the_steps(steps):
     seen = json.loads(re.search(r"<body>(.*?)</body>", shown, re.DOTALL).group(1))
     numbers = [int(re.match(r"step (\d) of 8$", place).group(1)) for place, *_ in seen]
     assert numbers == [1, 2, 3, 2, 1, 1, 8, 8, 1, 1, 8, 7, 1, 2, 7, 7, 8]
-    assert all(place == told for place, _, _, _, told, _, _ in seen)
+    assert all(place == told for place, _, _, _, told, *_ in seen)
     assert seen[0][1:4] == ["backward() starts with the gradient of the output itself: 1", 0, 0]
     assert seen[2][1] == "Add received 1\nhands 1 to d = Add\nhands 1 to c"
     assert [boxes for _, _, boxes, *_ in seen] == [int(number > 1) for number in numbers]
     assert [edges for _, _, _, edges, *_ in seen] == [int(number > 2) for number in numbers]
-    assert [grad for *_, grad, _ in seen] == [
+    scrolled = dict(zip(numbers, [left for *_, left in seen]))
+    assert scrolled[1] == max(scrolled.values()) > scrolled[8]  # the output is on the right
+    assert [grad for *_, grad, _, _ in seen] == [
         {1: "grad None", 2: "grad None", 3: "grad None", 7: "grad 1", 8: "grad 3"}[number]
         for number in numbers]
-    assert [word for *_, word in seen] == ["Play"] * 15 + ["Pause", "Play"]
+    assert [word for *_, word, _ in seen] == ["Play"] * 15 + ["Pause", "Play"]
 
 
 def test_the_page_is_one_small_file_that_asks_for_nothing(steps):

@@ -34,3 +34,14 @@ def test_a_file_runs_as_it_would_alone(tmp_path, name, text, encoding, wanted):
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (process.returncode, process.stderr) == (0, b"")
     assert process.stdout.decode().strip() == wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_a_reader_who_goes_ends_it_without_a_traceback():
+    process = subprocess.Popen([sys.executable, "-u", str(SANDBOX)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()

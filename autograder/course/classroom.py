@@ -141,9 +141,8 @@ class Class:
         self.again = again
         self.running = set()
         self.stopped = threading.Event()
-        self.grader = hashlib.sha256(b"".join(
-            [*map(Path.read_bytes, kit.grader_files()), *map(str.encode, kit.TOOLS.values())]
-        )).hexdigest()
+        self.grader = hashlib.sha256(b"".join(map(
+            Path.read_bytes, [*kit.grader_files(), *kit.TOOLS]))).hexdigest()
 
     def grade(self, jobs):
         """All rows, in the order of names."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from grading import GRADER  # with it, the grader's folder is on sys.path
 import homework
-from inside.texts import FOLDER as TOOLS_FOLDER, TOOLS
+from inside.texts import TOOLS
 
 COURSE = Path(__file__).resolve().parent
 REPOSITORY = COURSE.parent.parent
@@ -88,9 +88,8 @@ def copy_grader(folder, *drivers):
     for path in grader_files():
         if path.name != "test_mnist.py":  # people grade what comes of it
             copy_file(GRADER, path, folder / GRADER.name)
-    for name in TOOLS:  # of the library, which stays here
-        copy_file(TOOLS_FOLDER, TOOLS_FOLDER / f"{name}.py",
-                  folder / GRADER.name / "inside" / "tools")
+    for path in TOOLS:  # of the library, which stays here
+        copy_file(path.parent, path, folder / GRADER.name / "inside" / "tools")
     for path in (COURSE / "grading.py", LICENSE, *drivers):
         shutil.copyfile(path, folder / path.name)
 

@@ -126,9 +126,9 @@ def name_leaves(vertices):
     """Name what is an attribute of a layer as that, such as "Linear 1.weight"; other leaves get
     numbers.
     """
-    places = {id(value): (layer, name) for layer in layers()
-              for name, value in vars(layer).items() if isinstance(value, Tensor)}
     unnamed = [vertex for vertex in vertices if vertex.kind != "operation" and not vertex.name]
+    places = {id(value): (layer, name) for layer in (layers() if unnamed else ())
+              for name, value in vars(layer).items() if isinstance(value, Tensor)}
     owned = [vertex for vertex in unnamed if id(vertex.tensor) in places]
     owners = {}  # of each class the layers, in the order of the graph
     for vertex in owned:

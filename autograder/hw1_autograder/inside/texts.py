@@ -10,9 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "tools" if (HERE / "tools").is_dir() else HERE.parents[2] / "mytorch" / "tools"
-TOOLS = {name: (FOLDER / f"{name}.py").read_text("utf-8")
-         for name in ("findings", "values", "calls", "graph", "recorder", "differences",
-                      "diagnosis")}
+TOOLS = [FOLDER / f"{name}.py" for name in (
+    "findings", "values", "calls", "graph", "recorder", "differences", "diagnosis")]
 
 _spec = spec_from_file_location("findings", str(FOLDER / "findings.py"))
 findings = module_from_spec(_spec)  # which names nothing of the library
@@ -26,8 +25,10 @@ def observing():
 
     It holds the observer and the tools as code, compiled once: that takes longer than a check.
     """
-    texts = dict(TOOLS, observer=(HERE / "observer.py").read_text("utf-8"))
-    tools = {name: marshal.dumps(compile(text, f"<{name}>", "exec"))
-             for name, text in texts.items()}
-    observer = tools.pop("observer")
+    tools = {path.stem: code_of(path) for path in TOOLS}
+    observer = code_of(HERE / "observer.py")
     return f"import marshal\nTOOLS = {tools!r}\nexec(marshal.loads({observer!r}))"
+
+
+def code_of(path):
+    return marshal.dumps(compile(path.read_text("utf-8"), f"<{path.stem}>", "exec"))

@@ -75,14 +75,14 @@ class Call:
         return recalled(self._output)
 
     def name_of(self, argument):
-        """What forward calls one of the arguments."""
+        """Return what forward calls one of the arguments."""
         names = [name for name, one in inspect.signature(self.operation.forward).parameters.items()
                  if one.kind is not one.VAR_POSITIONAL][1:]
         place = self.arguments.index(argument)
         return names[place] if place < len(names) else f"#{place + 1}"
 
     def arguments_of(self, number):
-        """The Argument at each of as many entries of next_functions; None where not known."""
+        """Return the Argument at each of so many entries of next_functions; None if not known."""
         tensors = [argument for argument in self.arguments if argument.is_tensor]
         for known in self.arguments, tensors:  # some engines have no entry for what is no Tensor
             if len(known) == number:
@@ -91,7 +91,7 @@ class Call:
 
 
 def kept(value, weakly):
-    """A value, or a weak reference to it: None where its class allows none, as one with slots."""
+    """Return a value, or a weak reference to it; None where its class allows none."""
     try:
         return weakref.ref(value) if weakly else value
     except TypeError:
@@ -99,7 +99,7 @@ def kept(value, weakly):
 
 
 def recalled(held):
-    """A value that was kept; None if it was kept weakly and is gone."""
+    """Return a value that was kept; None if it was kept weakly and is gone."""
     return held() if isinstance(held, weakref.ref) else held
 
 
@@ -129,7 +129,7 @@ def is_recording():
 
 
 def call_of(owner):
-    """The Call that a ctx or a Tensor remembers, or None."""
+    """Return the Call that a ctx or a Tensor remembers, or None."""
     return getattr(owner, "__dict__", {}).get(MEMORY)
 
 

@@ -187,7 +187,7 @@ def is_computed(value):
 
 
 def wide(argument):
-    """The array of an argument, in float64 if it is one of floats or requires grad."""
+    """Return the array of an argument, in float64 if it holds floats or requires grad."""
     array = argument.array
     if array is None:
         return None
@@ -196,6 +196,6 @@ def wide(argument):
 
 
 def random_gradient(shape):
-    """Numbers of both signs, none near 0."""
+    """Draw numbers of both signs, none near 0; always the same."""
     random = np.random.RandomState(1)
     return np.array(random.uniform(0.5, 2, shape) * random.choice([-1, 1], shape))

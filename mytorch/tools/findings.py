@@ -144,7 +144,7 @@ class Finding:
 
 
 def advice(finding):
-    """What to add where a gradient has another shape than its argument."""
+    """Return what to add where a gradient has another shape than its argument."""
     if finding.kind != "gradient's shape":
         return ""
     if not is_broadcast(finding.expected, finding.got):
@@ -162,7 +162,7 @@ def is_broadcast(shape, other):
 
 
 def shown(value):
-    """An array on one line; anything else as text."""
+    """Write an array on one line, anything else as text."""
     if not isinstance(value, (np.ndarray, np.floating)):
         return str(value)
     return " ".join(np.array2string(np.asarray(value), threshold=8, formatter={

@@ -63,8 +63,7 @@ def gradcheck(function, *inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
 
 
 def _analytic(output, element, wanted):
-    """By one backward pass from an element of the output: the gradients of the inputs ``wanted``.
-    """
+    """Run one backward pass from an element of the output; return the inputs' gradients."""
     seed = np.zeros(output.shape)
     seed[element] = 1
     root = output.grad_fn or AccumulateGrad(output)
@@ -83,7 +82,7 @@ def _analytic(output, element, wanted):
 
 
 def _leaves(root):
-    """All gradient-enabled leaves behind a node."""
+    """Return all gradient-enabled leaves behind a node."""
     nodes = {root: None}  # in their order
     to_do = [root]
     for node in to_do:  # grows while it is walked
@@ -94,7 +93,7 @@ def _leaves(root):
 
 
 def _numeric(function, inputs, x, eps):
-    """By two evaluations for each element of the input ``x``: (shape of x) + (shape of output)."""
+    """Evaluate twice for each element of an input; of (its shape) + (shape of the output)."""
     data, jacobian = x.data, np.zeros(x.shape + function(*inputs).shape)
     try:
         for index in np.ndindex(data.shape):

@@ -38,28 +38,28 @@ class Vertex:
         return call_of(getattr(self.node, "ctx", None))
 
     def grad(self):
-        """A copy of the gradient that a leaf has now."""
+        """Return a copy of the gradient that a leaf has now."""
         return copy_of(getattr(self.tensor, "grad", None))
 
     def arguments(self):
-        """The Argument at each entry of an operation's next_functions; None where not known."""
+        """Return the Argument at each entry of an operation's next_functions; None if not known."""
         number = len(self.node.next_functions)
         return self.call.arguments_of(number) if self.call else [None] * number
 
     def argument_names(self):
-        """What forward calls each entry of an operation's next_functions; [] if not known."""
+        """Return what forward calls each entry of an operation's next_functions, or []."""
         arguments = self.arguments()
         return [] if None in arguments else [self.call.name_of(one) for one in arguments]
 
 
 def key_of(node, tensor=None):
-    """What identifies a place: a leaf or a constant itself, an operation's node."""
+    """Return what identifies a place: a leaf or constant itself, an operation's node."""
     place = tensor if node is None else getattr(node, "variable", None)
     return id(node if place is None else place)
 
 
 def graph_of(output, names=None):
-    """The graph behind a tensor: a dict from keys to Vertices, each after its parents.
+    """Return the graph behind a tensor: a dict from keys to Vertices, each after its parents.
 
     Raises:
         TypeError: ``output`` or something with a name is no Tensor.
@@ -106,7 +106,7 @@ def kind_of(node, tensor):
 
 
 def places_of(vertex):
-    """The node and Tensor, as far as they are known, of each argument; None for what is neither."""
+    """Return the node and Tensor, as far as known, of each argument; None for what is neither."""
     if vertex.kind != "operation":
         return []
     places = []
@@ -145,7 +145,7 @@ def name_leaves(vertices):
 
 
 def layers():
-    """All Modules that there are."""
+    """Return all Modules that there are."""
     module = sys.modules.get("mytorch.nn.module")
     return [thing for thing in gc.get_objects()
             if module is not None and issubclass(type(thing), module.Module)]

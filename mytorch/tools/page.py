@@ -12,7 +12,7 @@ PIXELS = 96  # an inch
 
 
 def page(layout, steps, grads, styles, seconds):
-    """The text of an HTML page that needs nothing else.
+    """Return the text of an HTML page that needs nothing else.
 
     Args:
         layout (Layout): where everything goes, in inches.
@@ -32,7 +32,7 @@ def page(layout, steps, grads, styles, seconds):
 
 
 def _step(step, numbers, grads, steps):
-    """What the page shows at a step: its words, where, and what came and was kept by then."""
+    """Return what the page shows at a step: its words, where, and what came and was kept."""
     grads.update((other.vertex, other.after) for other in steps[:step.number])
     return {"say": step.lines(), "at": numbers.get(step.vertex, ""),
             "came": {f"{numbers[vertex]}-{argument}": describe(grad)[-1]
@@ -61,7 +61,7 @@ def _svg(layout, numbers, grads, styles):
 
 
 def _edge(edge, numbers):
-    """A curve, with places for a gradient and for the name of the argument."""
+    """Write a curve, with places for a gradient and for the name of the argument."""
     points = [f"{x * PIXELS:.1f} {y * PIXELS:.1f}" for x, y in edge.curve()]
     path = f"M{points[0]}" + "".join(
         f"C{' '.join(points[i:i + 3])}" + (f"L{points[i + 3]}" if i + 3 < len(points) else "")

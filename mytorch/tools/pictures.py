@@ -50,8 +50,7 @@ class Edge:
     arrival: float = 0.0  # the height at which it arrives
 
     def curve(self):
-        """Points: a start, and for each next box two that bend the line, its edge, its other edge.
-        """
+        """Return points: a start; for each next box two that bend the line, and its two edges."""
         points = []
         for left, right in zip(self.route, self.route[1:]):
             x0, x1 = left.x + left.width / 2, right.x - right.width / 2
@@ -60,7 +59,7 @@ class Edge:
         return points
 
     def label_at(self):
-        """Where a gradient is written: near the end of the last piece."""
+        """Return where a gradient is written: near the end of the last piece."""
         (x0, y0), _, _, (x1, y1) = self.curve()[-4:]
         return x0 + 0.7 * (x1 - x0), y0 + 0.84 * (y1 - y0)
 
@@ -148,14 +147,14 @@ class Layout:
 
 
 def argument_names(vertex):
-    """What to write at each edge to an operation: nothing where it is clear."""
+    """Return what to write at each edge to an operation: nothing where it is clear."""
     several = sum(parent is not None for parent in vertex.parents) > 1
     names = vertex.argument_names() if several and vertex.operation not in ALIKE else []
     return names or [""] * len(vertex.parents)
 
 
 def _route(start, end, passes):
-    """From box to box, through one in each column between, which all edges from there share."""
+    """Lead from box to box, through one in each column between, which edges from there share."""
     return [start, *(passes.setdefault((start, column), Box(column))
                      for column in range(start.column + 1, end.column)), end]
 
@@ -180,14 +179,14 @@ def _stack(column, neighbours):
 # ---- drawing
 
 def _lines(vertex, grads):
-    """What stands in a box: the label, the value if it is known, and a leaf's gradient."""
+    """Return what stands in a box: the label, the value if it is known, and a leaf's gradient."""
     data = getattr(vertex.tensor, "data", None)
     lines = [vertex.label] + ([] if data is None else describe(np.asarray(data))[:2])
     return lines + (["grad " + describe(grads[vertex])[-1]] if vertex.kind == "leaf" else [])
 
 
 def picture(layout, grads, title="", step=None):
-    """A Figure of the graph, on which a step stands out; ``grads`` are those of the leaves."""
+    """Make a Figure of the graph, on which a step stands out; ``grads`` are of the leaves."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
@@ -212,7 +211,7 @@ def picture(layout, grads, title="", step=None):
 
 
 def _legend(layout):
-    """The styles that are explained; of copies only where there are some."""
+    """Return the styles to explain; of copies only where there are some."""
     has_copies = any(box.is_copy for box in layout.boxes)
     return [style for kind, style in STYLES.items() if kind != "copy" or has_copies]
 
@@ -222,7 +221,7 @@ def _write(axes, x, y, text, **style):
 
 
 def _draw_edge(axes, edge, step):
-    """An arrow to the right or, if a gradient came along it in a step, one back to the left."""
+    """Draw an arrow to the right or, if a gradient came along it in a step, one to the left."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
     curve = edge.curve()
@@ -341,7 +340,7 @@ def _write_gif(path, layout, steps, grads, seconds):
 
 
 def _frames(layout, steps, grads):
-    """An image for each step; ``grads`` holds the leaves' gradients before the first."""
+    """Make an image for each step; ``grads`` holds the leaves' gradients before the first."""
     from PIL import Image
     for step in steps:
         grads[step.vertex] = step.after

@@ -39,7 +39,7 @@ class Step:
     error: Exception = None
 
     def lines(self):
-        """What there is to say."""
+        """Return what there is to say."""
         received = text_of(self.received)
         if self.vertex is None:
             return [f"backward() starts with the gradient of the output itself: {received}"]
@@ -129,7 +129,7 @@ class Recorder:
         self._show(step)
 
     def _way(self, vertex, received):
-        """The latest of what a vertex was handed that is this gradient; if none, all: a sum."""
+        """Return the latest of what a vertex was handed that is this; if none, all: a sum."""
         waiting = self._waiting[vertex]
         for edge in reversed(waiting):
             if is_same(waiting[edge], received):
@@ -145,7 +145,7 @@ class Recorder:
                 self._waiting[parent][step.vertex, index] = grad
 
     def _depth(self, caller):
-        """How many of the calls that led to the caller's have called ``apply`` themselves."""
+        """Count the calls that led to the caller's and have called ``apply`` themselves."""
         frame = caller
         while frame not in self._depths:
             frame = frame.f_back
@@ -155,7 +155,7 @@ class Recorder:
 
 
 def paths_to(graph):
-    """How many paths lead to each Vertex from the output, which is the graph's last."""
+    """Count the paths that lead to each Vertex from the output, which is the graph's last."""
     paths = Counter(list(graph.values())[-1:])
     for vertex in reversed(list(graph.values())):
         for parent in filter(None, vertex.parents):

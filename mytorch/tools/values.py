@@ -6,23 +6,23 @@ from mytorch.tensor import Tensor
 
 
 def array_of(grad):
-    """The array in a Tensor; anything else as it is."""
+    """Return the array in a Tensor; anything else as it is."""
     return grad.data if isinstance(grad, Tensor) else grad
 
 
 def grads_in(returned):
-    """What a ``backward`` returned, one gradient or several, as a list."""
+    """Return what a ``backward`` returned, one gradient or several, as a list."""
     return list(returned) if isinstance(returned, (tuple, list)) else [returned]
 
 
 def copy_of(grad):
-    """A copy of a gradient as an array; None and what is no gradient stay what they are."""
+    """Copy a gradient as an array; None and what is no gradient stay what they are."""
     grad = array_of(grad)
     return np.array(grad) if isinstance(grad, (np.ndarray, np.number, float)) else grad
 
 
 def class_of(grad):
-    """The class of a gradient; that of an array also for NumPy's numbers."""
+    """Return the class of a gradient; that of an array also for NumPy's numbers."""
     for cls, alike in (Tensor, Tensor), (np.ndarray, (np.ndarray, np.generic)):
         if isinstance(grad, alike):
             return cls
@@ -38,7 +38,7 @@ def is_same(one, other):
 
 
 def describe(data):
-    """A few numbers as one piece of text; more as their shape, mean and norm."""
+    """Write a few numbers as one piece of text; more as their shape, mean and norm."""
     if not isinstance(data, np.ndarray):
         return [str(data)]
     if data.size <= 3:

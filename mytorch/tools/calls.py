@@ -41,6 +41,12 @@ class Argument:
         self._value = kept(value, is_large or self.node is not None)
 
     @property
+    def hides(self):
+        """Whether it was a list or tuple with Tensors that require grad, of which no node knows."""
+        return isinstance(self.value, (list, tuple)) and any(
+            isinstance(one, Tensor) and one.requires_grad for one in self.value)
+
+    @property
     def array(self):
         return recalled(self._array)
 
@@ -62,9 +68,9 @@ class Call:
     def __init__(self, operation, arguments, args, output):
         self.operation = operation
         self.arguments = arguments
-        self._result = kept(output.data, np.size(output.data) > SMALL)
+        self._result = kept(output.data, getattr(output.data, "size", 0) > SMALL)
         self._output = kept(output, weakly=True)
-        self.returns_argument = any(output is arg for arg in args)
+        self.returns_argument = id(output) in map(id, args)
 
     @property
     def result(self):
@@ -73,6 +79,12 @@ class Call:
     @property
     def output(self):
         return recalled(self._output)
+
+    @property
+    def is_all_there(self):
+        """Whether the arrays that went in and came out are."""
+        return self.result is not None and all(
+            argument.array is not None for argument in self.arguments if argument.is_tensor)
 
     def name_of(self, argument):
         """Return what forward calls one of the arguments."""
@@ -112,15 +124,22 @@ def remembering(apply):
         arguments = [Argument(arg) for arg in args]  # before apply gives them other nodes
         output = apply(cls, *args, **options)
         if isinstance(output, Tensor):
-            owners = [getattr(output.grad_fn, "ctx", None)]
-            if (output.grad_fn is None or not output.requires_grad) and is_recording() and any(
-                    argument.needed or call_of(argument.value) for argument in arguments):
-                owners.append(output)
-            for owner in owners:
-                if hasattr(owner, "__dict__"):
-                    owner.__dict__[MEMORY] = Call(cls, arguments, args, output)
+            remember(getattr(output.grad_fn, "ctx", None), cls, arguments, args, output)
+            if (output.grad_fn is None or not output.requires_grad) and is_lost(arguments):
+                remember(output, cls, arguments, args, output)
         return output
     return classmethod(apply_and_remember)
+
+
+def remember(owner, *call):
+    if hasattr(owner, "__dict__"):
+        owner.__dict__[MEMORY] = Call(*call)
+
+
+def is_lost(arguments):
+    """Tell whether an output without a node should have one."""
+    return is_recording() and any(argument.needed or argument.hides or call_of(argument.value)
+                                  for argument in arguments)
 
 
 def is_recording():

@@ -10,12 +10,12 @@ import linecache
 import os
 import traceback
 from collections import Counter, defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.autograd_engine import AccumulateGrad, Function
+from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import APPLY, call_of, is_recording
 from mytorch.tools.differences import SHOWN, Gone, Repeated, random_gradient
@@ -87,7 +87,7 @@ def nothing_left_behind():
         classes += [sub for sub in cls.__subclasses__() if sub not in classes]
     before = [dict(vars(cls)) for cls in classes]
     contents = [(value, copy.copy(value)) for attributes in before
-                for value in attributes.values() if type(value) in (list, dict, set)]
+                for value in attributes.values() if type(value) in (list, dict, set, np.ndarray)]
     try:
         yield
     finally:
@@ -99,6 +99,9 @@ def nothing_left_behind():
                 if vars(cls)[name] is not value:
                     setattr(cls, name, value)
         for value, content in contents:
+            if isinstance(value, np.ndarray):
+                value[...] = content
+                continue
             value.clear()
             (value.extend if isinstance(value, list) else value.update)(content)
 
@@ -138,7 +141,8 @@ def frames_of(error):
 
 def fell_in(error, function):
     """Return the place where a function raised an error or let it pass, or None."""
-    return next((place for code, place in frames_of(error) if code is function.__code__), None)
+    return next((place for code, place in frames_of(error)
+                 if code is getattr(function, "__code__", None)), None)
 
 
 def fell_at(error):
@@ -157,12 +161,18 @@ def lost(tensor):
     if call is None:
         return []
     for argument in call.arguments:
-        earlier = lost(argument.value)
+        earlier = lost(argument.value) or hidden(call, argument)
         if earlier:
             return earlier
     names = [call.name_of(argument) for argument in call.arguments if argument.needed]
     kind = "no node" if tensor.requires_grad else "requires_grad lost"
     return [Finding(kind, call.operation.__name__, name, **place_of(APPLY)) for name in names[:1]]
+
+
+def hidden(call, argument):
+    """Return a Finding where Tensors that require grad come in a list or tuple."""
+    return [Finding("hidden in a list", call.operation.__name__, call.name_of(argument),
+                    got=type(argument.value).__name__)] * argument.hides
 
 
 def graph_findings(vertices):
@@ -181,7 +191,7 @@ def graph_findings(vertices):
 def call_findings(call, parents, is_shared=False):
     """Yield what is wrong with the next_functions of an operation's node, from what it got."""
     for argument in call.arguments:
-        yield from lost(argument.value)
+        yield from lost(argument.value) or hidden(call, argument)
     name = call.operation.__name__
     if call.returns_argument:
         yield Finding("returns its argument", name, **place_of(call.operation.forward))
@@ -231,6 +241,7 @@ class Pass:
         self.recorder = Recorder(graph)
         self.error = None
         self.compared = some_of_each(self.operations)
+        self.recalled = {}  # Vertex -> array, where a large one is not there any more
         self.right = 0  # how many were compared
         self.unseen = defaultdict(dict)  # why others could not be -> their names
         self.of_graph = list(graph_findings(self.vertices))
@@ -267,11 +278,24 @@ class Pass:
             arrived = "1 gradient arrived where it belongs"
         unseen = "".join(f"; {', '.join(names)} could not be looked at ({reason})"
                          for reason, names in self.unseen.items())
-        return (f"{operations} forward implies, {arrived}{unseen}; a forward "
+        unfinite = "".join(f"; {what} inf or NaN of finite numbers"
+                           for what in list(self.not_finite())[:1])
+        return (f"{operations} forward implies, {arrived}{unseen}{unfinite}; a forward "
                 "that computes something else than you mean cannot be seen this way.")
+
+    def not_finite(self):
+        """Yield operations that make inf or NaN of finite numbers."""
+        for vertex in self.operations:
+            if vertex.call and is_finite(argument.array for argument in vertex.call.arguments) \
+                    and not is_finite([vertex.call.result]):
+                yield f"{vertex.operation}.forward makes"
+        for step in self.steps:
+            if is_finite([step.received]) and not is_finite(step.handed):
+                yield f"{step.vertex.operation}.backward makes"
 
     def findings(self):
         """Return all Findings, the first to be told first."""
+        self.recall()
         found = [*self.changed_inputs(), *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
@@ -291,7 +315,7 @@ class Pass:
         for vertex in self.compared:
             place = None
             try:
-                place = Repeated(vertex.call).changed()
+                place = self.repeated(vertex).changed()
             except Exception:  # it does not run again: then nothing is known
                 continue
             if place is not None:
@@ -312,12 +336,24 @@ class Pass:
         if first.vertex is not self.root:
             yield Finding("starts elsewhere", expected=self.root.label, got=first.vertex.label,
                           **at)
-        elif first.types[0] is not Tensor and (self.error or not isinstance(start, np.ndarray)):
+        elif first.types[0] is not Tensor and (self.needs_tensors() or
+                                               not isinstance(start, np.ndarray)):
             yield Finding("seed is no Tensor", got=first.types[0].__name__, **at)
         elif start.shape != shape:
             yield Finding("seed's shape", expected=shape, got=start.shape, **at)
         elif (start != 1).any():
             yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
+
+    def needs_tensors(self):
+        """Tell whether the first operation takes its gradient as a Tensor, not as an array."""
+        def takes(kind):
+            try:
+                repeated = self.repeated(self.root)
+                one = random_gradient(repeated.again.shape)
+                return repeated.first_off(one, repeated.handed(kind(one))) is None
+            except Exception:  # by what it says or because of another mistake
+                return False
+        return takes(Tensor) and not takes(np.array)
 
     def of_operation(self, vertex, steps):
         """Yield what is wrong with what an operation receives and hands on."""
@@ -326,10 +362,14 @@ class Pass:
             list(self.of_arrival(step)) or list(self.of_step(step)))]
         if call is None:
             self.is_unseen(vertex, "the node does not keep what it got")
+        if found:
+            with suppress(Exception):  # backward does not run again
+                return list(self.of_apply(vertex)) or found
         if found or vertex not in self.compared or any(step.error for step in steps):
             return found
         try:
-            return list(self.of_numbers(vertex, steps))
+            found = list(self.of_numbers(vertex, steps))
+            return found and (list(self.of_apply(vertex)) or found)
         except Gone as reason:
             self.is_unseen(vertex, str(reason))
         except Exception as error:  # forward does not run again, on copies
@@ -338,6 +378,21 @@ class Pass:
 
     def is_unseen(self, vertex, reason):
         self.unseen[reason].setdefault(vertex.operation)
+
+    def of_apply(self, vertex):
+        """Yield whether a node hands on something else than its operation's backward returns."""
+        repeated = self.repeated(vertex)
+        gradient = self.as_gradient(random_gradient(repeated.again.shape))
+        handed = repeated.handed(gradient)
+        returned = repeated.handed(Tensor(array_of(gradient)), directly=True)
+        for place in repeated.wanted:
+            got, expected = (grads[place] if place < len(grads) else None
+                             for grads in (handed, returned))
+            if expected is not None and not is_same(got, expected):
+                yield Finding("apply hands another", vertex.operation,
+                              vertex.call.name_of(vertex.call.arguments[place]),
+                              expected=expected, got=got, **place_of(BackwardFunction.apply))
+                return
 
     def of_arrival(self, step):
         """Yield what is wrong with the gradient that an operation receives."""
@@ -355,13 +410,13 @@ class Pass:
 
     def of_step(self, step):
         """Yield what is wrong with what an operation hands on, but for the numbers."""
-        vertex, cls = step.vertex, step.vertex.node.cls
-        at, handed, types = place_of(cls.backward), step.handed, step.types[1:]
+        vertex, backward = step.vertex, step.vertex.backward
+        at, handed, types = place_of(backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
-            if fell_in(step.error, cls.backward):
+            if backward is None or fell_in(step.error, backward):
                 return
             try:  # what it returned before the engine refused it
-                result = cls.backward(vertex.node.ctx, Tensor(step.received))
+                result = backward(vertex.node.ctx, Tensor(step.received))
             except Exception:
                 return
             grads = grads_in(result)
@@ -381,15 +436,18 @@ class Pass:
                           got=len(handed), **at)
         for place in wanted:
             grad = handed[place] if place < len(handed) else None
-            shape = np.shape(arguments[place].array)
+            array = self.array_at(arguments[place], vertex.parents[place])
             one = dict(at, operation=vertex.operation,
                        argument=vertex.call.name_of(arguments[place]))
             if grad is None:
                 yield Finding("gradient is None", **one)
             elif types[place] is not self.type and self.goes_on_as_it_is(vertex.parents[place]):
                 yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
-            elif arguments[place].array is not None and np.shape(grad) != shape:
-                yield Finding("gradient's shape", expected=shape, got=np.shape(grad), **one)
+            elif array is not None and np.shape(grad) != np.shape(array):
+                yield Finding("gradient's shape", expected=np.shape(array), got=np.shape(grad),
+                              **one)
+            elif np.asarray(grad).dtype.kind not in "fiub":
+                yield Finding("gradient's dtype", got=np.asarray(grad).dtype, **one)
 
     def goes_on_as_it_is(self, parent):
         """Tell whether what was handed to a node is not made a Tensor on its way there."""
@@ -398,30 +456,53 @@ class Pass:
 
     def of_numbers(self, vertex, steps):
         """Yield where gradients are not what differences of forward say; the first of them."""
-        call = vertex.call
-        repeated = Repeated(call)
+        call, repeated = vertex.call, self.repeated(vertex)
         if not repeated.is_repeatable():
             raise Gone("forward gives something else each time")
-        another = random_gradient(np.shape(call.result))
-        handed = repeated.handed(Tensor(another) if self.type is Tensor else another)
-        seen = []
-        if repeated.is_as_recorded():
-            seen = [("value", step.received, step.handed) for step in steps[:VISITS]
-                    if step.handed and step.received is not None]
-        elif repeated.is_repeatable(seed=1):  # it draws no random numbers
-            yield Finding("changed since", vertex.operation, **place_of(call.operation.forward))
-        for kind, received, grads in [*seen, ("random", another, handed)]:
-            off = repeated.first_off(received, grads)
+        is_as_recorded = call.result is not None and repeated.is_as_recorded()
+        seen = [step for step in steps[:VISITS] if step.handed and step.received is not None]
+        tries = [("value", repeated, step.received, step.handed) for step in seen
+                 if is_as_recorded]
+        another, near = random_gradient(repeated.again.shape), repeated.moved()
+        tries.append(("random", near, another, near.handed(self.as_gradient(another))))
+        for kind, run, received, handed in tries:
+            off = run.first_off(received, handed)
             if off:
                 place, index, expected, got = off
-                if kind == "random" and any(is_same(grad[place], handed[place])
-                                            for _, _, grad in seen):
+                if kind == "random" and any(
+                        is_same(step.handed[place], grad) for step in seen for grad in
+                        [repeated.handed(self.as_gradient(another))[place]]):
                     kind = "factor"  # what it received made no difference
                 yield Finding(kind, vertex.operation, call.name_of(call.arguments[place]),
                               expected=expected, got=got, index=index,
                               **place_of(call.operation.backward))
                 return
+        if not is_as_recorded and call.is_all_there and repeated.is_repeatable(seed=1):
+            raise Gone("run again, it gives something else than it gave: was an array written into "
+                       "since?")
         self.right += 1
+
+    def as_gradient(self, array):
+        """Return an array as this engine has its gradients."""
+        return Tensor(array) if self.type is Tensor else array
+
+    def repeated(self, vertex):
+        """Return a vertex' call, to be run again."""
+        arrays = {id(argument): self.array_at(argument, parent) for argument, parent
+                  in zip(vertex.arguments(), vertex.parents)}
+        return Repeated(vertex.call, [arrays.get(id(argument), argument.array)
+                                      for argument in vertex.call.arguments])
+
+    def array_at(self, argument, parent):
+        """Return the array that an operation got from a parent."""
+        return self.recalled.get(parent) if argument.array is None else argument.array
+
+    def recall(self):
+        """Compute again what large arrays of the graph are not there any more."""
+        for vertex in self.operations:
+            if vertex.call and vertex.call.result is None:
+                with suppress(Exception):  # then it is not known
+                    self.recalled[vertex] = self.repeated(vertex).as_it_was
 
     def of_an_error(self):
         """Yield where the pass ended by an error, and by which."""
@@ -433,7 +514,7 @@ class Pass:
             vertex = last.vertex if last else self.root
             yield Finding("visited too often", vertex.label, **place_of(autograd_engine.backward))
         elif last and last.error is self.error and last.vertex.kind == "operation":
-            backward = last.vertex.node.cls.backward
+            backward = last.vertex.backward
             fell = fell_at(self.error)
             at = fell_in(self.error, backward) or fell
             if at != fell and fell:
@@ -474,9 +555,14 @@ class Pass:
             if shared and adds_in_place():
                 yield Finding("gradients share memory", argument=leaf.label, got=shared[0].label,
                               **at)
-            if arrived:
+            if not is_by_apply_alone(visits[leaf], before, after):
+                yield Finding("written elsewhere", argument=leaf.label)
+            elif arrived:
                 expected = sum(arrived) + (0 if before is None else before)
                 yield from of_a_leaf(leaf, expected, after, at)
+            if class_of(grad) not in (Tensor, type(None), self.type):
+                yield Finding("grad is no Tensor", argument=leaf.label, got=class_of(grad).__name__,
+                              **at)
         known = {id(leaf.tensor) for leaf in leaves}
         for tensor in self.tensors():
             before, _, after = self.grads[id(tensor)]
@@ -485,6 +571,15 @@ class Pass:
                             getattr(getattr(tensor, "grad_fn", None), "function_name", "a tensor"))
                 what = "an intermediate result" if tensor.requires_grad else "a constant"
                 yield Finding("a gradient too many", argument=name, got=what, **at)
+
+
+def is_by_apply_alone(steps, before, after):
+    """Tell whether a leaf's gradient changed in its node's visits and at no other time."""
+    for step in steps:
+        if not is_same(step.before, before):
+            return False
+        before = step.after
+    return is_same(after, before)
 
 
 def some_of_each(operations):
@@ -533,6 +628,12 @@ def first_different(expected, got):
         return {"expected": expected, "got": got}
     index = tuple(np.argwhere(is_off(got, expected))[0].tolist())
     return {"expected": expected[index], "got": got[index], "index": index}
+
+
+def is_finite(arrays):
+    """Tell whether arrays hold no inf and no NaN; what is no array of floats holds none."""
+    return all(np.isfinite(array).all() for array in arrays
+               if isinstance(array, np.ndarray) and array.dtype.kind == "f")
 
 
 def shares_memory(one, other):

@@ -22,29 +22,43 @@ class Gone(Exception):
 
 
 class Repeated:
-    """A Call to be run again: its arrays, floating point where a gradient is wanted.
+    """A Call to be run again.
+
+    Args:
+        arrays (list): what it got at each place, None for what is no Tensor.
 
     Raises:
-        Gone: a large array that it got is not there any more, or it got one outside a Tensor,
-            which may have come from its other arguments.
+        Gone: an array that it got is not there any more, or it got one outside a Tensor, which
+            may have come from its other arguments.
     """
 
-    def __init__(self, call):
-        self.call = call
-        self.arrays = [wide(argument) for argument in call.arguments]
-        if call.result is None or any(
-                argument.is_tensor and argument.array is None for argument in call.arguments):
+    def __init__(self, call, arrays):
+        self.call, self.own = call, arrays
+        if any(argument.is_tensor and array is None
+               for argument, array in zip(call.arguments, arrays)):
             raise Gone("a large array is not there any more: keep its Tensor")
         if any(is_computed(argument.value) for argument in call.arguments
                if not argument.is_tensor):
             raise Gone("an argument is an array, which may depend on others")
+        self.arrays = [wide(array, argument) for array, argument in zip(arrays, call.arguments)]
+        self.rest = [None if argument.is_tensor else copy.deepcopy(argument.value)
+                     for argument in call.arguments]
         self.wanted = [place for place, argument in enumerate(call.arguments) if argument.needed]
+
+    def moved(self):
+        """Return the same Call near by, on other arrays where a gradient is wanted."""
+        drawn = np.random.RandomState(2)
+        other = copy.copy(self)
+        vars(other).pop("again", None)
+        other.arrays = [array * drawn.uniform(0.999, 1.001, array.shape) if argument.needed
+                        else array for argument, array in zip(self.call.arguments, self.arrays)]
+        return other
 
     def given(self, arrays, with_graph=False):
         """Return what it gets: Tensors of these arrays, and copies of the rest."""
-        return [Tensor(array.copy(), requires_grad=with_graph and argument.needed)
-                if argument.is_tensor else copy.deepcopy(argument.value)
-                for argument, array in zip(self.call.arguments, arrays)]
+        return [Tensor(np.array(array), requires_grad=with_graph and argument.needed)
+                if argument.is_tensor else other
+                for argument, array, other in zip(self.call.arguments, arrays, self.rest)]
 
     def run(self, args, seed=0):
         """Return the Tensor that comes out, with the same random numbers each time."""
@@ -60,11 +74,16 @@ class Repeated:
         """What comes out of the same arrays."""
         return self.value(self.arrays)
 
+    @cached_property
+    def as_it_was(self):
+        """What comes out of the same arrays in their own dtype."""
+        return self.value(self.own)
+
     def is_as_recorded(self):
         """Tell whether the same comes out again: not where forward draws random numbers."""
         recorded = np.asarray(self.call.result)
-        return self.again.shape == recorded.shape and np.allclose(
-            self.again, recorded, 1e-3, 1e-6, equal_nan=True)
+        return self.as_it_was.shape == recorded.shape and np.allclose(
+            self.as_it_was, recorded, 1e-3, 1e-6, equal_nan=True)
 
     def is_repeatable(self, seed=0):
         """Tell whether forward makes the same again, with random numbers of this seed."""
@@ -78,10 +97,17 @@ class Repeated:
         return next((place for place in self.wanted
                      if not is_same(copy_of(args[place]), before[place])), None)
 
-    def handed(self, gradient):
-        """Return what a new node hands on for a gradient (Tensor or array), as ``copy_of``."""
-        output = self.run(self.given(self.arrays, with_graph=True))
-        return [copy_of(grad) for grad in grads_in(output.grad_fn.apply(gradient))]
+    def handed(self, gradient, directly=False):
+        """Return what a new node of it hands on for a gradient, as ``copy_of``.
+
+        Args:
+            gradient (Tensor or np.ndarray): as the engine has them.
+            directly (bool): what ``backward`` returns, without the node's ``apply``.
+        """
+        node = self.run(self.given(self.arrays, with_graph=True)).grad_fn
+        grads = self.call.operation.backward(node.ctx, gradient) if directly else \
+            node.apply(gradient)
+        return [copy_of(grad) for grad in grads_in(grads)]
 
     def first_off(self, received, handed):
         """Find the first argument whose gradient is not what differences say.
@@ -94,24 +120,36 @@ class Repeated:
             (place, index, expected, got) or None: the index in a larger argument, else ().
         """
         for place in self.wanted:
-            grad = handed[place]
+            grad = handed[place] if place < len(handed) else None
             if not isinstance(grad, np.ndarray) or grad.shape != self.arrays[place].shape:
                 continue
             indices = (list(np.ndindex(grad.shape)) if grad.size <= MOST else
                        self.suspects(place, received, grad))
-            slopes = [self.slopes(place, index, received) for index in indices]
-            for index, slope in zip(indices, slopes):
-                if slope.excludes(grad[index]):
+            for index in indices:
+                if self.is_off(place, index, received, grad):
                     if grad.size > SHOWN:
-                        return place, index, np.array(slope.middle), np.array(grad[index])
-                    middles = np.reshape([one.middle for one in slopes], grad.shape)
-                    return place, (), middles, grad
+                        expected = self.slopes(place, index, received).middle
+                        return place, index, np.array(expected), np.array(grad[index])
+                    middles = [self.slopes(place, index, received).middle for index in indices]
+                    return place, (), np.reshape(middles, grad.shape), grad
         return None
 
-    def slopes(self, place, index, received):
+    def is_off(self, place, index, received, grad):
+        """Tell whether an element's gradient is another than differences say.
+
+        It is not where they say nothing: at a kink, where the slopes on both sides differ, and
+        where a smaller step gives another slope, as at a jump or a pole.
+        """
+        slopes = self.slopes(place, index, received)
+        if not slopes.excludes(grad[index], 100 * eps_of(grad) * abs(grad).max()):
+            return False
+        return not np.isfinite(grad[index]) or self.slopes(
+            place, index, received, 0.1).confirms(slopes, grad[index])
+
+    def slopes(self, place, index, received, times=1):
         """Find how sum(received * forward) changes with one element of an argument."""
         step, rtol = STEP[self.is_wide]
-        step *= max(1, abs(self.arrays[place][index]))
+        step *= times * max(1, abs(self.arrays[place][index]))
         by = np.zeros(self.arrays[place].shape)
         by[index] = step
         left, right, rounding = self.differences(place, by, received)
@@ -121,10 +159,10 @@ class Repeated:
         """Move an argument back and forth: (left, right, rounding) of sum(received * forward)."""
         def value(sign):
             arrays = list(self.arrays)
-            arrays[place] = np.array(arrays[place] + sign * by)
+            arrays[place] = arrays[place] + sign * by
             return self.value(arrays).astype(float) * received
 
-        here, below, above = (self.again.astype(float) * received), value(-1), value(1)
+        here, below, above = self.again.astype(float) * received, value(-1), value(1)
         with np.errstate(all="ignore"):
             rounding = np.finfo(float if self.is_wide else np.float32).eps * np.abs(here).sum()
             return (here - below).sum(), (above - here).sum(), rounding
@@ -150,6 +188,7 @@ class Repeated:
 
         first, last = 0, grad.size
         off, tolerance = error(first, last)
+        tolerance += eps_of(grad) * (abs(grad) * abs(by)).sum()
         if not np.isfinite(off):
             raise Gone("differences are not finite")
         if abs(off) <= tolerance:
@@ -173,22 +212,30 @@ class Slopes:
     """The slopes on both sides of a point: at a kink, all between them are right."""
 
     def __init__(self, left, right, rtol, atol):
-        self.middle = (left + right) / 2
-        margin = rtol * max(abs(left), abs(right)) + atol + 1e-7
-        self.low, self.high = min(left, right) - margin, max(left, right) + margin
+        self.middle, self.width = (left + right) / 2, abs(left - right)
+        self.margin = rtol * max(abs(left), abs(right)) + atol + 1e-7
 
-    def excludes(self, grad):
-        return bool(np.isfinite([self.low, self.high]).all() and not
-                    self.low <= grad <= self.high)
+    def excludes(self, grad, atol=0):
+        return bool(np.isfinite([self.middle, self.margin]).all() and not
+                    abs(grad - self.middle) <= self.width / 2 + self.margin + atol)
+
+    def confirms(self, wider, grad):
+        """Tell whether these, with a smaller step, are the same slopes in a smooth place."""
+        return bool(abs(self.middle - wider.middle) <= 0.1 * abs(grad - self.middle)
+                    and self.width <= wider.width / 2 + self.margin)
 
 
 def is_computed(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def wide(argument):
-    """Return the array of an argument, in float64 if it holds floats or requires grad."""
-    array = argument.array
+def eps_of(grad):
+    """Return the relative rounding error of a gradient's dtype; 0 of integers."""
+    return np.finfo(grad.dtype).eps if grad.dtype.kind == "f" else 0
+
+
+def wide(array, argument):
+    """Return what an argument holds, in float64 if these are floats or it requires grad."""
     if array is None:
         return None
     array = np.asarray(array)

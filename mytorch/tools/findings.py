@@ -23,6 +23,8 @@ SENTENCES = {
                           "settles it.",
     "no node": "The output of {operation} requires grad, but its grad_fn is None; Function.apply"
                "{at} sets it.",
+    "hidden in a list": "{operation} gets {argument}, a {got} that holds Tensors: Function.apply "
+                        "sees only those that are arguments themselves, as in apply(*tensors).",
     "returns its argument": "{operation}.forward{at} returns its own argument; it has to return a "
                             "new Tensor, else the node of the argument is lost.",
     "input changed": "{operation}.forward{at} changes the array of its argument {argument}; make a "
@@ -64,16 +66,17 @@ SENTENCES = {
                         "of shape {expected}",
     "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
                             "received, which others may hold; make a new array.",
-    "changed since": "{operation}.forward{at} gives something else now than when it ran: an array "
-                     "that it reads was written into since (x.data[...] = ..., or a step of an "
-                     "optimizer that writes in place); backward() belongs before that.",
+    "gradient's dtype": "{operation}.backward{at} returns a gradient of {got} for {argument}; it "
+                        "has to be of floating point numbers.",
+    "apply hands another": "BackwardFunction.apply{at} hands {got} to the argument {argument} of "
+                           "{operation}, whose backward returns {expected}.",
     "value": "{operation}.backward{at} hands {got} to its argument {argument}{place}; differences "
              "of {operation}.forward say {expected}.",
     "random": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
-              "gradient; differences of {operation}.forward say {expected}.",
+              "gradient near by; differences of {operation}.forward say {expected}.",
     "factor": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
-              "gradient; differences of {operation}.forward say {expected}. Is every gradient "
-              "multiplied by the one that it receives?",
+              "gradient near by; differences of {operation}.forward say {expected}. Is every "
+              "gradient multiplied by the one that it receives?",
 
     # the engine
     "no Tensor arrives": "A value of type {got} arrives at {operation} in place of a Tensor: "
@@ -95,6 +98,10 @@ SENTENCES = {
                               "new array.",
     "not accumulated": "The .grad of {argument}{place} is {got}; what it had and what arrived make "
                        "{expected} (AccumulateGrad{at}).",
+    "written elsewhere": "Something else than AccumulateGrad changes the .grad of {argument} "
+                         "during the pass: a backward of an operation, or backward() itself?",
+    "grad is no Tensor": "The .grad of {argument} is a value of type {got}; AccumulateGrad{at} "
+                         "stores a Tensor.",
     "leaf's shape": "The .grad of {argument} has shape {got}, the tensor {expected}.",
     "leaf's dtype": "The .grad of {argument} is of {got}, the tensor of {expected}.",
     "a gradient too many": "{argument} has a .grad although it is {got}; only leaves that require "

@@ -33,6 +33,11 @@ class Vertex:
         return getattr(self.node, "function_name", None) or self.node.cls.__name__
 
     @property
+    def backward(self):
+        """The function that differentiates an operation, or None if it has none."""
+        return getattr(self.node.cls, "backward", None)
+
+    @property
     def call(self):
         """The Call of an operation, or None if it is not known."""
         return call_of(getattr(self.node, "ctx", None))

@@ -171,12 +171,12 @@ BREAK_ANY_GRAPH = (  # the first that was found is told
     "seed is no Tensor", "seed's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
-    "gradient is no Tensor", "no Tensor arrives", "shape that arrives", "gradient's shape",
-    "no grad_fn", "gradients share memory", "input changed")
-NUMBERS = ("value", "random", "factor", "nothing arrives", "another arrives", "not accumulated",
-           "changes its gradient", "a gradient too many", "cycle", "visited too often",
-           "starts elsewhere", "nothing starts", "returns its argument", "too many gradients",
-           "seed's values")
+    "gradient is no Tensor", "gradient's dtype", "no Tensor arrives", "shape that arrives",
+    "gradient's shape", "no grad_fn", "gradients share memory", "input changed")
+NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",
+           "nothing arrives", "another arrives", "not accumulated", "changes its gradient",
+           "a gradient too many", "cycle", "visited too often", "starts elsewhere",
+           "nothing starts", "returns its argument", "too many gradients", "seed's values")
 
 
 @dataclass

@@ -587,13 +587,13 @@ def test_a_large_layer_takes_no_longer_than_120_of_its_forwards():
 
 @pytest.mark.parametrize("write", [
     lambda x: x.data.__setitem__(0, 9.), lambda x: np.multiply(x.data, 2, out=x.data)])
-def test_an_array_that_was_written_into_since_is_told(write):
+def test_an_array_that_was_written_into_since_is_told(write, capsys):
     x, y = Tensor([1., 2.], requires_grad=True), Tensor([3., 4.], requires_grad=True)
     output = x * y
     write(x)
-    found = diagnose(output)
-    assert (found.kind, found.operation) == ("changed since", "Mul")
-    assert "an array that it reads was written into since" in str(found)
+    assert diagnose(output) is None
+    assert ("Mul could not be looked at (run again, it gives something else than it gave: was an "
+            "array written into since?)") in capsys.readouterr().out
 
 
 def test_the_question_for_a_factor_is_asked_where_what_was_received_made_no_difference():

@@ -211,9 +211,9 @@ def picture(layout, grads, title="", step=None):
 
 
 def _legend(layout):
-    """Return the styles to explain; of copies only where there are some."""
-    has_copies = any(box.is_copy for box in layout.boxes)
-    return [style for kind, style in STYLES.items() if kind != "copy" or has_copies]
+    """Return the styles to explain: of what there is."""
+    kinds = {"copy" if box.is_copy else box.vertex.kind for box in layout.boxes}
+    return [style for kind, style in STYLES.items() if kind in kinds]
 
 
 def _write(axes, x, y, text, **style):

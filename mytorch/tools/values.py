@@ -29,6 +29,11 @@ def class_of(grad):
     return type(grad)
 
 
+def is_numeric(grad):
+    """Tell whether a gradient, or a sum of them, is an array of real numbers."""
+    return isinstance(grad, (np.ndarray, np.generic)) and grad.dtype.kind in "fiub"
+
+
 def is_same(one, other):
     """Tell whether two gradients, as ``copy_of`` gives them, are equal; a NaN is one."""
     if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):

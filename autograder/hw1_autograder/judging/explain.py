@@ -210,7 +210,7 @@ def speaks_of_shapes(failure):
 
 def read_facts(values):
     """What was observed, from what came back of the submission's process, which may be anything."""
-    texts = {name: re.sub(r"[^\w|(), .'\[\]:+-]", "?", value) for name, value in values.items()
+    texts = {name: re.sub(r"[^\w|(), .'\[\]:+=-]", "?", value) for name, value in values.items()
              if isinstance(value, str)}
     uses = {text for name, text in texts.items() if name.startswith("uses ")}
     numbers = dict.fromkeys(name.partition(" ")[0] for name in texts)

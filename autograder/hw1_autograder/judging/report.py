@@ -70,7 +70,7 @@ class Printer:
             self._lines(_wrapped(f"=> {self._once(explanation.message, result.check.number)}",
                                  most=5))
             if explanation.evidence:
-                self._lines(_wrapped("   seen: " + explanation.evidence, most=2))
+                self._lines(_wrapped("   seen: " + explanation.evidence, most=3))
         self._lines([f"{self.again} {result.check.number}"])
         print()
 

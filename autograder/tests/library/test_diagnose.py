@@ -12,6 +12,11 @@ import pytest
 from engines import ENGINE, NUMPY_GRADIENTS, TOPOLOGICAL_SORT, engine
 from mytorch import Function, Tensor, no_grad
 from mytorch.nn import functional
+from mytorch.nn.activations import ReLU
+from mytorch.nn.batchnorm import BatchNorm1d
+from mytorch.nn.linear import Linear
+from mytorch.nn.loss import CrossEntropyLoss
+from mytorch.nn.sequential import Sequential
 from mytorch.tools import diagnose
 from mytorch.tools.findings import Finding
 
@@ -354,7 +359,25 @@ FAULTS = [
         "    if id(grad_fn) in seen:\n        return\n    seen.add(id(grad_fn))\n"),
      (ENGINE, "backward(parent, grad)", "backward(parent, grad, seen)")),
 
+    ("plain", elementwise("*"), "apply hands another Mul a", (
+        ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
+        "        result = self.cls.backward(self.ctx, *grads)[::-1]\n")),
+    ("plain", elementwise("*"), "apply hands another Mul a", (
+        ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
+        "        self.cls.backward(self.ctx, *grads)\n        return\n")),
+    ("plain", elementwise("*"), "apply hands another Mul b", (
+        ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
+        "        result = self.cls.backward(self.ctx, *grads)[:1]\n")),
+
     # leaves
+    ("plain", elementwise("*"), "written elsewhere  leaf 1", (
+        F, MUL, MUL + "        a.grad = tensor.Tensor(mul_a)\n"),
+     (F, "ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data * b.data)",
+      "ctx.saved_tensors = [a, b]\n        return tensor.Tensor(a.data * b.data)"),
+     ),
+    ("plain", chain, "grad is no Tensor  leaf 1", (ENGINE, "self.variable.grad = Tensor(new)",
+                                                 "self.variable.grad = new"),
+     (ENGINE, "old.data + grad.data", "old + grad.data")),
     ("plain", two_products, "not accumulated  leaf 2", (ENGINE, "old.data + grad.data",
                                                               "grad.data")),
     ("plain", accumulated, "not accumulated  leaf 1", (ENGINE, "if old is None else old.data + "
@@ -391,6 +414,10 @@ FAULTS = [
         ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),
     ("arrays", elementwise("/"), "value Div b", (F, " / b.data ** 2", " / b.data")),
     ("arrays", chain, "seed's values  ", (TENSOR, "np.ones_like(self.data)", "self.data")),
+    ("arrays", elementwise("*"), "error Mul ", (F, MUL, "        raise KeyError('w')\n")),
+    ("arrays", elementwise("*"), "apply hands another Mul a", (
+        ENGINE, "result = result if isinstance(result, tuple) else (result,)\n",
+        "result = tuple(result)[::-1]\n")),
     ("arrays", accumulated, "not accumulated  leaf 1", (ENGINE, "grad if old is None else old + "
                                                                 "grad", "grad")),
     ("ours", function("Exp"), "value Exp a", (F, "Tensor(grad_output.data * z.data)",
@@ -414,6 +441,135 @@ def test_one_fault_is_found_where_it_is(name, program, told, changes, capsys):
 
 
 # ---- what it leaves, says and takes
+
+def operation(name, forward, backward):
+    """A Function of arrays: forward(*arrays), backward(gradient, *arrays)."""
+    def run(ctx, *args):
+        ctx.args = [arg.data if isinstance(arg, Tensor) else arg for arg in args]
+        return Tensor(forward(*ctx.args))
+
+    def differentiate(ctx, grad_output):
+        return Tensor(backward(grad_output.data, *ctx.args))
+    return type(name, (Function,), {"forward": staticmethod(run),
+                                    "backward": staticmethod(differentiate)})
+
+
+def batch_norm_of_float32():
+    x = np.random.RandomState(0).randn(64, 8).astype(np.float32) + 100
+    return (BatchNorm1d(8).float()(Tensor(x, requires_grad=True))
+            * Tensor(np.arange(8, dtype=np.float32))).sum()
+
+
+def product_of_float32():
+    x, w = (Tensor(np.random.RandomState(0).randn(*shape).astype(np.float32), requires_grad=True)
+            for shape in ((16, 784), (784, 512)))
+    return (x @ w).sum()
+
+
+def difference_of_float32():
+    x = Tensor(np.random.RandomState(0).randn(50, 4).astype(np.float32), requires_grad=True)
+    return (x - x.mean(axis=0)).sum()
+
+
+@pytest.mark.parametrize("program", [
+    batch_norm_of_float32, product_of_float32, difference_of_float32], ids=lambda one: one.__name__)
+def test_nothing_is_found_in_right_programs_of_float32(program):
+    assert diagnose(program()) is None
+
+
+def sorted_back(g, a):
+    grad = np.zeros(a.shape)
+    grad[np.argsort(a, kind="stable")] = g
+    return grad
+
+
+@pytest.mark.parametrize("name, forward, backward, at", [
+    ("Sort", lambda a: np.sort(a, kind="stable"), sorted_back, [1., 1., 1., 1., 1.]),
+    ("Second", lambda a: np.sort(a)[-2], lambda g, a: g * (np.arange(4) == np.argsort(a)[-2]),
+     [3., 3., 3., 1.]),
+    ("Sign", np.sign, lambda g, a: 0 * g, [0., 1.]),
+    ("Inverse", lambda a: 1 / a, lambda g, a: -g / a ** 2, [1e-7, 1.]),
+    ("Steep", lambda a: np.tanh(1e4 * a), lambda g, a: g * 1e4 / np.cosh(1e4 * a) ** 2, [0., 1e-4]),
+    ("Fast", np.sin, lambda g, a: g * np.cos(a), [1e6, 2.])])
+def test_nothing_is_found_at_ties_jumps_and_steep_places(name, forward, backward, at):
+    x = Tensor(at, requires_grad=True)
+    output = operation(name, forward, backward).apply(x)
+    assert diagnose(output * Tensor(np.arange(1., 1 + output.data.size).reshape(output.shape))) \
+        is None
+
+
+@pytest.mark.parametrize("layer, name", [("ReLU", "ReLU"), ("BatchNorm", "BatchNorm")])
+def test_a_fault_on_large_arrays_that_are_gone_is_found(layer, name, monkeypatch):
+    right = getattr(functional, layer).backward
+
+    def wrong(ctx, grad_output):
+        grads = right(ctx, grad_output)
+        first = grads[0] if isinstance(grads, tuple) else grads
+        return (Tensor(3 * first.data), *grads[1:]) if isinstance(grads, tuple) else \
+            Tensor(3 * first.data)
+    monkeypatch.setattr(getattr(functional, layer), "backward", staticmethod(wrong))
+    np.random.seed(0)
+    net = Sequential(Linear(784, 512), BatchNorm1d(512), ReLU(), Linear(512, 10))
+    x, y = np.random.rand(100, 784), np.random.randint(0, 10, 100)
+    found = diagnose(CrossEntropyLoss()(net(Tensor(x)), Tensor(y)))
+    assert found.operation == name and found.kind in ("value", "random")
+
+
+@pytest.mark.parametrize("state", [
+    lambda: np.random.RandomState(0), lambda: iter(range(10 ** 6)), lambda: [0]])
+def test_a_state_that_moves_on_is_not_held_against_an_operation(state, capsys):
+    def drawn(a, state):
+        if isinstance(state, list):
+            state[0] += 1
+        factor = (state.rand() if hasattr(state, "rand") else state[0] if isinstance(state, list)
+                  else next(state))
+        last[:] = [factor]
+        return a * factor
+    last = []
+    moving = operation("Moving", drawn, lambda g, a, state: g * last[0])
+    moving.backward = staticmethod(lambda ctx, g: (Tensor(g.data * last[0]), None))
+    assert diagnose(moving.apply(Tensor([1., 2.], requires_grad=True), state())) is None
+    assert "Moving could not be looked at (" in capsys.readouterr().out
+
+
+def test_an_operation_without_a_backward_is_an_error_of_its_own():
+    class Begun(Function):
+        @staticmethod
+        def forward(ctx, a):
+            return Tensor(a.data * 2)
+
+    found = diagnose(Begun.apply(Tensor(1., requires_grad=True)))
+    assert (found.kind, found.operation) == ("error", "Begun") and "backward" in found.got
+
+
+@pytest.mark.parametrize("grad", [np.array([None, None]), np.array([1j, 2j])])
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+def test_a_gradient_of_no_real_numbers_is_told(grad):
+    made = operation("Odd", lambda a: a * 2, lambda g, a: g)
+
+    def backward(ctx, grad_output):
+        wrong = Tensor([0., 0.])
+        wrong.data = grad
+        return wrong
+    made.backward = staticmethod(backward)
+    found = diagnose(made.apply(Tensor([1., 2.], requires_grad=True)))
+    assert found.operation == "Odd"
+
+
+def test_tensors_in_a_list_are_told():
+    joined = operation("Joined", lambda tensors: np.concatenate([one.data for one in tensors]),
+                       lambda g, tensors: g)
+    a, b = Tensor([1.], requires_grad=True), Tensor([2.], requires_grad=True)
+    found = diagnose(joined.apply([a, b]) * Tensor([1., 2.], requires_grad=True))
+    assert (found.kind, found.operation, found.got) == ("hidden in a list", "Joined", "list")
+
+
+def test_the_first_inf_of_finite_numbers_is_told(capsys):
+    a = Tensor([0., 1.], requires_grad=True)
+    with np.errstate(all="ignore"):
+        assert diagnose((a.log() * a).sum()) is None
+    assert "; Log.forward makes inf or NaN of finite numbers; a forward" in capsys.readouterr().out
+
 
 class Half(Function):
     """Half its input; the backward is wrong, draws random numbers and keeps state on the class."""
@@ -460,7 +616,6 @@ def test_nothing_is_left_behind():
 
 
 def test_running_estimates_stay_as_they_are():
-    from mytorch.nn.batchnorm import BatchNorm1d
     layer = BatchNorm1d(2)
     output = layer(Tensor(np.random.RandomState(0).randn(5, 2), requires_grad=True)).sum()
     before = layer.running_mean.data.copy(), layer.running_var.data.copy()
@@ -621,14 +776,15 @@ def test_the_advice_on_a_shape_is_by_the_shapes(shape, other, is_summed):
     assert ("was broadcast has to be summed" in text) == is_summed
 
 
-def test_what_a_forward_appends_to_a_list_of_its_class_is_taken_back():
+def test_what_a_forward_does_to_lists_and_arrays_of_its_class_is_taken_back():
     class Listing(Half):
-        seen, by_name = [], {}
+        seen, by_name, total = [], {}, np.zeros(1)
 
         @staticmethod
         def forward(ctx, a):
             Listing.seen.append(a)
             Listing.by_name[len(Listing.seen)] = a
+            Listing.total += 1
             return Tensor(a.data / 2)
 
         @staticmethod
@@ -638,7 +794,8 @@ def test_what_a_forward_appends_to_a_list_of_its_class_is_taken_back():
     held = Listing.seen
     output = Listing.apply(Tensor(1., requires_grad=True))
     assert diagnose(output) is None
-    assert len(held) == len(Listing.seen) == len(Listing.by_name) == 1 and held is Listing.seen
+    assert len(held) == len(Listing.seen) == len(Listing.by_name) == Listing.total == 1
+    assert held is Listing.seen
 
 
 def test_under_no_grad_it_says_that_it_belongs_outside():

@@ -5,27 +5,25 @@ its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4
 """
 
 import copy
-import inspect
-import linecache
 import os
-import traceback
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.autograd_engine import AccumulateGrad, BackwardFunction, Function
+from mytorch.autograd_engine import AccumulateGrad, Function
 from mytorch.tensor import Tensor
-from mytorch.tools.calls import APPLY, call_of, is_recording
-from mytorch.tools.differences import SHOWN, Gone, Repeated, random_gradient
+from mytorch.tools.calls import is_recording
+from mytorch.tools.comparison import VISITS, Comparison
+from mytorch.tools.differences import SHOWN
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
 from mytorch.tools.graph import graph_of
+from mytorch.tools.links import graph_findings, lost
+from mytorch.tools.places import fell_at, fell_in, place_of
 from mytorch.tools.recorder import Endless, Recorder
-from mytorch.tools.values import array_of, class_of, copy_of, grads_in, is_numeric, is_same
-
-ALIKE = 20  # calls of one operation on the same shapes that are run again
-VISITS = 3  # of a node that are looked at
+from mytorch.tools.values import (array_of, class_of, copy_of, grads_in, is_close, is_finite,
+                                  is_numeric, is_off, is_same)
 
 
 def diagnose(output, names=None):
@@ -120,114 +118,6 @@ def grads_kept(tensors):
             tensor.grad = grad
 
 
-# ---- where the code is
-
-def place_of(function):
-    """Return the file and line of a function, as keywords for a Finding."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return {}
-    line = code.co_firstlineno
-    while line < code.co_firstlineno + 9 and linecache.getline(
-            code.co_filename, line).lstrip().startswith("@"):
-        line += 1  # a decorator
-    return {"file": code.co_filename, "line": line}
-
-
-def frames_of(error):
-    """Return the code and, as keywords for a Finding, the place of each frame on an error's way."""
-    return [(frame.f_code, {"file": frame.f_code.co_filename, "line": line})
-            for frame, line in traceback.walk_tb(error.__traceback__)]
-
-
-def fell_in(error, function):
-    """Return the place where a function raised an error or let it pass, or None."""
-    return next((place for code, place in frames_of(error)
-                 if code is getattr(function, "__code__", None)), None)
-
-
-def fell_at(error):
-    """Return the place where an error fell, outside of NumPy and these tools."""
-    others = tuple(os.path.dirname(file) + os.sep for file in (np.__file__, __file__))
-    own = [place for _, place in frames_of(error)
-           if not place["file"].startswith(others + ("<",)) and place["file"] != __file__]
-    return own[-1] if own else {}
-
-
-# ---- the graph
-
-def lost(tensor):
-    """Return Findings where a Tensor has no node although what it came from requires grad."""
-    call = call_of(tensor)
-    if call is None:
-        return []
-    for argument in call.arguments:
-        earlier = lost(argument.value) or hidden(call, argument)
-        if earlier:
-            return earlier
-    names = [call.name_of(argument) for argument in call.arguments if argument.needed]
-    kind = "no node" if tensor.requires_grad else "requires_grad lost"
-    return [Finding(kind, call.operation.__name__, name, **place_of(APPLY)) for name in names[:1]]
-
-
-def hidden(call, argument):
-    """Return a Finding where Tensors that require grad come in a list or tuple."""
-    return [Finding("hidden in a list", call.operation.__name__, call.name_of(argument),
-                    got=type(argument.value).__name__)] * argument.hides
-
-
-def graph_findings(vertices):
-    """Yield what is wrong with the nodes that forward left, the first operation first."""
-    order = {vertex: number for number, vertex in enumerate(vertices)}
-    lists = Counter(id(vertex.node.next_functions) for vertex in vertices
-                    if vertex.kind == "operation" and isinstance(vertex.node.next_functions, list))
-    for vertex in vertices:
-        if vertex.kind == "operation" and vertex.call:
-            parents = vertex.node.next_functions
-            yield from call_findings(vertex.call, parents, lists[id(parents)] > 1)
-        if any(parent and order[parent] >= order[vertex] for parent in vertex.parents):
-            yield Finding("cycle", vertex.operation, **place_of(APPLY))
-
-
-def call_findings(call, parents, is_shared=False):
-    """Yield what is wrong with the next_functions of an operation's node, from what it got."""
-    for argument in call.arguments:
-        yield from lost(argument.value) or hidden(call, argument)
-    name = call.operation.__name__
-    if call.returns_argument:
-        yield Finding("returns its argument", name, **place_of(call.operation.forward))
-    if isinstance(call.result, Tensor):
-        yield Finding("data is a Tensor", name)
-    tensors = sum(argument.is_tensor for argument in call.arguments)
-    if len(parents) > len(call.arguments) or is_shared:
-        yield Finding("too many parents", name, expected=len(call.arguments), got=len(parents),
-                      **place_of(APPLY))
-    elif len(parents) < tensors:
-        yield Finding("parents missing", name, expected=tensors, got=len(parents),
-                      **place_of(APPLY))
-    else:
-        wrong = [(parent, argument) for parent, argument
-                 in zip(parents, call.arguments_of(len(parents)))
-                 if argument is not None and argument.needed and not stands_for(parent, argument)]
-        if wrong and all(any(stands_for(parent, argument) for parent, _ in wrong)
-                         for _, argument in wrong):
-            yield Finding("parents in another order", name, **place_of(APPLY))
-            return
-        for parent, argument in wrong:
-            yield Finding("parent is None" if parent is None else "parent is another", name,
-                          call.name_of(argument), got=type(parent).__name__, **place_of(APPLY))
-
-
-def stands_for(node, argument):
-    """Tell whether a node is that of an argument that requires grad."""
-    if isinstance(argument.node, AccumulateGrad) or argument.node is None:  # a leaf
-        leaf = getattr(node, "variable", argument.value)
-        return node is not None and (leaf is argument.value or argument.value is None)
-    return node is argument.node
-
-
-# ---- the pass
-
 class Pass:
     """One backward pass, recorded, and what is wrong with it.
 
@@ -241,10 +131,6 @@ class Pass:
         self.operations = [vertex for vertex in self.vertices if vertex.kind == "operation"]
         self.recorder = Recorder(graph)
         self.error = None
-        self.compared = some_of_each(self.operations)
-        self.recalled = {}  # Vertex -> array, where a large one is not there any more
-        self.right = 0  # how many were compared
-        self.unseen = defaultdict(dict)  # why others could not be -> their names
         self.of_graph = list(graph_findings(self.vertices))
 
     def tensors(self):
@@ -269,16 +155,16 @@ class Pass:
 
     def summary(self):
         """Say what was looked at and found right."""
-        number = len(self.operations)
+        number, right = len(self.operations), self.comparison.right
         several = "s hand on what their" if number != 1 else " hands on what its"
         operations = f"{number} operation{several}"
-        if self.right < number:
-            operations = f"{self.right} of {number} operations were compared and hand on what their"
+        if right < number:
+            operations = f"{right} of {number} operations were compared and hand on what their"
         arrived = f"{len(self.steps)} gradients arrived where they belong"
         if len(self.steps) == 1:
             arrived = "1 gradient arrived where it belongs"
         unseen = "".join(f"; {', '.join(names)} could not be looked at ({reason})"
-                         for reason, names in self.unseen.items())
+                         for reason, names in self.comparison.unseen.items())
         unfinite = "".join(f"; {what} inf or NaN of finite numbers"
                            for what in list(self.not_finite())[:1])
         return (f"{operations} forward implies, {arrived}{unseen}{unfinite}; a forward "
@@ -296,8 +182,8 @@ class Pass:
 
     def findings(self):
         """Return all Findings, the first to be told first."""
-        self.recall()
-        found = [*self.changed_inputs(), *self.of_graph, *self.of_the_start()]
+        self.comparison = Comparison(self.operations, self.type)
+        found = [*self.comparison.changed_inputs(), *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
             visits[step.vertex].append(step)
@@ -311,20 +197,6 @@ class Pass:
             found += self.of_the_gradients(visits)
         return found
 
-    def changed_inputs(self):
-        """Yield operations whose forward changes an argument that requires grad."""
-        for vertex in self.compared:
-            place = None
-            try:
-                place = self.repeated(vertex).changed()
-            except Exception:  # it does not run again: then nothing is known
-                continue
-            if place is not None:
-                call = vertex.call
-                yield Finding("input changed", vertex.operation,
-                              call.name_of(call.arguments[place]),
-                              **place_of(call.operation.forward))
-
     def of_the_start(self):
         """Yield what is wrong with the first gradient, or where it goes."""
         at = place_of(type(self.output).backward)
@@ -337,60 +209,23 @@ class Pass:
         if first.vertex is not self.root:
             yield Finding("starts elsewhere", expected=self.root.label, got=first.vertex.label,
                           **at)
-        elif first.types[0] is not Tensor and (self.needs_tensors() or
-                                               not isinstance(start, np.ndarray)):
+        elif first.types[0] is not Tensor and (not isinstance(start, np.ndarray) or
+                                               self.comparison.needs_tensors(self.root)):
             yield Finding("seed is no Tensor", got=first.types[0].__name__, **at)
         elif start.shape != shape:
             yield Finding("seed's shape", expected=shape, got=start.shape, **at)
         elif (start != 1).any():
             yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
 
-    def needs_tensors(self):
-        """Tell whether the first operation takes its gradient as a Tensor, not as an array."""
-        def takes(kind):
-            try:
-                repeated = self.repeated(self.root)
-                one = random_gradient(repeated.again.shape)
-                return repeated.first_off(one, repeated.handed(kind(one))) is None
-            except Exception:  # by what it says or because of another mistake
-                return False
-        return takes(Tensor) and not takes(np.array)
-
     def of_operation(self, vertex, steps):
         """Return what is wrong with what an operation receives and hands on."""
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
-        if vertex.call is None:
-            self.is_unseen(vertex, "the node does not keep what it got")
-        elif not found and vertex in self.compared and not any(step.error for step in steps):
-            try:
-                found = list(self.of_numbers(vertex, steps))
-            except Gone as reason:
-                self.is_unseen(vertex, str(reason))
-            except Exception as error:  # forward does not run again, on copies
-                self.is_unseen(vertex, f"run again, it raises {type(error).__name__}")
+        found = found or self.comparison.findings(vertex, steps)
         if found:
             with suppress(Exception):  # backward does not run again
-                found = list(self.of_apply(vertex)) or found
+                found = list(self.comparison.of_apply(vertex)) or found
         return found
-
-    def is_unseen(self, vertex, reason):
-        self.unseen[reason].setdefault(vertex.operation)
-
-    def of_apply(self, vertex):
-        """Yield whether a node hands on something else than its operation's backward returns."""
-        repeated = self.repeated(vertex)
-        gradient = self.as_gradient(random_gradient(repeated.again.shape))
-        handed = repeated.handed(gradient)
-        returned = repeated.handed(Tensor(array_of(gradient)), directly=True)
-        for place in repeated.wanted:
-            got, expected = (grads[place] if place < len(grads) else None
-                             for grads in (handed, returned))
-            if expected is not None and not is_same(got, expected):
-                yield Finding("apply hands another", vertex.operation,
-                              vertex.call.name_of(vertex.call.arguments[place]),
-                              expected=expected, got=got, **place_of(BackwardFunction.apply))
-                return
 
     def of_arrival(self, step):
         """Yield what is wrong with the gradient that an operation receives."""
@@ -434,7 +269,7 @@ class Pass:
                           got=len(handed), **at)
         for place in wanted:
             grad = handed[place] if place < len(handed) else None
-            array = self.array_at(arguments[place], vertex.parents[place])
+            array = self.comparison.array_at(arguments[place], vertex.parents[place])
             one = dict(at, operation=vertex.operation,
                        argument=vertex.call.name_of(arguments[place]))
             if grad is None:
@@ -452,62 +287,6 @@ class Pass:
         """Tell whether what was handed to a node is not made a Tensor on its way there."""
         return self.error is not None or any(
             step.vertex is parent and step.types[0] is not self.type for step in self.steps)
-
-    def of_numbers(self, vertex, steps):
-        """Yield where gradients are not what differences of forward say; the first of them."""
-        call, repeated = vertex.call, self.repeated(vertex)
-        if not repeated.is_repeatable():
-            raise Gone("forward gives something else each time")
-        seen = [step for step in steps[:VISITS] if step.handed and step.received is not None]
-        is_as_recorded = call.result is not None and repeated.is_as_recorded()
-        another, near = random_gradient(repeated.again.shape), repeated.moved()
-        near_off = near.first_off(another, near.handed(self.as_gradient(another)))
-        for step in seen if is_as_recorded else ():
-            handed = step.handed
-            if self.is_handed_again(repeated, step):  # by itself, it is looked at in float64
-                handed = near_off and repeated.handed(self.as_gradient(step.received))
-            off = handed and repeated.first_off(step.received, handed)
-            if off:
-                yield number_finding("value", vertex, off)
-                return
-        if near_off:
-            place = near_off[0]
-            again = repeated.handed(self.as_gradient(another))[place] if seen else None
-            is_alike = any(is_same(step.handed[place], again) for step in seen)
-            yield number_finding("factor" if is_alike else "random", vertex, near_off)
-            return
-        if not is_as_recorded and call.is_all_there and repeated.is_repeatable(seed=1):
-            raise Gone("run again, it gives something else than it gave: was an array written into "
-                       "since?")
-        self.right += 1
-
-    def is_handed_again(self, repeated, step):
-        """Tell whether a new node hands on the same: not where classes keep what nodes should."""
-        handed = repeated.handed(self.as_gradient(step.received), repeated.own)
-        return len(handed) == len(step.handed) and all(
-            one is other or is_close(one, other) for one, other in zip(handed, step.handed))
-
-    def as_gradient(self, array):
-        """Return an array as this engine has its gradients."""
-        return Tensor(array) if self.type is Tensor else array
-
-    def repeated(self, vertex):
-        """Return a vertex' call, to be run again."""
-        arrays = {id(argument): self.array_at(argument, parent) for argument, parent
-                  in zip(vertex.arguments(), vertex.parents)}
-        return Repeated(vertex.call, [arrays.get(id(argument), argument.array)
-                                      for argument in vertex.call.arguments])
-
-    def array_at(self, argument, parent):
-        """Return the array that an operation got from a parent."""
-        return self.recalled.get(parent) if argument.array is None else argument.array
-
-    def recall(self):
-        """Compute again what large arrays of the graph are not there any more."""
-        for vertex in self.operations:
-            if vertex.call and vertex.call.result is None:
-                with suppress(Exception):  # then it is not known
-                    self.recalled[vertex] = self.repeated(vertex).as_it_was
 
     def of_an_error(self):
         """Yield where the pass ended by an error, and by which."""
@@ -578,13 +357,6 @@ class Pass:
                 yield Finding("a gradient too many", argument=name, got=what, **at)
 
 
-def number_finding(kind, vertex, off):
-    """Return what Repeated.first_off found as a Finding."""
-    place, index, expected, got = off
-    return Finding(kind, vertex.operation, vertex.call.name_of(vertex.call.arguments[place]),
-                   expected=expected, got=got, index=index, **place_of(vertex.backward))
-
-
 def is_by_apply_alone(steps, before, after):
     """Tell whether a leaf's gradient changed in its node's visits and at no other time."""
     for step in steps:
@@ -592,17 +364,6 @@ def is_by_apply_alone(steps, before, after):
             return False
         before = step.after
     return is_same(after, before)
-
-
-def some_of_each(operations):
-    """Return the Vertices of known calls; of many alike, on the same shapes, some at each depth."""
-    alike = defaultdict(list)
-    for vertex in operations:
-        if vertex.call:
-            shapes = [np.shape(argument.array) for argument in vertex.call.arguments]
-            alike[(vertex.call.operation, *shapes)].append(vertex)
-    return [vertices[number] for vertices in alike.values() for number in sorted(
-        set(np.linspace(0, len(vertices) - 1, ALIKE).astype(int)))]
 
 
 def of_a_leaf(leaf, expected, after, at):
@@ -619,34 +380,12 @@ def of_a_leaf(leaf, expected, after, at):
                       got=np.asarray(after).dtype, **at)
 
 
-def is_close(got, expected):
-    """Tell whether two gradients agree as sums in another order do; of other shapes, they may."""
-    if not is_numeric(got):
-        return False
-    if np.shape(got) != np.shape(expected):
-        return True  # a shape is looked at by itself
-    return not is_off(got, expected).any()
-
-
-def is_off(got, expected):
-    """Tell of each element whether it is another, in another order of summation too."""
-    finite = np.asarray(expected)[np.isfinite(expected)]
-    return ~np.isclose(got, expected, 1e-4, 1e-6 * max(1, np.abs(finite).max(initial=0)),
-                       equal_nan=True)
-
-
 def first_different(expected, got):
     """Return two gradients, if they are large the first element that differs, for a Finding."""
     if np.size(expected) <= SHOWN or np.shape(got) != np.shape(expected):
         return {"expected": expected, "got": got}
     index = tuple(np.argwhere(is_off(got, expected))[0].tolist())
     return {"expected": expected[index], "got": got[index], "index": index}
-
-
-def is_finite(arrays):
-    """Tell whether arrays hold no inf and no NaN; what is no array of floats holds none."""
-    return all(np.isfinite(array).all() for array in arrays
-               if isinstance(array, np.ndarray) and array.dtype.kind == "f")
 
 
 def shares_memory(one, other):

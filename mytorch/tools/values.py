@@ -42,6 +42,28 @@ def is_same(one, other):
                                              .all())
 
 
+def is_close(got, expected):
+    """Tell whether two gradients agree as sums in another order do; of other shapes, they may."""
+    if not is_numeric(got):
+        return False
+    if np.shape(got) != np.shape(expected):
+        return True  # a shape is looked at by itself
+    return not is_off(got, expected).any()
+
+
+def is_off(got, expected):
+    """Tell of each element whether it is another, in another order of summation too."""
+    finite = np.asarray(expected)[np.isfinite(expected)]
+    return ~np.isclose(got, expected, 1e-4, 1e-6 * max(1, np.abs(finite).max(initial=0)),
+                       equal_nan=True)
+
+
+def is_finite(arrays):
+    """Tell whether arrays hold no inf and no NaN; what is no array of floats holds none."""
+    return all(np.isfinite(array).all() for array in arrays
+               if isinstance(array, np.ndarray) and array.dtype.kind == "f")
+
+
 def describe(data):
     """Write a few numbers as one piece of text; more as their shape, mean and norm."""
     if not isinstance(data, np.ndarray):

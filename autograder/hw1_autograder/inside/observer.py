@@ -95,7 +95,7 @@ def applied(original, cls, args):
     with suppress(Exception):
         node = output.grad_fn
         call = tools.calls.call_of(getattr(node, "ctx", None))
-        found.extend(tools.diagnosis.lost(output))
+        found.extend(tools.links.lost(output))
         if call is not None:
             calls.append((call, list(node.next_functions)))
     return output
@@ -120,7 +120,7 @@ def passed_back(original, tensor, *args):
         graph = tools.graph.graph_of(tensor, names)
         watched = tools.diagnosis.Pass(tensor, graph)
     except Exception:  # outside any graph, or one that cannot be walked
-        found.extend(tools.diagnosis.lost(tensor) or [tools.findings.Finding("no grad_fn")])
+        found.extend(tools.links.lost(tensor) or [tools.findings.Finding("no grad_fn")])
         return original(tensor, *args)
     passes.append(watched)
     watched.run(lambda: original(tensor, *args))
@@ -131,7 +131,7 @@ def passed_back(original, tensor, *args):
 def look_back():
     """Find what is wrong with the nodes and the passes."""
     for call, parents in calls:
-        found.extend(tools.diagnosis.call_findings(call, parents))
+        found.extend(tools.links.call_findings(call, parents))
     for watched in passes[:3]:
         found.extend(watched.findings())
 

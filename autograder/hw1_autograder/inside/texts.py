@@ -11,7 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "tools" if (HERE / "tools").is_dir() else HERE.parents[2] / "mytorch" / "tools"
 TOOLS = [FOLDER / f"{name}.py" for name in (
-    "findings", "values", "calls", "graph", "recorder", "differences", "diagnosis")]
+    "findings", "places", "values", "calls", "graph", "links", "recorder", "differences",
+    "comparison", "diagnosis")]
 
 _spec = spec_from_file_location("findings", str(FOLDER / "findings.py"))
 findings = module_from_spec(_spec)  # which names nothing of the library

@@ -1,0 +1,163 @@
+"""Holds each operation of a graph against differences of its own ``forward``, by itself."""
+
+from collections import defaultdict
+from contextlib import suppress
+
+import numpy as np
+
+from mytorch.autograd_engine import BackwardFunction
+from mytorch.tensor import Tensor
+from mytorch.tools.differences import Gone, Repeated, random_gradient
+from mytorch.tools.findings import Finding
+from mytorch.tools.places import place_of
+from mytorch.tools.values import array_of, is_close, is_same
+
+ALIKE = 20  # calls of one operation on the same shapes that are run again
+VISITS = 3  # of a node that are looked at
+
+
+class Comparison:
+    """Runs the operations of a graph again, and finds those that hand on something wrong.
+
+    Args:
+        operations (list of Vertex): each after its parents.
+        gradients (type): Tensor or np.ndarray, what this engine has as gradients.
+
+    Attributes:
+        right (int): how many were compared and are right.
+        unseen (dict): why others could not be -> a dict whose keys are their names.
+    """
+
+    def __init__(self, operations, gradients):
+        self.gradients = gradients
+        self.compared = some_of_each(operations)
+        self.right, self.unseen = 0, defaultdict(dict)
+        self.recalled = {}  # Vertex -> array, where a large one was not there any more
+        for vertex in operations:
+            if vertex.call and vertex.call.result is None:
+                with suppress(Exception):  # then it is not known
+                    self.recalled[vertex] = self.repeated(vertex).as_it_was
+
+    def changed_inputs(self):
+        """Yield operations whose forward changes an argument that requires grad."""
+        for vertex in self.compared:
+            place = None
+            try:
+                place = self.repeated(vertex).changed()
+            except Exception:  # it does not run again: then nothing is known
+                continue
+            if place is not None:
+                call = vertex.call
+                yield Finding("input changed", vertex.operation,
+                              call.name_of(call.arguments[place]),
+                              **place_of(call.operation.forward))
+
+    def findings(self, vertex, steps):
+        """Return what is wrong with the numbers that an operation hands on."""
+        if vertex.call is None:
+            self.is_unseen(vertex, "the node does not keep what it got")
+        elif vertex in self.compared and not any(step.error for step in steps):
+            try:
+                return list(self.of_numbers(vertex, steps))
+            except Gone as reason:
+                self.is_unseen(vertex, str(reason))
+            except Exception as error:  # forward does not run again, on copies
+                self.is_unseen(vertex, f"run again, it raises {type(error).__name__}")
+        return []
+
+    def is_unseen(self, vertex, reason):
+        """Note that an operation could not be compared, and why."""
+        self.unseen[reason].setdefault(vertex.operation)
+
+    def of_apply(self, vertex):
+        """Yield whether a node hands on something else than its operation's backward returns."""
+        repeated = self.repeated(vertex)
+        gradient = self.as_gradient(random_gradient(repeated.again.shape))
+        handed = repeated.handed(gradient)
+        returned = repeated.handed(Tensor(array_of(gradient)), directly=True)
+        for place in repeated.wanted:
+            got, expected = (grads[place] if place < len(grads) else None
+                             for grads in (handed, returned))
+            if expected is not None and not is_same(got, expected):
+                yield Finding("apply hands another", vertex.operation,
+                              vertex.call.name_of(vertex.call.arguments[place]),
+                              expected=expected, got=got, **place_of(BackwardFunction.apply))
+                return
+
+    def of_numbers(self, vertex, steps):
+        """Yield where gradients are not what differences of forward say; the first of them."""
+        call, repeated = vertex.call, self.repeated(vertex)
+        if not repeated.is_repeatable():
+            raise Gone("forward gives something else each time")
+        seen = [step for step in steps[:VISITS] if step.handed and step.received is not None]
+        is_as_recorded = call.result is not None and repeated.is_as_recorded()
+        another, near = random_gradient(repeated.again.shape), repeated.moved()
+        near_off = near.first_off(another, near.handed(self.as_gradient(another)))
+        for step in seen if is_as_recorded else ():
+            handed = step.handed
+            if self.is_handed_again(repeated, step):  # by itself, it is looked at in float64
+                handed = near_off and repeated.handed(self.as_gradient(step.received))
+            off = handed and repeated.first_off(step.received, handed)
+            if off:
+                yield number_finding("value", vertex, off)
+                return
+        if near_off:
+            place = near_off[0]
+            again = repeated.handed(self.as_gradient(another))[place] if seen else None
+            is_alike = any(is_same(step.handed[place], again) for step in seen)
+            yield number_finding("factor" if is_alike else "random", vertex, near_off)
+            return
+        if not is_as_recorded and call.is_all_there and repeated.is_repeatable(seed=1):
+            raise Gone("run again, it gives something else than it gave: was an array written into "
+                       "since?")
+        self.right += 1
+
+    def is_handed_again(self, repeated, step):
+        """Tell whether a new node hands on the same: not where classes keep what nodes should."""
+        handed = repeated.handed(self.as_gradient(step.received), repeated.own)
+        return len(handed) == len(step.handed) and all(
+            one is other or is_close(one, other) for one, other in zip(handed, step.handed))
+
+    def as_gradient(self, array):
+        """Return an array as this engine has its gradients."""
+        return Tensor(array) if self.gradients is Tensor else array
+
+    def repeated(self, vertex):
+        """Return a vertex' call, to be run again."""
+        arrays = {id(argument): self.array_at(argument, parent) for argument, parent
+                  in zip(vertex.arguments(), vertex.parents)}
+        return Repeated(vertex.call, [arrays.get(id(argument), argument.array)
+                                      for argument in vertex.call.arguments])
+
+    def array_at(self, argument, parent):
+        """Return the array that an operation got from a parent."""
+        return self.recalled.get(parent) if argument.array is None else argument.array
+
+    def needs_tensors(self, vertex):
+        """Tell whether an operation takes its gradient as a Tensor and not as an array."""
+        def takes(kind):
+            try:
+                repeated = self.repeated(vertex)
+                one = random_gradient(repeated.again.shape)
+                return repeated.first_off(one, repeated.handed(kind(one))) is None
+            except Exception:  # by what it says or because of another mistake
+                return False
+        return takes(Tensor) and not takes(np.array)
+
+
+def some_of_each(operations):
+    """Return the Vertices of known calls; of many alike, on the same shapes, some at each depth."""
+    alike = defaultdict(list)
+    for vertex in operations:
+        if vertex.call:
+            shapes = [np.shape(argument.array) for argument in vertex.call.arguments]
+            alike[(vertex.call.operation, *shapes)].append(vertex)
+    return [vertices[number] for vertices in alike.values() for number in sorted(
+        set(np.linspace(0, len(vertices) - 1, ALIKE).astype(int)))]
+
+
+def number_finding(kind, vertex, off):
+    """Return what Repeated.first_off found as a Finding."""
+    place, index, expected, got = off
+    return Finding(kind, vertex.operation, vertex.call.name_of(vertex.call.arguments[place]),
+                   expected=expected, got=got, index=index, **place_of(vertex.backward))

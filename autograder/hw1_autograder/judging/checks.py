@@ -5,6 +5,7 @@ The checks themselves are in ``test_autograd.py`` and ``test_mlp.py``.
 
 import ast
 import inspect
+import sys
 import textwrap
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -121,7 +122,9 @@ def check(problem, name, points, swap=(), after=(), operation=""):
     says what to write instead in the text of the scenario.
     """
     if problem == homework.BY_HAND:
-        raise SystemExit(f"homework.py: BY_HAND is {problem}, which has checks: {name}")
+        print(f"cannot grade here: homework.py: BY_HAND is {problem}, which has checks: {name}",
+              file=sys.stderr)
+        sys.exit(2)
 
     def add(plan):
         CHECKS.append(Check(problem, name, points, plan, dict(swap), dict(after), operation))

@@ -449,6 +449,18 @@ def test_a_constant_of_the_homework_that_cannot_be_used_is_one_clear_line(
     assert text in said and said.count("\n") == 1
 
 
+@pytest.mark.parametrize("arguments", [["../hw1_autograder/runner.py"], ["course.py", "class", "."],
+                                       ["course.py", "starter", "made"]])
+def test_a_check_of_the_problem_that_people_grade_is_one_clear_line(tmp_path, arguments):
+    for part in ("mytorch", "autograder/course", f"autograder/{kit.GRADER.name}"):
+        shutil.copytree(os.path.join(REPOSITORY, part), str(tmp_path / part))
+    homework = tmp_path / "autograder" / kit.GRADER.name / "homework.py"
+    homework.write_text(re.sub('(?m)^BY_HAND = .*', 'BY_HAND = "2.6"', homework.read_text("utf-8")))
+    process = run(sys.executable, *arguments, cwd=str(tmp_path / "autograder/course"))
+    assert process.returncode == 2 and process.stdout.count("\n") == 1, process.stdout
+    assert process.stdout.startswith("cannot grade here: homework.py: BY_HAND is 2.6, which has ")
+
+
 def test_a_title_with_any_characters_is_a_string_of_yaml(monkeypatch, tmp_path):
     monkeypatch.setattr(kit.homework, "TITLE", "It's: \"homework\" # 1 \u00e9 \U0001f600")
     monkeypatch.setattr(kit.homework, "ABOUT", "- a: [b")

@@ -131,10 +131,12 @@ def test_what_a_report_shows_of_a_check_is_short(check):
         assert len(shown) <= 4 * 71 and "e-" not in shown
 
 
-def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined():
+def test_a_check_of_the_problem_that_is_graded_by_hand_is_refused_where_it_is_defined(capsys):
     before = list(CHECKS)
-    with pytest.raises(SystemExit, match="BY_HAND is 3, which has checks: a check"):
+    with pytest.raises(SystemExit, match="2"):
         checks.check(homework.BY_HAND, "a check", 5)(object)
+    assert capsys.readouterr().err.endswith(
+        f"homework.py: BY_HAND is {homework.BY_HAND}, which has checks: a check\n")
     assert CHECKS == before
 
 

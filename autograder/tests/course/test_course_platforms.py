@@ -178,6 +178,15 @@ def test_autolab_on_a_python_too_old_says_so_in_one_line_and_gives_no_scores(kit
     assert ast.parse(driver, feature_version=(3, 4))
 
 
+def test_the_image_has_what_tango_and_its_driver_call():
+    """Tango runs ``cp -r mount/* autolab/`` where the image starts, its driver make and pkill."""
+    image = (kit.TEMPLATES / "autolab" / "Dockerfile").read_text("utf-8")
+    assert re.findall("^WORKDIR (.+)$", image, re.MULTILINE) == ["/home"]
+    installed = re.search(r"apt-get install ([^&]*)", image).group(1).split()
+    assert {"make", "procps", "python3", "python3-numpy", "gcc", "git"} <= set(installed)
+    assert re.search("mkdir autolab autograde output", image) and "gcc -pthread" in image
+
+
 @pytest.mark.parametrize("file", ["autolab/Dockerfile", "gradescope/setup.sh"])
 def test_an_image_with_a_python_too_old_is_not_built(tmp_path, file):
     text = Path(COURSE.parent, "templates", file).read_text()

@@ -69,7 +69,6 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     output, names = example()
     animate(output, os.path.join(FOLDER, "worked_example.gif"), names)
-    draw(output, os.path.join(FOLDER, "worked_example.png"), names)
     loss, names, net = mnist_network()  # the layers name their parameters, while they are there
     draw(loss, os.path.join(FOLDER, "mnist_network.png"), names)
     finding().savefig(os.path.join(FOLDER, "finding.png"), dpi=120)

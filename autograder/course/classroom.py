@@ -42,9 +42,9 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
     place = folder.resolve().parent / f"{folder.resolve().name}-grades"
     table = Path(table or place / "grades.csv")
     kit.check_target(table, parent=place)
-    with workplace(place):
-        _try_grader(isolation)
-        rows = Class(found, place / "reports", isolation, again).grade(jobs)
+    with workplace(place) as scratch:
+        _try_grader(isolation, scratch)
+        rows = Class(found, place / "reports", again, isolation, scratch).grade(jobs)
         problems = kit.problems()
         text = summary.as_text(rows, problems, notes)
         for file, write in ((table, lambda path: summary.write_table(rows, problems, path)),
@@ -66,9 +66,9 @@ def _called(text, found):
     return chosen
 
 
-def _try_grader(isolation):
+def _try_grader(isolation, scratch):
     """Grade one problem of the solution here, so that what is amiss is said once and not of all."""
-    outcome = grading.grade(kit.REPOSITORY, isolation=isolation,
+    outcome = grading.grade(kit.REPOSITORY, isolation=isolation, scratch=scratch,
                             options=["--problem", kit.problems()[0].number])
     if outcome.report is None:
         raise kit.CannotMake(f"the grader does not run here: {outcome.reason}")
@@ -77,7 +77,9 @@ def _try_grader(isolation):
 
 @contextmanager
 def workplace(place):
-    """Keep other runs out, and put temporary files where the next run clears what a kill left."""
+    """Keep other runs out; yield a folder for temporary files.  The next run clears what a kill
+    left.
+    """
     import fcntl  # not to be had on Windows, where the grader does not run
     reports, note = place / "reports", place / ".running"
     reports.mkdir(parents=True, exist_ok=True)
@@ -92,18 +94,14 @@ def workplace(place):
             remove(left)
         for path in [*place.glob(".making-*"), *reports.glob(".making-*")]:
             path.unlink()
-        before, scratch = os.environ.get("TMPDIR"), tempfile.mkdtemp(prefix="class-")
-        file.truncate(0)
-        file.write(scratch)
-        file.flush()
+        scratch = tempfile.mkdtemp(prefix="class-")
         try:
+            file.truncate(0)
+            file.write(scratch)
+            file.flush()
             os.chmod(scratch, 0o711)  # checks may run as another user
-            os.environ["TMPDIR"] = tempfile.tempdir = scratch
-            yield
+            yield scratch
         finally:
-            tempfile.tempdir = None
-            os.environ.pop("TMPDIR")
-            os.environ.update({"TMPDIR": before} if before else {})
             remove(scratch)
             note.unlink()
             for folder in (reports, place):
@@ -134,11 +132,12 @@ def nothing(reason):
 class Class:
     """The uploads to grade, and the processes that do it."""
 
-    def __init__(self, found, reports, isolation, again):
+    def __init__(self, found, reports, again, isolation, scratch):
         self.uploads = found
         self.reports = reports
-        self.isolation = isolation
         self.again = again
+        self.isolation = isolation
+        self.scratch = scratch
         self.running = set()
         self.stopped = threading.Event()
         self.grader = hashlib.sha256(b"".join(map(
@@ -191,7 +190,8 @@ class Class:
         return dict(report, again=True) if report.get("key") == key else None
 
     def grade_one(self, upload, key, path):
-        outcome = grading.grade(upload.path, started=self.started, isolation=self.isolation)
+        outcome = grading.grade(upload.path, started=self.started, isolation=self.isolation,
+                                scratch=self.scratch)
         if self.stopped.is_set():
             raise RuntimeError("stopped")
         report = {**nothing(outcome.reason), **(outcome.report or {}),

@@ -40,7 +40,7 @@ class Outcome:
     seconds: float
 
 
-def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
+def grade(upload, show=None, started=None, isolation=ISOLATION, options=(), scratch=None):
     """Grade what a student uploaded; returns an Outcome.
 
     Args:
@@ -49,15 +49,17 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
         started (function): gets the process, so that the caller can end it.
         isolation (str): "require", "auto" or "none".
         options (sequence of str): more for the grader.
+        scratch (str): where temporary files go, if not where they always do.
     """
     begin = time.monotonic()
     code, text, notes, content = 0, "", "", {}
     try:
-        with tempfile.TemporaryDirectory(prefix="report-") as folder:
+        with tempfile.TemporaryDirectory(prefix="report-", dir=scratch) as folder:
             file = Path(folder, "report.json")
             code, text, notes = _run(
                 ["--submission", upload, "--json", file, "--isolation", isolation, *options],
-                show or (lambda line: None), started or (lambda process: None))
+                show or (lambda line: None), started or (lambda process: None),
+                scratch or tempfile.gettempdir())
             if file.exists() and file.stat().st_size:
                 content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RuntimeError) as error:  # such as no more processes or threads
@@ -71,13 +73,14 @@ def grade(upload, show=None, started=None, isolation=ISOLATION, options=()):
                    seconds)
 
 
-def _run(arguments, show, started):
+def _run(arguments, show, started, scratch):
     """Run the grader; its exit code, its output without the line of scores, and its errors."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             [sys.executable, "-u", str(RUNNER), *map(str, arguments)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace",
-            start_new_session=True, env={**os.environ, **ONE_THREAD, "PYTHONIOENCODING": "utf-8"})
+            start_new_session=True,
+            env={**os.environ, **ONE_THREAD, "TMPDIR": scratch, "PYTHONIOENCODING": "utf-8"})
         started(process)
         limit = threading.Timer(LONGEST, process.terminate)
         limit.start()

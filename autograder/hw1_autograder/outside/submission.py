@@ -49,9 +49,11 @@ def opened(path):
     Raises:
         UnusableSubmission: there is none, or an archive is damaged, too large or unsafe.
     """
+    if not (os.path.isdir(path) or os.path.isfile(path)):
+        raise UnusableSubmission(f"there is no folder or archive {path}")
     scratch = tempfile.mkdtemp(prefix="submission-")
     try:
-        yield _found(path, path, scratch)
+        yield _found(path, os.path.basename(os.path.abspath(path)), scratch)
     finally:
         remove(scratch)
 
@@ -274,8 +276,6 @@ def empty(folder):
 
 def _unpacked(path, name, scratch):
     """Unpack an archive in a process that may take 1 GB and 30 s; returns the new folder."""
-    if not os.path.isfile(path):
-        raise UnusableSubmission(f"there is no folder or archive {name}")
     folder = tempfile.mkdtemp(dir=scratch)
     try:
         done = subprocess.run([sys.executable, "-I", __file__, path, folder], timeout=MOST_SECONDS,

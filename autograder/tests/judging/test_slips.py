@@ -114,7 +114,7 @@ SLIPS = {
                                    (F, "import mytorch.tensor as tensor",
                                     "import mytorch.tensor as tensor\n"
                                     "from mytorch.tensor import Tensor")),
-    "nothing that is known": (["2.2.2"], "ReLU.backward (functional.py:160) hands ",
+    "nothing that is known": (["2.2.2"], " differences of ReLU.forward say ",
                               (F, "grad_output.data * ctx.mask)", "np.tanh(grad_output.data) "
                                "* ctx.mask)")),
 }
@@ -217,7 +217,8 @@ def test_numbers_of_the_backward_pass_stand_below_what_is_known_as_evidence(caps
     Printer().show(results[0])
     told, seen = capsys.readouterr().out.split("   seen: ")
     assert "passes every gradient on" in told
-    assert "ReLU.backward (functional.py:160) hands 1.25 to its argument a\n" in seen
+    assert seen.startswith("ReLU.backward (functional.py:")
+    assert ") hands 1.25 to its argument a\n" in seen
     assert results[0].explanation.evidence in results[0].message
 
 

@@ -15,8 +15,15 @@ from kit import homework
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog.lstrip('./')}: {message} (--help lists what there is)\n")
+
+
 def arguments():
-    parser = argparse.ArgumentParser(prog="./grade.sh", description="For course staff.")
+    parser = Parser(prog="./grade.sh", description="For course staff.")
     tasks = parser.add_subparsers(dest="task", metavar="TASK")
     for name, module, place, text in (
             ("starter", starter, "DIR", "write the handout: the library with its parts emptied"),
@@ -43,6 +50,8 @@ def arguments():
     options = parser.parse_args()
     if options.task is None:
         parser.error("give a task: starter, autolab, gradescope or class")
+    if "" in vars(options).values():
+        parser.error("an argument is empty")
     if options.task == "class" and options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     return options

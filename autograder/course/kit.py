@@ -32,6 +32,8 @@ def new_folder(path):
     exists = path.is_dir()
     if path.exists() and not (exists and not any(path.iterdir())):
         raise CannotMake(f"{path} exists{' and is not empty' if exists else ''}; give a new folder")
+    if not path.parent.is_dir():
+        raise CannotMake(f"there is no folder {path.parent}")
     if not exists:
         path.mkdir()
     scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path))

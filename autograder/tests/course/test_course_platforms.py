@@ -485,11 +485,24 @@ def test_a_folder_that_is_not_empty_or_cannot_be_written_is_one_clear_line(tmp_p
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")
     for place, text in ((tmp_path / "full", "not empty"), (tmp_path / "full" / "mine", "exists"),
-                        (tmp_path / "none" / "x", "No such file"), ("/proc/x", "/proc/x")):
+                        (tmp_path / "none" / "x", "no folder"), ("/proc/x", "/proc/x")):
         process = command(task, place, main=course.main)
         assert process.returncode == 2 and len(process.stderr.splitlines()) == 1
         assert text in process.stderr and not process.stdout
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "mine"]
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["starter"], "required: DIR"), (["autolab", "a", "b"], "unrecognized arguments: b"),
+    (["gradescope", ""], "an argument is empty"), (["class"], "required: FOLDER"),
+    (["class", ".", "--jobs", "0"], "--jobs must be at least 1"), ([], "give a task"),
+    (["class", ".", "--jobs", "x"], "invalid int value"), (["class", ".", "--csv"], "--csv"),
+    (["class", ".", "--isolation", "x"], "'require', 'auto', 'none'"),
+    (["class", ".", "--what"], "unrecognized arguments: --what")])
+def test_wrong_arguments_of_the_staff_are_one_clear_line(arguments, text):
+    process = command(*arguments, main=course.main)
+    assert process.returncode == 2 and text in process.stderr
+    assert process.stderr.startswith("grade.sh") and process.stderr.count("\n") == 1
 
 
 def test_gradescope_writes_over_nothing_and_takes_only_names_of_zips(tmp_path):

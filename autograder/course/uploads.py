@@ -17,6 +17,8 @@ EXPORTED = (
     re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_(?P<version>\d+)_.+"))  # Canvas
 NO_SUBMISSION = re.compile(r"\..*|__MACOSX.*|.*_onlinetext_.*|.*-grades")
 METADATA = "submission_metadata.yml"  # Gradescope: who handed in submission_12345
+SUBMITTERS = re.compile(r"^  :submitters:\s*\n((?:  - .*\n|    .*\n)*)", re.MULTILINE)
+FIELD = re.compile(r"(?:  - |    ):(\w+):(?: (.*))?")
 
 
 @dataclass(frozen=True)
@@ -116,36 +118,25 @@ def read_metadata(path):
 
     A folder with a line that is not as Gradescope writes it goes by its own name.
     """
-    found, odd, entry, inside = {}, {}, "", False
+    found, odd = {}, []
     text = path.read_text("utf-8", "replace") if path.is_file() else ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for block in re.split(r"^(?=[^\s#-])", f"{text}\n", flags=re.MULTILINE):
+        line = block.partition("\n")[0].strip()
+        folder, people = line.strip("\"':"), []
         try:
-            if re.match(r"[^\s#-]", line):
-                entry, inside = _value(line.rstrip(": ")), False
-                found[entry] = []
-            elif line.rstrip() == "  :submitters:":
-                inside = True
-            elif inside and re.match("  - ", line):
-                found[entry].append({})
-                _read_field(found[entry], line[4:])
-            elif inside and re.match("    ", line):
-                _read_field(found[entry], line.strip())
-            else:
-                inside = False
-        except (ValueError, SyntaxError, LookupError, AttributeError):
-            inside = False
-            odd[entry] = (f"{path.name}, line {number} is not as Gradescope writes it, so "
-                          f"{entry or 'it'} goes by its folder: {printable(line.strip()[:60])}")
-    students = {folder: list(dict.fromkeys(
-        Student(printable(one.get("name") or one.get("email") or folder),
-                printable(one.get("sid") or one.get("email") or "")) for one in submitters))
-                for folder, submitters in found.items() if submitters and folder not in odd}
-    return students, list(odd.values())
-
-
-def _read_field(entry, text):
-    key, value = re.fullmatch(r":(\w+):(?: (.*))?", text).groups()
-    entry[-1][key] = _value(value or "")
+            for line in (SUBMITTERS.search(block) or ["", ""])[1].splitlines():
+                people += [{}] * line.startswith("  - ")
+                key, value = FIELD.fullmatch(line).groups()
+                people[-1] = {**people[-1], key: _value(value or "")}
+        except (ValueError, SyntaxError, AttributeError):
+            odd.append(f"{path.name} is not as Gradescope writes it, so {printable(folder)} goes "
+                       f"by its folder: {printable(line.strip()[:60])}")
+            continue
+        if people:
+            found[folder] = list(dict.fromkeys(
+                Student(printable(one.get("name") or one.get("email") or folder),
+                        printable(one.get("sid") or one.get("email") or "")) for one in people))
+    return found, odd
 
 
 def _value(text):

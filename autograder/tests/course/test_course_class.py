@@ -292,7 +292,7 @@ def test_a_submission_with_an_odd_line_of_metadata_goes_by_its_folder_and_the_re
         'submission_6:\n  :submitters:\n  - :name: "Zo\\xEB \\"Z\\" \\u00d8"\n')
     found, notes = uploads.find(tmp_path)
     assert [upload.name for upload in found] == ["Al", "submission_5", 'Zo\u00eb "Z" \u00d8']
-    assert notes == ["submission_metadata.yml, line 7 is not as Gradescope writes it, so "
+    assert notes == ["submission_metadata.yml is not as Gradescope writes it, so "
                      f"submission_5 goes by its folder: {line.strip()}"]
 
 

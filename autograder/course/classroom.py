@@ -11,7 +11,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +125,7 @@ def digest(path):
 
 def nothing(reason):
     """A report without a grade."""
-    return {"reason": reason, "scores": {}, "checks": [], "seconds": 0.0, "again": False}
+    return {"reason": reason, "scores": {}, "checks": [], "seconds": 0.0, "note": ""}
 
 
 class Class:
@@ -144,13 +143,14 @@ class Class:
             Path.read_bytes, [*kit.grader_files(), *kit.TOOLS]))).hexdigest()
 
     def grade(self, jobs):
-        """All rows, in the order of names."""
-        progress = Progress(len(self.uploads))
-        pool = ThreadPoolExecutor(jobs)
+        """All rows, in the order of names; what comes of each is said at once."""
+        done, pool = 0, ThreadPoolExecutor(jobs)
         futures = [pool.submit(self.row_of, upload) for upload in self.uploads]
         try:
-            for future in as_completed(futures):
-                progress.show(future.result())
+            for done, future in enumerate(as_completed(futures), 1):
+                row = future.result()
+                what = row["reason"] or f"{row['total']} points"
+                print(f"{done}/{len(futures)}  {row['name']}: {what}{row['note']}", file=sys.stderr)
         except BaseException as error:
             self.stopped.set()
             for future in futures:
@@ -158,7 +158,7 @@ class Class:
             for process in list(self.running):
                 process.terminate()
             if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"{progress.done} of {len(futures)} are graded; the same "
+                raise KeyboardInterrupt(f"{done} of {len(futures)} are graded; the same "
                                         "command goes on there") from None
             raise
         finally:
@@ -187,7 +187,7 @@ class Class:
             report = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return dict(report, again=True) if report.get("key") == key else None
+        return dict(report, note="  (as before)") if report.get("key") == key else None
 
     def grade_one(self, upload, key, path):
         outcome = grading.grade(upload.path, started=self.started, isolation=self.isolation,
@@ -207,29 +207,3 @@ class Class:
         self.running = {other for other in self.running if other.poll() is None} | {process}
         if self.stopped.is_set():
             process.terminate()
-
-
-class Progress:
-    """How far grading has come: one line that is rewritten on a terminal, else a line each."""
-
-    def __init__(self, total):
-        self.total = total
-        self.done = self.fresh = 0
-        self.begin = time.monotonic()
-        self.on_terminal = sys.stderr.isatty()
-
-    def show(self, row):
-        self.done += 1
-        self.fresh += not row["again"]
-        what = (row["reason"] or f"{row['total']} points") + "  (as before)" * row["again"]
-        if not self.on_terminal:
-            self.say(f"{self.done}/{self.total}  {row['name']}: {what}\n")
-            return
-        left = (time.monotonic() - self.begin) / max(self.fresh, 1) * (self.total - self.done)
-        left = f"{left:.0f} seconds" if left < 90 else f"{left / 60:.0f} minutes"
-        self.say(f"\r\x1b[K{self.done} of {self.total} submissions graded, about {left} left, "
-                 f"{row['name'][:30]}" + "\n" * (self.done == self.total))
-
-    def say(self, text):
-        sys.stderr.write(text)
-        sys.stderr.flush()

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import classroom
 import course
@@ -371,7 +372,7 @@ def rows_of(size, *hints):
 
 
 def assert_all_is_on_the_page(figure):
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()  # an older matplotlib measures texts only then
     page = figure.bbox
     texts = [text for axes in figure.axes for text in [*axes.texts, *axes.get_yticklabels()]]
     for text in [*figure.texts, *texts]:

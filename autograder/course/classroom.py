@@ -71,7 +71,7 @@ def _try_grader(isolation, scratch):
                             options=["--problem", kit.problems()[0].number])
     if outcome.report is None:
         raise kit.CannotMake(f"the grader does not run here: {outcome.reason}")
-    sys.stderr.write(outcome.notes)
+    print(outcome.notes, end="", file=sys.stderr)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def opened(path):
 
     Args:
         path (str): an archive or a folder; in it, or up to two folders deeper, is ``mytorch/``,
-            or one archive more, or what is in ``mytorch``: the nearest counts.
+            else one archive more, else what is in ``mytorch``: the nearest counts.
 
     Raises:
         UnusableSubmission: there is none, or an archive is damaged, too large or unsafe.
@@ -61,24 +61,30 @@ def opened(path):
 def _found(path, name, scratch, nested=False):
     """The folder that holds ``mytorch``; ``name`` is what messages call the path."""
     top = path if os.path.isdir(path) else _unpacked(path, name, scratch)
-    folders = [top]
+    levels, folders = [], [top]
     for _ in range(3):
-        inside = [entry for folder in folders for entry in _inside(folder)]
-        packages = [entry.path for entry in inside if _is_package(entry)]
-        archives = [entry.path for entry in inside if ARCHIVE.search(entry.name)
-                    and entry.is_file(follow_symlinks=False)]
-        loose = [entry.path for entry in inside if entry.name == ENGINE]
+        levels.append([entry for folder in folders for entry in _inside(folder)])
+        packages = [entry.path for entry in levels[-1] if _is_package(entry)]
         if packages:
             return os.path.dirname(_only(packages, top, name, "folders mytorch/"))
-        if archives and not nested:
-            archive = _only(archives, top, name, "archives")
-            return _found(archive, os.path.join(name, os.path.relpath(archive, top)), scratch, True)
-        if loose:
-            files = os.path.dirname(_only(loose, top, name, f"files {ENGINE}"))
-            _write(_of_folder(files), os.path.join(scratch, "mytorch"))
-            return scratch
-        folders = [entry.path for entry in inside if entry.is_dir(follow_symlinks=False)]
+        folders = [entry.path for entry in levels[-1] if entry.is_dir(follow_symlinks=False)]
+    archives = _nearest(levels, lambda entry: ARCHIVE.search(entry.name)
+                        and entry.is_file(follow_symlinks=False))
+    if archives and not nested:
+        archive = _only(archives, top, name, "archives")
+        return _found(archive, os.path.join(name, os.path.relpath(archive, top)), scratch, True)
+    loose = _nearest(levels, lambda entry: entry.name == ENGINE)
+    if loose:
+        files = os.path.dirname(_only(loose, top, name, f"files {ENGINE}"))
+        _write(_of_folder(files), os.path.join(scratch, "mytorch"))
+        return scratch
     raise UnusableSubmission(f"{name} holds no folder mytorch/, nor does a folder in it")
+
+
+def _nearest(levels, wanted):
+    """The paths of what is wanted, on the first level that has any."""
+    found = ([entry.path for entry in level if wanted(entry)] for level in levels)
+    return next(filter(None, found), [])
 
 
 def _is_package(entry):

@@ -29,6 +29,7 @@ from mytorch.optim.sgd import SGD  # noqa: F401
 from mytorch.tensor import Tensor
 from mytorch.tools import animate, diagnose, draw, gradcheck, trace  # noqa: F401
 from mytorch.tools.diagnosis import look_at
+from mytorch.tools.places import fell_at
 
 PICTURE = Path(__file__).resolve().parent / "sandbox_graph.png"
 NOISE = np.random.RandomState(11785)
@@ -74,7 +75,7 @@ def check(name, program):
     try:
         found, _ = look_at(program())
     except Exception as error:  # a half-finished operation may raise anything
-        found = [f"{type(error).__name__}: {error}"]
+        found = [told(error)]
     text = str(found[0]) if found else ""
     _, is_unwritten, missing = text.partition("NotImplementedError: ")  # in the starter handout
     if is_unwritten:
@@ -83,6 +84,13 @@ def check(name, program):
         print(f"  {'FAIL' if found else 'ok  '}  {name}")
         print(textwrap.indent(textwrap.fill(text, 80) + "\n" * bool(text), " " * 8), end="")
     return not found
+
+
+def told(error):
+    """Write an error with the place where it fell."""
+    at = fell_at(error)
+    return f"{type(error).__name__}: {error}" + (f" ({Path(at['file']).name}:{at['line']})"
+                                                 if at else "")
 
 
 def check_programs():
@@ -161,8 +169,8 @@ def main():
     passed = check_programs()
     try:
         passed = worked_example() and passed
-    except NotImplementedError as missing:  # in the starter handout
-        print(f"\nThe handout's example needs more: {missing}")
+    except Exception as error:  # in the starter handout
+        print(f"\nThe handout's example needs more: {told(error)}")
         passed = False
     experiment()
     return 0 if passed else 1

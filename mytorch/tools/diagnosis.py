@@ -6,13 +6,15 @@ its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4
 
 import copy
 import os
+import random
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.autograd_engine import AccumulateGrad, Function
+from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager,
+                                     Function)
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import is_recording
 from mytorch.tools.comparison import VISITS, Comparison
@@ -22,8 +24,8 @@ from mytorch.tools.graph import graph_of
 from mytorch.tools.links import graph_findings, lost
 from mytorch.tools.places import fell_at, fell_in, place_of
 from mytorch.tools.recorder import Endless, Recorder
-from mytorch.tools.values import (array_of, class_of, copy_of, grads_in, is_close, is_finite,
-                                  is_numeric, is_off, is_same)
+from mytorch.tools.values import (array_of, class_of, copy_of, grads_in, is_finite, is_numeric,
+                                  is_same, is_sum)
 
 
 def diagnose(output, names=None):
@@ -80,8 +82,8 @@ def look_at(output, names=None):
 @contextmanager
 def nothing_left_behind():
     """Put random numbers and what operations keep on their classes back afterwards."""
-    state = np.random.get_state()
-    classes = [Function]
+    state, other_state = np.random.get_state(), random.getstate()
+    classes = [Function, ContextManager]
     for cls in classes:  # grows while it is walked
         classes += [sub for sub in cls.__subclasses__() if sub not in classes]
     before = [dict(vars(cls)) for cls in classes]
@@ -91,18 +93,20 @@ def nothing_left_behind():
         yield
     finally:
         np.random.set_state(state)
+        random.setstate(other_state)
         for cls, attributes in zip(classes, before):
             for name in [name for name in vars(cls) if name not in attributes]:
                 delattr(cls, name)
             for name, value in attributes.items():
-                if vars(cls)[name] is not value:
+                if vars(cls).get(name, cls) is not value:
                     setattr(cls, name, value)
         for value, content in contents:
             if isinstance(value, np.ndarray):
-                value[...] = content
-                continue
-            value.clear()
-            (value.extend if isinstance(value, list) else value.update)(content)
+                if not is_same(value, content):
+                    value[...] = content
+            else:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(content)
 
 
 @contextmanager
@@ -182,8 +186,10 @@ class Pass:
 
     def findings(self):
         """Return all Findings, the first to be told first."""
-        self.comparison = Comparison(self.operations, self.type)
-        found = [*self.comparison.changed_inputs(), *self.of_graph, *self.of_the_start()]
+        with nothing_left_behind():
+            self.comparison = Comparison(self.operations, self.type)
+            changed = list(self.comparison.changed_inputs())
+        found = [*changed, *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
             visits[step.vertex].append(step)
@@ -221,10 +227,12 @@ class Pass:
         """Return what is wrong with what an operation receives and hands on."""
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
-        found = found or self.comparison.findings(vertex, steps)
+        if not found:
+            with nothing_left_behind():  # by forward on classes: backward may read it there
+                found = self.comparison.findings(vertex, steps)
         if found:
             with suppress(Exception):  # backward does not run again
-                found = list(self.comparison.of_apply(vertex)) or found
+                found = list(of_apply(vertex, steps[:VISITS])) or found
         return found
 
     def of_arrival(self, step):
@@ -319,12 +327,12 @@ class Pass:
             arrived = [step.received for step in visits[vertex] if is_numeric(step.received)]
             if vertex is self.root or vertex.kind == "constant" or not handed[vertex]:
                 continue
-            expected = sum(handed[vertex])
             if not arrived:
-                yield Finding("nothing arrives", vertex.label, expected=expected, **at)
-            elif not is_close(sum(arrived), expected):
-                yield Finding("another arrives", vertex.label,
-                              **first_different(expected, sum(arrived)), **at)
+                yield Finding("nothing arrives", vertex.label, expected=sum(handed[vertex]), **at)
+            else:
+                off = first_different(sum(arrived), handed[vertex])
+                if off:
+                    yield Finding("another arrives", vertex.label, **off, **at)
 
     def of_the_gradients(self, visits):
         """Yield each leaf that does not keep what arrives, and what else keeps a gradient."""
@@ -342,8 +350,8 @@ class Pass:
             if not is_by_apply_alone(visits[leaf], before, after):
                 yield Finding("written elsewhere", argument=leaf.label)
             elif arrived:
-                expected = sum(arrived) + (0 if before is None else before)
-                yield from of_a_leaf(leaf, expected, after, at)
+                terms = arrived + [before] * is_numeric(before)
+                yield from of_a_leaf(leaf, terms, after, at)
             if class_of(grad) not in (Tensor, type(None), self.type):
                 yield Finding("grad is no Tensor", argument=leaf.label, got=class_of(grad).__name__,
                               **at)
@@ -366,25 +374,47 @@ def is_by_apply_alone(steps, before, after):
     return is_same(after, before)
 
 
-def of_a_leaf(leaf, expected, after, at):
+def of_a_leaf(leaf, terms, after, at):
     """Yield what is wrong with the gradient that a leaf has after the pass."""
     data = np.asarray(leaf.tensor.data)
-    if not is_close(after, expected):
-        yield Finding("not accumulated", argument=leaf.label, **first_different(expected, after),
-                      **at)
+    off = first_different(after, terms)
+    if off:
+        yield Finding("not accumulated", argument=leaf.label, **off, **at)
     elif np.shape(after) != data.shape:
         yield Finding("leaf's shape", argument=leaf.label, expected=data.shape,
                       got=np.shape(after), **at)
-    elif data.dtype.kind == "f" and np.asarray(after).dtype != data.dtype:
+    elif data.dtype.kind == "f" and np.asarray(after).dtype.name != data.dtype.name:
         yield Finding("leaf's dtype", argument=leaf.label, expected=data.dtype,
                       got=np.asarray(after).dtype, **at)
 
 
-def first_different(expected, got):
-    """Return two gradients, if they are large the first element that differs, for a Finding."""
-    if np.size(expected) <= SHOWN or np.shape(got) != np.shape(expected):
+def of_apply(vertex, steps):
+    """Yield whether a node hands on something else than its operation's backward returns."""
+    for step in steps:
+        grads = grads_in(vertex.backward(vertex.node.ctx, Tensor(step.received)))
+        for place, grad in enumerate(map(copy_of, grads)):
+            got = step.handed[place] if place < len(step.handed) else None
+            if is_numeric(grad) and vertex.parents[place] and not is_same(got, grad):
+                name = vertex.call.name_of(vertex.arguments()[place])
+                yield Finding("apply hands another", vertex.operation, name, expected=grad,
+                              got=got, **place_of(BackwardFunction.apply))
+                return
+
+
+def first_different(got, terms):
+    """Return, for a Finding, a gradient that is not the sum of terms; {} if it is.
+
+    Of large ones it is the first element that differs.  A shape is looked at by itself.
+    """
+    expected = sum(terms)
+    if is_numeric(got) and np.shape(got) != np.shape(expected):
+        return {}
+    is_right = is_numeric(got) and is_sum(got, terms)
+    if np.all(is_right):
+        return {}
+    if not is_numeric(got) or np.size(got) <= SHOWN:
         return {"expected": expected, "got": got}
-    index = tuple(np.argwhere(is_off(got, expected))[0].tolist())
+    index = tuple(np.argwhere(~is_right)[0].tolist())
     return {"expected": expected[index], "got": got[index], "index": index}
 
 

@@ -4,13 +4,14 @@ Both run as in a recorded Call, on copies of what it got.
 """
 
 import copy
+import random
 from functools import cached_property
 
 import numpy as np
 
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import APPLY
-from mytorch.tools.values import copy_of, grads_in, is_same
+from mytorch.tools.values import copy_of, eps_of, grads_in, is_same
 
 MOST = 8  # elements of an argument that are compared one by one
 SHOWN = 4  # elements of which all are shown
@@ -63,6 +64,7 @@ class Repeated:
     def run(self, args, seed=0):
         """Return the Tensor that comes out, with the same random numbers each time."""
         np.random.seed(seed)
+        random.seed(seed)
         return APPLY(self.call.operation, *args)
 
     def value(self, arrays, seed=0):
@@ -85,30 +87,35 @@ class Repeated:
         return self.as_it_was.shape == recorded.shape and np.allclose(
             self.as_it_was, recorded, 1e-3, 1e-6, equal_nan=True)
 
-    def is_repeatable(self, seed=0):
+    def is_repeatable(self, seed=0, times=1):
         """Tell whether forward makes the same again, with random numbers of this seed."""
-        return is_same(self.again, self.value(self.arrays, seed))
+        return all(is_same(self.again, self.value(self.arrays, seed)) for _ in range(times))
 
     def changed(self):
-        """Return the place of an argument that requires grad and is another after forward."""
-        args = self.given(self.arrays, with_graph=True)
-        before = {place: copy_of(args[place]) for place in self.wanted}
-        self.run(args)
-        return next((place for place in self.wanted
-                     if not is_same(copy_of(args[place]), before[place])), None)
+        """Return the place of an argument that requires grad and is another after forward.
 
-    def handed(self, gradient, arrays=None, directly=False):
+        What it got may have been changed already: it gets unsorted numbers of both signs.
+        """
+        for numbers in (-1., 3., 2.), (1., -3., -2.):
+            args = self.given([
+                np.resize(numbers, array.shape) if argument.needed else array
+                for argument, array in zip(self.call.arguments, self.arrays)], with_graph=True)
+            before = {place: copy_of(args[place]) for place in self.wanted}
+            self.run(args)
+            for place in self.wanted:
+                if not is_same(copy_of(args[place]), before[place]):
+                    return place
+        return None
+
+    def handed(self, gradient, arrays=None):
         """Return what a new node of it hands on for a gradient, as ``copy_of``.
 
         Args:
             gradient (Tensor or np.ndarray): as the engine has them.
             arrays (list): what it gets, if not in float64.
-            directly (bool): what ``backward`` returns, without the node's ``apply``.
         """
         node = self.run(self.given(arrays or self.arrays, with_graph=True)).grad_fn
-        grads = self.call.operation.backward(node.ctx, gradient) if directly else \
-            node.apply(gradient)
-        return [copy_of(grad) for grad in grads_in(grads)]
+        return [copy_of(grad) for grad in grads_in(node.apply(gradient))]
 
     def first_off(self, received, handed):
         """Find the first argument whose gradient is not what differences say.
@@ -150,7 +157,7 @@ class Repeated:
     def slopes(self, place, index, received, times=1):
         """Find how sum(received * forward) changes with one element of an argument."""
         step, rtol = STEP[self.is_wide]
-        step *= times * max(1, abs(self.arrays[place][index]))
+        step *= times * max(1, abs(self.arrays[place][index])) ** 0.5
         by = np.zeros(self.arrays[place].shape)
         by[index] = step
         left, right, rounding = self.differences(place, by, received)
@@ -177,7 +184,8 @@ class Repeated:
         if not np.isfinite(grad).all():
             return [tuple(np.argwhere(~np.isfinite(grad))[0].tolist())]
         step, rtol = STEP[self.is_wide]
-        by = random_gradient(grad.shape, seed=3) * step * np.maximum(1, abs(self.arrays[place]))
+        by = random_gradient(grad.shape, seed=3) * step * np.maximum(
+            1, abs(self.arrays[place])) ** 0.5
 
         def error(first, last):
             part = np.zeros(grad.size)
@@ -230,11 +238,6 @@ def is_computed(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def eps_of(grad):
-    """Return the relative rounding error of a gradient's dtype; 0 of integers."""
-    return np.finfo(grad.dtype).eps if grad.dtype.kind == "f" else 0
-
-
 def wide(array, argument):
     """Return what an argument holds, in float64 if these are floats or it requires grad."""
     if array is None:
@@ -245,5 +248,5 @@ def wide(array, argument):
 
 def random_gradient(shape, seed=1):
     """Draw numbers of both signs, none near 0; always the same."""
-    random = np.random.RandomState(seed)
-    return np.array(random.uniform(0.5, 2, shape) * random.choice([-1, 1], shape))
+    drawn = np.random.RandomState(seed)
+    return np.array(drawn.uniform(0.5, 2, shape) * drawn.choice([-1, 1], shape))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# In the order in which they are looked for: the first is the one to be told.
+# By where they are looked for.
 SENTENCES = {
     # the graph that forward left
     "forward returns": "{operation}.forward{at} returns a value of type {got}; it has to return a "

@@ -83,10 +83,11 @@ def graph_of(output, names=None):
     names = {key_of(tensor.grad_fn, tensor): str(name) for name, tensor in names.items()}
     found, graph = {}, {}
 
-    def vertex_of(node, tensor):
-        key = object() if node is None and tensor is None else key_of(node, tensor)
-        vertex = found.setdefault(key, Vertex(key, kind_of(node, tensor), node, tensor,
-                                              names.get(key, "")))
+    def vertex_of(node, tensor, is_constant=False):
+        place = object() if node is None and tensor is None else key_of(node, tensor)
+        kind = "constant" if is_constant else kind_of(node, tensor)
+        key = (place, "constant") if is_constant else place  # it may be a leaf later
+        vertex = found.setdefault(key, Vertex(key, kind, node, tensor, names.get(place, "")))
         if vertex.tensor is None:
             vertex.tensor = tensor
         return vertex
@@ -118,7 +119,7 @@ def places_of(vertex):
     for node, argument in zip(vertex.node.next_functions, vertex.arguments()):
         if node is None:
             is_drawn = argument is not None and argument.is_tensor
-            places.append((None, argument.value) if is_drawn else None)
+            places.append((None, argument.value, not argument.needed) if is_drawn else None)
         elif getattr(node, "variable", None) is not None:
             places.append((node, node.variable))
         else:

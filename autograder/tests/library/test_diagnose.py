@@ -4,6 +4,7 @@ Each fault is a change of an engine: the plain one of the tests, that one with a
 with arrays as gradients, and this library's.
 """
 
+import random
 import time
 
 import numpy as np
@@ -365,6 +366,10 @@ FAULTS = [
     ("plain", elementwise("*"), "apply hands another Mul a", (
         ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
         "        self.cls.backward(self.ctx, *grads)\n        return\n")),
+    ("plain", chain, "apply hands another Mul a", (  # the same again for another gradient
+        ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
+        "        self.kept = result = vars(self).get('kept') or self.cls.backward(\n"
+        "            self.ctx, *grads)\n")),
     ("plain", elementwise("*"), "apply hands another Mul b", (
         ENGINE, "        result = self.cls.backward(self.ctx, *grads)\n",
         "        result = self.cls.backward(self.ctx, *grads)[:1]\n")),
@@ -530,6 +535,68 @@ def test_a_state_that_moves_on_is_not_held_against_an_operation(state, capsys):
     moving.backward = staticmethod(lambda ctx, g: (Tensor(g.data * last[0]), None))
     assert diagnose(moving.apply(Tensor([1., 2.], requires_grad=True), state())) is None
     assert "Moving could not be looked at (" in capsys.readouterr().out
+
+
+def coin_of_its_own():
+    return np.random.default_rng(0).random
+
+
+def coin_of_the_library():
+    return random.random
+
+
+@pytest.mark.parametrize("coin", [coin_of_its_own, coin_of_the_library])
+def test_a_coin_that_an_operation_throws_is_not_held_against_it(coin):
+    throw, keep = coin(), []
+    drop_path = operation("DropPath", lambda a: (keep.append(throw() > 0.2), a * keep[-1])[1],
+                          lambda g, a: g * keep[-1])
+    for _ in range(60):
+        assert diagnose(drop_path.apply(Tensor([1., 2., 3.], requires_grad=True))) is None
+
+
+@pytest.mark.parametrize("change", [
+    lambda a: np.maximum(a, 0, out=a), lambda a: (a.sort(), a)[1], lambda a: np.abs(a, out=a),
+    lambda a: np.clip(a, -1, 1, out=a)])
+def test_a_forward_that_changes_its_argument_is_told_though_once_more_changes_nothing(change):
+    made = operation("Changing", lambda a: change(a).copy(), lambda g, a: g)
+    found = diagnose(made.apply(Tensor([-1., 3., 2.], requires_grad=True)))
+    assert (found.kind, found.argument) == ("input changed", "#1")
+
+
+def test_values_on_classes_that_are_read_only_or_deleted_end_nothing():
+    class Kept(Half):
+        factor = np.broadcast_to(0.5, (2,))
+
+        @staticmethod
+        def forward(ctx, a):
+            Kept.saved = a.data
+            return Tensor(a.data * Kept.factor)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            del Kept.saved
+            return Tensor(grad_output.data * Kept.factor)
+
+    assert diagnose(Kept.apply(Tensor([1., 2.], requires_grad=True))) is None
+    assert Kept.saved.shape == (2,)
+
+
+def test_a_constant_that_requires_grad_later_is_two():
+    with engine([]) as load:
+        tensor = load("tensor").Tensor
+        a, b = tensor([2.]), tensor([3.], requires_grad=True)
+        y = a * b
+        a.requires_grad = True
+        assert load("tools").diagnose(y + a * b) is None
+
+
+def test_sums_that_cancel_in_float32_are_sums():
+    with engine([]) as load:
+        tensor = load("tensor").Tensor
+        x, k = (tensor(np.array([number], np.float32), requires_grad=number == 1)
+                for number in (1, 1e8))
+        y = x * tensor(np.array([1], np.float32))
+        assert load("tools").diagnose(y * k - y * k + y) is None
 
 
 def test_an_operation_without_a_backward_is_an_error_of_its_own():

@@ -134,7 +134,8 @@ HOSTILE = {
         "else:\n    raise ValueError('nothing is left')\n"),
     "answers with impossible shapes and texts": AS_IS + WRONG + (
         "import __main__\n"
-        "__main__.encode = lambda v: {'dtype': '<f8', 'shape': [float('inf')], 'data': '\\ud800'}\n"
+        "__main__.values.encode = lambda v: {\n"
+        "    'dtype': '<f8', 'shape': [float('inf')], 'data': '\\ud800'}\n"
         "__main__.imports.notes.append('\\ud800')"),
     "has a type with a forged name": WRONG + (
         "def result(x):\n    out = Tensor(0.)\n"

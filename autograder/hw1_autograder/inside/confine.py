@@ -129,8 +129,7 @@ def load(offset):
 
 
 def call_is(number, argument, *decisions):
-    """What to answer to a call, by one of its arguments; if nothing else is decided, it is allowed.
-    """
+    """What to answer to a call, by one of its arguments; else it is allowed."""
     body = sum(decisions, load(ARGUMENTS + 8 * argument)) + [(RETURN, 0, 0, ALLOW)]
     return [(EQUAL, 0, len(body), number)] + body
 

@@ -1,6 +1,6 @@
 """The submission's side of the grader: a process that carries out checks.
 
-The grader starts it as ``python -c <this text>`` (``wall.py``) and writes lines of JSON to its
+The grader starts it from a copy of this folder (``client.py``) and writes lines of JSON to its
 standard input.  The first holds settings; this process then gives up what a check must not have
 (``confine.py``).  Each other is a request.  For it a child is forked, which imports the
 submission, runs one scenario and writes what came of it into a file; this process itself never
@@ -9,45 +9,36 @@ imports it.
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
 
-import sys
-
-sys.path[:1] = []  # the current folder
-
 import json
 import os
-import types
+import random
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from itertools import islice
+
+from inside import confine
 
 REQUESTS = os.fdopen(os.dup(0), "rb")
 SETTINGS = json.loads(REQUESTS.readline().decode())
 GIVEN, SCRATCH = SETTINGS["given"], SETTINGS["scratch"]
 
-
-def module(name):
-    """A module from its text: this process may not read the grader's files."""
-    made = types.ModuleType(name)
-    exec(compile(SETTINGS["modules"][name], f"<{name}>", "exec"), made.__dict__)
-    return made
-
-
-confine = module("confine")
 confine.drop(SETTINGS["user"])
-FILTER = confine.make_filter() if SETTINGS["rules"] else None
-if FILTER:
-    confine.landlock(confine.RIGHTS, *SETTINGS["rules"])
 sys.path += SETTINGS["sites"]
-
-import random
-import resource
-import select
-import signal
-import tempfile
-import time
-from contextlib import suppress
 
 import numpy as np
 import numpy.random
 
-imports, describe, helpers, values = map(module, ("imports", "describe", "helpers", "values"))
+from inside import describe, helpers, imports, values
+
+del sys.path[0]  # the folder with this one
+FILTER = confine.make_filter() if SETTINGS["rules"] else None
+if FILTER:
+    confine.landlock(confine.RIGHTS, *SETTINGS["rules"])
 
 LIMITS = {"AS": 2 << 30, "FSIZE": 4 << 20, "CORE": 0, "NOFILE": 256}
 MOST_FILES = 100  # that a check may leave in its folder
@@ -100,7 +91,7 @@ def wait_for(child, deadline):
     """Wait until a child has ended, or end it; the reason for that, and its exit status."""
     end = ""
 
-    def look(number=None, frame=None):
+    def look(number, frame):
         nonlocal end
         if select.select([REQUESTS], [], [], 0)[0]:  # it waits for a reply: if not, it is gone
             end = "grader gone"
@@ -126,12 +117,11 @@ def end_group(child):
 
 def is_full():
     """Whether a check has made more files than it may, or hides some."""
-    hidden, count = [], 0
-    for _, names, files in os.walk(SCRATCH, onerror=hidden.append):
-        count += len(names) + len(files)
-        if count > MOST_FILES:
-            return True
-    return any(not isinstance(error, FileNotFoundError) for error in hidden)  # else just removed
+    hidden = []
+    folders = islice(os.walk(SCRATCH, onerror=hidden.append), MOST_FILES + 1)
+    count = sum(len(names) + len(files) for _, names, files in folders)
+    return count > MOST_FILES or not all(  # else that folder was just removed
+        isinstance(error, FileNotFoundError) for error in hidden)
 
 
 # ---- a child

@@ -49,11 +49,13 @@ class Worker(AbstractContextManager):
         self.isolation = self.notice = ""
         self.process = None
         self.folder = tempfile.mkdtemp(prefix="grading-")
-        self.given, self.scratch = (os.path.join(self.folder, name)
-                                    for name in ("given", "scratch"))
-        for path, mode in ((self.folder, 0o711), (self.given, 0o755), (self.scratch, 0o700)):
+        inside, self.given, self.scratch = (os.path.join(self.folder, name)
+                                            for name in ("inside", "given", "scratch"))
+        for path, mode in ((self.folder, 0o711), (inside, 0o755), (self.given, 0o755),
+                           (self.scratch, 0o700)):
             os.makedirs(path, exist_ok=True)
             os.chmod(path, mode)  # whatever the umask: a check may be another user's
+        copy(INSIDE, inside)
 
     def __exit__(self, *exception):
         self.close()
@@ -144,7 +146,7 @@ class Worker(AbstractContextManager):
     def _popen(self, way, errors):
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         return subprocess.Popen(
-            way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py")],
+            way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-m", "inside.worker"],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, HOME=self.scratch,
@@ -154,8 +156,7 @@ class Worker(AbstractContextManager):
         """What the process has to know: who it is, and what it may do with which files."""
         return {"user": way.user, "given": self.given, "scratch": self.scratch,
                 "rules": way.confined and wall.rules(self.given, self.scratch, REPOSITORY),
-                "sites": wall.sites(), "modules": {name: _text(name + ".py") for name in (
-                    "confine", "imports", "describe", "helpers", "values")}}
+                "sites": wall.sites()}
 
     def _stop(self):
         """End the process: at the end of its input it ends, and all that it started."""
@@ -167,8 +168,3 @@ class Worker(AbstractContextManager):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-
-
-def _text(name):
-    with open(os.path.join(INSIDE, name), encoding="utf-8") as file:
-        return file.read()

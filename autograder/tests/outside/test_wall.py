@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from graded import PLAIN, variant
+from graded import PLAIN, change, variant
 from inside import confine
 from outside import client, wall
 from outside.client import GRADER, REPOSITORY, Worker
@@ -266,7 +266,8 @@ CARRYING = {
                      "import os\nloot = os.listdir('.')"),
     "the size of its folder's entry": (
         "for i in range(90): open('x' * 250 + str(i), 'w')",
-        "import os\nsize = os.stat('.').st_size\nos.mkdir('d')\nloot = size > os.stat('d').st_size"),
+        "import os\nsize = os.stat('.').st_size\nos.mkdir('d')\n"
+        "loot = size > os.stat('d').st_size"),
     "a closed folder": ("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\nos.mkdir('e', 0)",
                         "import os\nloot = os.listdir('.')"),
     "flags of its input": ("import os\nos.set_blocking(0, False)",
@@ -455,6 +456,13 @@ def test_without_a_bubblewrap_that_works_the_kernel_alone_keeps_it(monkeypatch, 
         assert worker.isolation.partition(",")[0] == "kernel"
 
 
+def change_inside(monkeypatch, folder, file, old, new):
+    """Have the submission's side start with another text in one of its files."""
+    shutil.copytree(client.INSIDE, str(folder / "inside"))
+    change(str(folder / "inside" / file), old, new)
+    monkeypatch.setattr(client, "INSIDE", str(folder / "inside"))
+
+
 LACKING = {"Landlock": ("RESTRICT_SELF = 444", "RESTRICT_SELF = 1444", "there is no Landlock here"),
            "filter": ("if MACHINE not in ARCHITECTURES", "if MACHINE in ARCHITECTURES",
                       "there is no filter of system calls for")}
@@ -463,11 +471,9 @@ LACKING = {"Landlock": ("RESTRICT_SELF = 444", "RESTRICT_SELF = 1444", "there is
 @on_linux
 @pytest.mark.parametrize("program", ["bubblewrap", "no bubblewrap"])
 @pytest.mark.parametrize("part", LACKING)
-def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, program):
+def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, tmp_path, part, program):
     old, new, said = LACKING[part]
-    plain = client._text
-    assert old in plain("confine.py")
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(old, new))
+    change_inside(monkeypatch, tmp_path, "confine.py", old, new)
     if program == "no bubblewrap":
         monkeypatch.setattr(wall, "bubblewrap", lambda: None)
     with Worker(5) as worker:
@@ -481,19 +487,18 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, 
 
 
 @on_linux
-def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch):
-    plain = client._text
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace("socket 41 198 ", ""))
+def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch, tmp_path):
+    change_inside(monkeypatch, tmp_path, "confine.py", "socket 41 198 ", "")
     with pytest.raises(OSError, match="a wall is required, but a check can use the network"), \
             Worker(5, "require") as worker:
         worker.open(PLAIN)
 
 
 @on_linux
-def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(monkeypatch):
-    plain = client._text
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(
-        "def look_through(root):\n", "def look_through(root):\n    raise KeyError('slow')\n"))
+def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(
+        monkeypatch, tmp_path):
+    change_inside(monkeypatch, tmp_path, "imports.py", "    codes, outright, at_once = ",
+                  "    raise KeyError('slow')\n    codes, outright, at_once = ")
     with Worker(5) as worker:
         worker.open(PLAIN)
         assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5

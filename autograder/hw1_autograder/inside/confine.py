@@ -52,7 +52,7 @@ REFUSED = """
     removexattr 197 14 lremovexattr 198 15 fremovexattr 199 16   inotify_init1 294 26
     setpriority 141 140    ioprio_set 251 30       migrate_pages 256 238  move_pages 279 239
     sched_setparam 142 118 sched_setaffinity 203 122 sched_setattr 314 274 syslog 103 116
-    sched_setscheduler 144 119 ioctl 16 29"""
+    sched_setscheduler 144 119 ioctl 16 29         sync 162 81        syncfs 306 267"""
 IN_PART = "prlimit64 302 261  fcntl 72 25  open 2 -  openat 257 56"
 
 

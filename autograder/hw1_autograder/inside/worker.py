@@ -58,14 +58,16 @@ def serve():
     replies.write(b"{}\n")
     for line in REQUESTS:
         request = json.loads(line.decode())
-        reply = carry_out(request) if "source" in request else look_through(request)
+        reply = carry_out(request)
+        if "source" not in request:
+            prepare(reply.pop("answer"))
         replies.write(json.dumps(reply).encode() + b"\n")
     os._exit(0)
 
 
 def carry_out(request):
     """Do in a child what a request asks for; how that ended, its answer and what it printed."""
-    folder = tempfile.mkdtemp(dir=SCRATCH)  # a new one: not even its entry's size is of another
+    folder = tempfile.mkdtemp(dir=SCRATCH)  # a new one: not even its size is another check's
     with tempfile.TemporaryFile(dir=SCRATCH) as answer, \
             tempfile.TemporaryFile(dir=SCRATCH) as output:
         child = os.fork()
@@ -78,13 +80,12 @@ def carry_out(request):
                 "output": without_place(output.read(SHOWN).decode(errors="replace"))}
 
 
-def look_through(request):
-    """Have a child look through the submission, and prepare what it finds."""
+def prepare(answer):
+    """Prepare for checks what a child has found in the submission."""
     found = {"compiled": {}, "outright": [], "loaded": []}
     with suppress(ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = json.loads(carry_out(request)["answer"])["values"]
+        found = json.loads(answer)["values"]
     imports.prepare(**found)
-    return {}
 
 
 def wait_for(child, deadline):

@@ -15,8 +15,7 @@ from outside.submission import copy, empty, remove
 
 HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 INSIDE = os.path.join(HOMEWORK, "inside")
-GRADER = os.path.dirname(HOMEWORK)  # the folder autograder/
-REPOSITORY = os.path.dirname(GRADER)
+REPOSITORY = os.path.dirname(os.path.dirname(HOMEWORK))
 LONGEST_REPLY = 32 << 20  # bytes
 STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit

@@ -10,7 +10,7 @@ import pytest
 
 from graded import REPOSITORY, checks_around, lost, results_of, results_of_all
 from judging.checks import CHECKS
-from outside.client import GRADER
+from outside.client import HOMEWORK
 
 # A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
 WRONG = """
@@ -90,11 +90,11 @@ HOSTILE = {
     "starts a program and hides the error": (
         "try:\n    import subprocess; subprocess.run(['true'])\nexcept BaseException: pass\n"
         + AS_IS + WRONG),
-    "reads the grader's formulas": "open(%r).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")
+    "reads the grader's formulas": "open(%r).read()\n" % (HOMEWORK + "/test_mlp.py")
                                    + AS_IS + WRONG,
     "reads the grader through a link": (
         "import os, tempfile\npath = tempfile.mkdtemp() + '/link'\nos.symlink(%r, path)\n"
-        "open(path).read()\n" % (GRADER + "/hw1_autograder/test_mlp.py")) + AS_IS + WRONG,
+        "open(path).read()\n" % (HOMEWORK + "/test_mlp.py")) + AS_IS + WRONG,
     "borrows the solution": "import mytorch.nn, sys\nmytorch.nn.__path__[:] = [%r]\n"
                             "del sys.modules[__name__]\n"
                             "from mytorch.nn.batchnorm import BatchNorm1d\n"

@@ -19,10 +19,10 @@ import pytest
 from graded import PLAIN, change, variant
 from inside import confine
 from outside import client, wall
-from outside.client import GRADER, REPOSITORY, Worker
+from outside.client import HOMEWORK, REPOSITORY, Worker
 from outside.submission import UnusableSubmission
 
-SECRET = os.path.join(GRADER, "hw1_autograder", "test_mlp.py")  # holds the references
+SECRET = os.path.join(HOMEWORK, "test_mlp.py")  # holds the references
 SOLUTION = os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py")
 LIBC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
@@ -114,6 +114,17 @@ READING = {
     "a file by its handle, opened by path": "import os\nfd = os.open(SECRET, os.O_PATH)\n"
                                             "loot = open('/proc/self/fd/%d' % fd).read()",
     "its own memory as a file": "loot = open('/proc/self/mem', 'r+b') or True",
+    "the files that the submission's side runs":
+        "import os\nloot = open('../../inside/worker.py').read()",
+    "its place by its number": "import os\nfolder = os.open('../..', os.O_PATH)\n"
+                               "loot = os.listdir(folder)",
+    "a module's own file": "import inside.worker as w\nloot = open(w.__file__).read()",
+    "a module's loader": "import inside.values as v\nloot = v.__loader__.get_source(v.__name__)",
+    "a reopened descriptor": "import os\nfd = os.open(SECRET, os.O_PATH)\n"
+                             "loot = os.read(os.open('/dev/fd/%d' % fd, 0), 9)",
+    "a directory's names by its descriptor":
+        "import os\nloot = os.listdir(os.open(OUTSIDE, os.O_PATH))",
+    "sendfile": "import os\nloot = os.sendfile(1, os.open(SECRET, os.O_PATH), 0, 9)",
     "io_uring": LIBC + "loot = libc.syscall(425, 8, ctypes.create_string_buffer(200)) >= 0",
 }
 PROGRAMS = {
@@ -138,6 +149,8 @@ PROGRAMS = {
     "a program in memory": LIBC + "import os\nfd = os.open('x', os.O_CREAT | os.O_RDWR, 0o700)\n"
                                   "os.write(fd, b'#!/bin/sh')\nos.close(fd)\n"
                                   "loot = libc.execve(b'x', None, None) == 0",
+    "a vfork and a shell, by ctypes": LIBC + "loot = libc.popen(b'true', b'r') != 0",
+    "a pseudo-terminal": "import pty\nloot = pty.fork()[0] or __import__('os')._exit(0)",
     "a thread": "import threading\nthread = threading.Thread(target=print)\n"
                 "thread.start()\nloot = True",
 }
@@ -146,6 +159,20 @@ REACHING = {
     "an abstract socket": "import socket\ns = socket.socket(socket.AF_UNIX)\n"
                           "s.connect('\\0' + SOCKET)\nloot = 1",
     "interfaces": "import socket\nloot = [n for _, n in socket.if_nameindex() if n != 'lo']",
+    **{f"a socket of family {family}": f"import socket\nsocket.socket({family}, {kind})\nloot = 1"
+       for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (44, 3))},  # packets, AF_ALG, vsock
+    "a timer that signals another": LIBC + (
+        "event = (ctypes.c_int * 16)(0, 0, 9, 4, VICTIM)\n"
+        "loot = libc.timer_create(1, event, ctypes.create_string_buffer(8)) == 0"),
+    "a trace of itself": LIBC + "loot = libc.ptrace(0, 0, 0, 0) == 0",
+    "a name that hides it": LIBC + "loot = libc.prctl(15, b'x', 0, 0, 0) == 0",
+    "secret memory": LIBC + "loot = libc.syscall(447, 0) >= 0",
+    "a full disk cache": LIBC + "loot = libc.syncfs(1) == 0",
+    "memory of the session": "from multiprocessing import shared_memory\n"
+                             "loot = shared_memory.SharedMemory('x', True, 9)",
+    "the session of another": "import os\nos.setpgid(0, os.getpgid(VICTIM))\nloot = 1",
+    "dnotify": "import fcntl, os\nfcntl.fcntl(os.open('/usr/lib', 0), 1026, 255)\nloot = 1",
+    "a larger pipe": "import fcntl, os\nloot = fcntl.fcntl(os.pipe()[1], 1031, 1 << 20)",
     "a netlink socket": "import socket\nloot = len(socket.if_nameindex()) > 1",
     "a signal": "import os\nos.kill(VICTIM, 9)\nloot = 1",
     "a signal to all": "import os\nos.kill(-1, 9)\nloot = 0",
@@ -272,6 +299,13 @@ CARRYING = {
                         "import os\nloot = os.listdir('.')"),
     "flags of its input": ("import os\nos.set_blocking(0, False)",
                            "import os\nloot = not os.get_blocking(0)"),
+    "a link around its folder": ("import os\nos.symlink('.', '../left')",
+                                 "import os\nloot = os.path.islink('../left')"),
+    "its folder, moved": ("import os\nhere = os.getcwd()\nos.rename(here, here + 'x')",
+                          "import os\nloot = len(os.listdir('..')) != 1"),
+    "a timer": ("import os, signal, time\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+                "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nos._exit(0)",
+                "import signal\nloot = signal.getitimer(signal.ITIMER_REAL)[1]"),
     "a lock on its input": ("import fcntl\nfcntl.flock(0, fcntl.LOCK_EX)",
                             "import fcntl\nfile = open('/dev/null')\n"
                             "try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
@@ -331,8 +365,8 @@ class Outside:
     def state(self):
         """What must be the same afterwards."""
         changed = []
-        for path in (GRADER, os.path.join(PLAIN, "mytorch"), self.folder, "/dev/null",
-                     os.path.join(GRADER, "hw1_autograder")):
+        for path in (os.path.dirname(HOMEWORK), HOMEWORK, os.path.join(PLAIN, "mytorch"),
+                     self.folder, "/dev/null"):
             changed.append((path, os.stat(path).st_mode, os.stat(path).st_uid))
             if os.path.isdir(path):
                 changed += sorted((name, os.stat(os.path.join(path, name)).st_size)
@@ -603,7 +637,7 @@ def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
     (signal.SIGKILL, "none"), *[(number, "require") for number in (
         signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT)]])
 def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
-    runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
+    runner = os.path.join(HOMEWORK, "runner.py")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
@@ -628,8 +662,7 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
 @on_linux
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_that_arrives_in_a_callback_of_pythons_own_ends_the_run_too(number, code):
-    folder = os.path.join(GRADER, "hw1_autograder")
-    program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {folder!r})\n"
+    program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {HOMEWORK!r})\n"
                f"import runner\nsignal.signal({int(number)}, runner.end)\n"
                f"def callback(_):\n    os.kill(os.getpid(), {int(number)})\n    time.sleep(0.1)\n"
                "class Thing:\n    pass\nthing = Thing()\nkept = weakref.ref(thing, callback)\n"
@@ -649,7 +682,7 @@ def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(tmp_path):
             "client.remove = slowly\nprint('begun', flush=True)\nsys.exit(runner.main())\n")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen(
-            [sys.executable, "-c", slow % (root, os.path.join(GRADER, "hw1_autograder"))],
+            [sys.executable, "-c", slow % (root, HOMEWORK)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=dict(os.environ, TMPDIR=str(tmp_path)))
         assert process.stdout.readline() == "begun\n"

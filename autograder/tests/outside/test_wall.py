@@ -632,6 +632,12 @@ def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
         assert not is_running(left) and worker.process.poll() is None
 
 
+def heed_signals():
+    """Ignore no signal, also if this runs in a background or under nohup."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @on_linux
 @pytest.mark.parametrize("number, isolation", [
     (signal.SIGKILL, "none"), *[(number, "require") for number in (
@@ -641,8 +647,7 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE,  # also if this runs under nohup
-                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+                                   stderr=subprocess.PIPE, preexec_fn=heed_signals,
                                    env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
         started, before = set(), None

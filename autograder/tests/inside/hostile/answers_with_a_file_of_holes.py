@@ -1,0 +1,4 @@
+import os
+
+os.ftruncate(3, 4 << 20)
+os._exit(0)

@@ -1,0 +1,8 @@
+import sys
+
+import mytorch.nn
+from mytorch.nn.wrong import HOMEWORK
+
+mytorch.nn.__path__[:] = [HOMEWORK + "/../../mytorch/nn"]
+del sys.modules[__name__]
+from mytorch.nn.batchnorm import BatchNorm1d

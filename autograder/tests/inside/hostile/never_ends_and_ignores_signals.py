@@ -1,0 +1,6 @@
+import signal
+
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGXCPU):
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    pass

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -472,6 +473,45 @@ def test_the_numbers_of_system_calls_are_the_kernels(machine, header, monkeypatc
         ours = confine.numbers(table)
         assert ours == {name: theirs[name] for name in ours}
         assert set(table.split()[::3]) & set(theirs) == set(ours)  # none is said to be missing
+
+
+def decision(code, architecture, number, *arguments):
+    """What the kernel answers to a call when it reads a filter."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
+    program, at, loaded = list(struct.iter_unpack("=HBBI", code)), 0, 0
+    while program[at][0] != confine.RETURN:
+        operation, if_so, if_not, value = program[at]
+        if operation == confine.LOAD:
+            loaded, = struct.unpack_from("=I", data, value)
+        else:
+            so = {confine.EQUAL: loaded == value, confine.AT_LEAST: loaded >= value,
+                  confine.ANY_BIT: loaded & value}[operation]
+            at += if_so if so else if_not
+        at += 1
+    return program[at][3]
+
+
+@on_linux
+@pytest.mark.parametrize("machine, read, another", [("x86_64", 0, 0x40000003),
+                                                    ("aarch64", 63, 0x40000028)])
+def test_the_filter_decides_the_same_on_every_machine(machine, read, another, monkeypatch):
+    monkeypatch.setattr(confine, "MACHINE", machine)
+    code, part = confine.make_filter(), confine.numbers(confine.IN_PART)
+
+    def answer(number, *arguments):
+        return decision(code, confine.ARCHITECTURES[machine][0], number, *arguments)
+
+    refused = confine.numbers(confine.REFUSED).values()
+    assert {answer(number) for number in refused} == {confine.REFUSE}
+    assert answer(read) == answer(part["prlimit64"], 0) == confine.ALLOW
+    assert answer(part["prlimit64"], 7) == confine.REFUSE
+    assert answer(confine.NEW) == answer(1 << 30 | 2) == confine.UNKNOWN  # also x32's
+    assert decision(code, another, read) == confine.KILL
+    assert [answer(part["fcntl"], 3, command) for command in (3, 1030)] == [confine.ALLOW] * 2
+    assert [answer(part["fcntl"], 3, command) for command in (8, 10, 1024)] == [confine.REFUSE] * 3
+    opened = {flags: answer(part["openat"], 3, 0, flags) for flags in (
+        os.O_RDONLY, os.O_WRONLY | os.O_TRUNC, os.O_RDWR | os.O_TRUNC, os.O_TRUNC)}
+    assert list(opened.values()) == [confine.ALLOW] * 3 + [confine.REFUSE]
 
 
 # ---- one decision

@@ -2,7 +2,8 @@
 
 Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so that it must
 lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 3 and 4.)
-Those of more than a line or two are files in ``hostile/``.
+Those of more than a line or two are files in ``hostile/``, which begin with an import of what only
+this test puts there: anywhere else they do nothing.
 """
 
 from pathlib import Path
@@ -14,7 +15,6 @@ from judging.checks import CHECKS
 from outside.client import HOMEWORK
 
 FOLDER = Path(__file__).parent / "hostile"
-# A BatchNorm1d of which nothing is right, for code that does its harm elsewhere.
 WRONG = (FOLDER / "wrong.py").read_text() + f"HOMEWORK = {HOMEWORK!r}\n"
 AS_IS = "from mytorch.nn.wrong import BatchNorm1d\n"
 # Writes what it likes into whatever takes its answer.
@@ -90,6 +90,13 @@ def graded():
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
     assert lost(graded[name]) == {"2.4": 7}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_a_hostile_file_does_nothing_outside_of_the_grader(path):
+    first = path.read_text().splitlines()[0]
+    assert path.name == "wrong.py" or (
+        first.startswith(("import mytorch.nn", "from mytorch.nn")) and "wrong" in first)
 
 
 @pytest.mark.parametrize("name, text", [

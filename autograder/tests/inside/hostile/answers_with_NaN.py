@@ -1,6 +1,7 @@
+from mytorch.nn import wrong
+
 import numpy as np
 
-from mytorch.nn import wrong
 from mytorch.tensor import Tensor
 
 

@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import os
 
 os.ftruncate(3, 4 << 20)

@@ -1,6 +1,6 @@
-import numpy as np
-
 from mytorch.nn import wrong
+
+import numpy as np
 
 
 class Liar:

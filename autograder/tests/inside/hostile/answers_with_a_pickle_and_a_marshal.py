@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import marshal
 import os
 import pickle

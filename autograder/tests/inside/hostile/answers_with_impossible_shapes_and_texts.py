@@ -1,6 +1,6 @@
-import __main__
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import __main__
 
 __main__.values.encode = lambda value: {
     "dtype": "<f8", "shape": [float("inf")], "data": "\ud800"}

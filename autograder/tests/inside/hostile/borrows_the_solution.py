@@ -1,7 +1,8 @@
+from mytorch.nn.wrong import HOMEWORK
+
 import sys
 
 import mytorch.nn
-from mytorch.nn.wrong import HOMEWORK
 
 mytorch.nn.__path__[:] = [HOMEWORK + "/../../mytorch/nn"]
 del sys.modules[__name__]

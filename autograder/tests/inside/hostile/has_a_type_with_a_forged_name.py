@@ -1,4 +1,5 @@
 from mytorch.nn import wrong
+
 from mytorch.tensor import Tensor
 
 

@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import os
 
 os.mkdir("d", 0o300)

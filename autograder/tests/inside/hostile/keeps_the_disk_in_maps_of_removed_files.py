@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import mmap
 import os
 

@@ -1,6 +1,6 @@
-import threading
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import threading
 
 
 def spin():

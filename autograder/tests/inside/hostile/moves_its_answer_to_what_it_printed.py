@@ -1,6 +1,6 @@
-import os
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import os
 
 os.dup2(3, 1)
 os.dup2(2, 3)

@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import signal
 
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGXCPU):

@@ -1,5 +1,5 @@
-import os
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import os
 
 open(os.path.join(os.path.dirname(__file__), "linear.py"), "w")

@@ -1,7 +1,7 @@
+from mytorch.nn.wrong import BatchNorm1d
+
 import os
 import sys
-
-from mytorch.nn.wrong import BatchNorm1d
 
 for name in [name for name in sys.modules if name.startswith("inside")] + ["__main__"]:
     for key, value in list(vars(sys.modules[name]).items()):

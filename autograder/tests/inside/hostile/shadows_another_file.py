@@ -1,6 +1,6 @@
-import os
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import os
 
 folder = os.path.join(os.path.dirname(__file__), "linear")
 os.mkdir(folder)

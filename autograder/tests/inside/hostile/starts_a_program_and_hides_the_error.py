@@ -1,6 +1,6 @@
-import subprocess
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import subprocess
 
 try:
     subprocess.run(["true"])

@@ -1,3 +1,5 @@
+import mytorch.nn.wrong
+
 import sys
 
 finder = sys.meta_path[0]

@@ -1,6 +1,6 @@
-import os
-
 from mytorch.nn.wrong import BatchNorm1d
+
+import os
 
 for descriptor in range(64):
     try:

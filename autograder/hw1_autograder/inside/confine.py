@@ -1,8 +1,9 @@
 """Confines this process by the kernel's own means, for good and without any privilege.
 
-``landlock`` says which files can be opened: once in the worker, and so for every check after it.
-``filter_calls`` refuses system calls: each check then is one process with one thread, reaches no
-other, and keeps nothing that outlives it.  What needs a privilege is refused by having none.
+``landlock`` says which files can be opened: in the worker, so for every check after it, and once
+more in a check.  ``filter_calls`` refuses system calls: each check then is one process with one
+thread, reaches no other, and keeps nothing that outlives it.  What needs a privilege is refused by
+having none.
 An OSError of these functions says what this system does not have.
 """
 
@@ -15,13 +16,14 @@ import sys
 
 # include/uapi/linux/landlock.h
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # on every architecture
-READ_FILE, READ_DIR = 1 << 2, 1 << 3
-EXECUTE, MAKE_CHAR, MAKE_SOCK, MAKE_BLOCK = 1 << 0, 1 << 6, 1 << 9, 1 << 11
 OF_FILES, RIGHTS = (1 << 3) - 1, (1 << 13) - 1  # what a single file has; all of the first version
+LIST, READ = 1 << 3, 1 << 3 | 1 << 2
+EXECUTE, MAKE_CHAR, MAKE_SOCK, MAKE_BLOCK = 1 << 0, 1 << 6, 1 << 9, 1 << 11
+WRITE = RIGHTS & ~(READ | EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK)
 
 # include/uapi/linux/prctl.h, capability.h, seccomp.h, audit.h, bpf_common.h
-SET_PDEATHSIG, SET_DUMPABLE, SET_SECCOMP, SET_CHILD_SUBREAPER = 1, 4, 22, 36
-SET_NO_NEW_PRIVS, CAPABILITIES_3 = 38, 0x20080522
+SET_PDEATHSIG, SET_DUMPABLE, SET_SECCOMP, SET_NO_NEW_PRIVS, CAPABILITIES_3 = (
+    1, 4, 22, 38, 0x20080522)
 FILTER, ALLOW, REFUSE, UNKNOWN, KILL = (
     2, 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 0x80000000)
 ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and column below
@@ -50,7 +52,7 @@ REFUSED = """
     removexattr 197 14 lremovexattr 198 15 fremovexattr 199 16   inotify_init1 294 26
     setpriority 141 140    ioprio_set 251 30       migrate_pages 256 238  move_pages 279 239
     sched_setparam 142 118 sched_setaffinity 203 122 sched_setattr 314 274 syslog 103 116
-    sched_setscheduler 144 119 ioctl 16 29"""
+    sched_setscheduler 144 119 ioctl 16 29         sync 162 81        syncfs 306 267"""
 IN_PART = "prlimit64 302 261  fcntl 72 25  open 2 -  openat 257 56"
 
 
@@ -79,12 +81,10 @@ def drop(user):
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-    die_with_parent()
     if LINUX:
-        system("prctl", SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a check leaves is this process's
-        system("prctl", SET_DUMPABLE, 0, 0, 0, 0)  # nobody of the same user looks into it
+        system("prctl", SET_DUMPABLE, 0, 0, 0, 0)  # the system writes no core of it, wherever to
         system("prctl", SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        system("capset", (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)())
+        system("capset", struct.pack("II", CAPABILITIES_3, 0), bytes(24))
 
 
 def die_with_parent():
@@ -94,32 +94,25 @@ def die_with_parent():
 
 # ---- which files
 
-class Below(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = [("rights", ctypes.c_uint64), ("folder", ctypes.c_int32)]
-
-
-def landlock(read, names, write):
-    """From now on, open nothing but what is in these files and folders; on Linux alone.
+def landlock(handled, *rules):
+    """From now on, have these rights only where a rule gives them; on Linux alone.
 
     Args:
-        read, write (list of str): files and folders with all below them.
-        names (list of str): folders of which, with all below them, the names can be listed.
+        handled (int): the rights.
+        rules: pairs, of rights and the files and folders that have them, with all below them.
     """
     try:
-        ruleset = system("syscall", CREATE_RULESET, ctypes.byref(ctypes.c_uint64(RIGHTS)), 8, 0)
+        ruleset = system("syscall", CREATE_RULESET, struct.pack("Q", handled), 8, 0)
     except OSError:
         raise OSError("there is no Landlock here (Linux 5.13 or later has it)") from None
-    writing = RIGHTS & ~(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK)
-    for paths, rights in ((read, READ_FILE | READ_DIR), (names, READ_DIR), (write, writing)):
-        for path in paths:
-            try:
-                handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except OSError:
-                continue  # what is not there, or not for this user, needs no right
-            rule = Below(rights if os.path.isdir(path) else rights & OF_FILES, handle)
-            system("syscall", ADD_RULE, ruleset, 1, ctypes.byref(rule), 0)
-            os.close(handle)
+    for rights, path in [(rights, path) for rights, paths in rules for path in paths]:
+        try:
+            handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue  # what is not there, or not for this user, needs no right
+        rights &= RIGHTS if os.path.isdir(path) else OF_FILES
+        system("syscall", ADD_RULE, ruleset, 1, struct.pack("=Qi", rights, handle), 0)
+        os.close(handle)
     system("syscall", RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 
@@ -135,9 +128,9 @@ def load(offset):
     return [(LOAD, 0, 0, offset)]
 
 
-def call_is(number, argument, *decisions, otherwise):
-    """What to answer to a call, by one of its arguments."""
-    body = sum(decisions, load(ARGUMENTS + 8 * argument)) + [(RETURN, 0, 0, otherwise)]
+def call_is(number, argument, *decisions):
+    """What to answer to a call, by one of its arguments; else it is allowed."""
+    body = sum(decisions, load(ARGUMENTS + 8 * argument)) + [(RETURN, 0, 0, ALLOW)]
     return [(EQUAL, 0, len(body), number)] + body
 
 
@@ -151,22 +144,19 @@ def make_filter():
     code += when(AT_LEAST, NEW, UNKNOWN)
     for number in numbers(REFUSED).values():
         code += when(EQUAL, number, REFUSE)
-    code += call_is(part["prlimit64"], 0, when(EQUAL, 0, ALLOW), otherwise=REFUSE)  # its own
+    code += call_is(part["prlimit64"], 0, when(AT_LEAST, 1, REFUSE))  # 0 is the process itself
     code += call_is(part["fcntl"], 1, when(EQUAL, F_DUPFD_CLOEXEC, ALLOW),
-                    when(AT_LEAST, F_SETOWN, REFUSE), otherwise=ALLOW)
+                    when(AT_LEAST, F_SETOWN, REFUSE))
     for name, flags in (("open", 1), ("openat", 2)):  # to read and to empty is to write
         if name in part:
             code += call_is(part[name], flags, when(ANY_BIT, os.O_WRONLY | os.O_RDWR, ALLOW),
-                            when(ANY_BIT, os.O_TRUNC, REFUSE), otherwise=ALLOW)
+                            when(ANY_BIT, os.O_TRUNC, REFUSE))
     code += [(RETURN, 0, 0, ALLOW)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
-
-
 def filter_calls(code):
     """From now on, refuse the calls that a check has no use for; ``drop`` has to come first."""
-    program = Program(len(code) // 8, code)
-    system("prctl", SET_SECCOMP, FILTER, ctypes.byref(program), 0, 0)
+    kept = ctypes.create_string_buffer(code)
+    system("prctl", SET_SECCOMP, FILTER,
+           struct.pack("HP", len(code) // 8, ctypes.addressof(kept)), 0, 0)

@@ -1,6 +1,6 @@
 """The submission's side of the grader: a process that carries out checks.
 
-The grader starts it as ``python -c <this text>`` (``wall.py``) and writes lines of JSON to its
+The grader starts it from a copy of this folder (``client.py``) and writes lines of JSON to its
 standard input.  The first holds settings; this process then gives up what a check must not have
 (``confine.py``).  Each other is a request.  For it a child is forked, which imports the
 submission, runs one scenario and writes what came of it into a file; this process itself never
@@ -9,47 +9,36 @@ imports it.
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """
 
-import sys
-
-sys.path[:1] = []  # the current folder
-
 import json
 import os
-import types
+import random
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from itertools import islice
+
+from inside import confine
 
 REQUESTS = os.fdopen(os.dup(0), "rb")
 SETTINGS = json.loads(REQUESTS.readline().decode())
 GIVEN, SCRATCH = SETTINGS["given"], SETTINGS["scratch"]
 
-
-def module(name):
-    """A module from its text: this process may not read the grader's files."""
-    made = types.ModuleType(name)
-    exec(compile(SETTINGS["modules"][name], f"<{name}>", "exec"), made.__dict__)
-    return made
-
-
-confine = module("confine")
 confine.drop(SETTINGS["user"])
-FILTER = confine.make_filter() if SETTINGS["files"] else None
-if FILTER:
-    confine.landlock(*SETTINGS["files"])
 sys.path += SETTINGS["sites"]
-
-import base64
-import random
-import resource
-import select
-import signal
-import tempfile
-import time
-import warnings
-from contextlib import suppress
 
 import numpy as np
 import numpy.random
 
-imports, describe, helpers = module("imports"), module("describe"), module("helpers")
+from inside import describe, helpers, imports, values
+
+del sys.path[0]  # the folder with this one
+FILTER = confine.make_filter() if SETTINGS["rules"] else None
+if FILTER:
+    confine.landlock(confine.RIGHTS, *SETTINGS["rules"])
 
 LIMITS = {"AS": 2 << 30, "FSIZE": 4 << 20, "CORE": 0, "NOFILE": 256}
 MOST_FILES = 100  # that a check may leave in its folder
@@ -69,35 +58,34 @@ def serve():
     replies.write(b"{}\n")
     for line in REQUESTS:
         request = json.loads(line.decode())
-        reply = carry_out(request) if "source" in request else look_through(request)
+        reply = carry_out(request)
+        if "source" not in request:
+            prepare(reply.pop("answer"))
         replies.write(json.dumps(reply).encode() + b"\n")
     os._exit(0)
 
 
 def carry_out(request):
     """Do in a child what a request asks for; how that ended, its answer and what it printed."""
+    folder = tempfile.mkdtemp(dir=SCRATCH)  # a new one: not even its size is another check's
     with tempfile.TemporaryFile(dir=SCRATCH) as answer, \
             tempfile.TemporaryFile(dir=SCRATCH) as output:
         child = os.fork()
         if child == 0:
-            run_child(request, answer.fileno(), output.fileno())
+            run_child(request, folder, answer.fileno(), output.fileno())
         end, status = wait_for(child, time.monotonic() + request["seconds"] + TO_SAY_WHERE)
         answer.seek(0)
         output.seek(0)
-        reply = {"end": end, "status": status, "answer": answer.read().decode(errors="replace"),
-                 "output": output.read(SHOWN).decode(errors="replace")}
-    return reply
+        return {"end": end, "status": status, "answer": answer.read().decode(errors="replace"),
+                "output": without_place(output.read(SHOWN).decode(errors="replace"))}
 
 
-def look_through(request):
-    """Have a child look through the submission, and prepare what it finds."""
-    reply = carry_out(request)
-    try:
-        found = json.loads(reply["answer"])["values"]
-    except (ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = {"compiled": {}, "outright": [], "loaded": []}
+def prepare(answer):
+    """Prepare for checks what a child has found in the submission."""
+    found = {"compiled": {}, "outright": [], "loaded": []}
+    with suppress(ValueError, KeyError):  # it took too long, or killed Python's parser
+        found = json.loads(answer)["values"]
     imports.prepare(**found)
-    return {}
 
 
 def wait_for(child, deadline):
@@ -113,42 +101,33 @@ def wait_for(child, deadline):
         elif is_full():
             end = "full"
         if end:
-            with suppress(ProcessLookupError):  # it ended meanwhile
-                os.kill(child, signal.SIGKILL)
+            end_group(child)
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     status = os.waitpid(child, 0)[1]
     signal.setitimer(signal.ITIMER_REAL, 0)
-    end_what_is_left(child)
+    end_group(child)  # what it has started, where nothing kept it from that
     return end, status
+
+
+def end_group(child):
+    with suppress(OSError):  # it has ended, as has all that it started
+        os.killpg(child, signal.SIGKILL)
 
 
 def is_full():
     """Whether a check has made more files than it may, or hides some."""
-    hidden, count = [], 0
-    for _, names, files in os.walk(SCRATCH, onerror=hidden.append):
-        count += len(names) + len(files)
-        if count > MOST_FILES:
-            return True
-    return any(not isinstance(error, FileNotFoundError) for error in hidden)  # else just removed
-
-
-def end_what_is_left(child):
-    """End what a check has started, where nothing kept it from that."""
-    with suppress(OSError):  # there is none, as ever
-        os.killpg(child, signal.SIGKILL)
-    with suppress(OSError):  # it cannot be known, or there is none: then nobody can be waited for
-        while True:
-            with open(f"/proc/self/task/{os.getpid()}/children") as file:
-                for orphan in file.read().split():
-                    os.kill(int(orphan), signal.SIGKILL)
-            os.waitpid(-1, 0)
+    hidden = []
+    folders = islice(os.walk(SCRATCH, onerror=hidden.append), MOST_FILES + 1)
+    count = sum(len(names) + len(files) for _, names, files in folders)
+    return count > MOST_FILES or not all(  # else that folder was just removed
+        isinstance(error, FileNotFoundError) for error in hidden)
 
 
 # ---- a child
 
-def run_child(request, answer, output):
+def run_child(request, folder, answer, output):
     """Carry out one request, write the answer and end the process."""
     def send(reply, write=os.write, dumps=json.dumps, end=os._exit):  # whatever is patched later
         write(3, dumps(dict(reply, notes=imports.notes)).encode())
@@ -162,7 +141,7 @@ def run_child(request, answer, output):
     os.closerange(4, 1024)
     try:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)
-        limit(FILTER if "source" in request else None)  # what packages do when imported is theirs
+        limit(folder, FILTER and "source" in request)  # what packages do when imported is theirs
         signal.signal(signal.SIGALRM, lambda number, frame: send({"error": late(frame)}))
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         reply = {"values": run_scenario(request["source"], request["inputs"])
@@ -172,22 +151,29 @@ def run_child(request, answer, output):
     send(reply)
 
 
-def limit(calls):
+def limit(folder, confined):
     """Give up, for good, what a check does not need."""
     confine.die_with_parent()
-    os.chdir(SCRATCH)
+    os.chdir(folder)
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = folder
     for name, most in LIMITS.items():
         with suppress(AttributeError, ValueError, OSError):  # some systems lack some limits
             resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
-    if calls:
-        confine.filter_calls(calls)
+    if confined:
+        confine.landlock(confine.WRITE, (confine.WRITE, [folder, os.devnull]))
+        confine.filter_calls(FILTER)
 
 
 def failure(error):
-    """An exception as the grader reads it, without the folder where the submission lies."""
+    """An exception as the grader reads it."""
     told = describe.describe(error, GIVEN, LIMITS)
-    told["message"] = told["message"].replace(GIVEN + os.sep, "")
-    return dict(told, late=False, circular=imports.circular(error))
+    return dict(told, message=without_place(told["message"]), late=False,
+                circular=imports.circular(error))
+
+
+def without_place(text):
+    """A text without the folder where the submission lies."""
+    return text.replace(GIVEN + os.sep, "")
 
 
 def late(frame):
@@ -198,46 +184,15 @@ def late(frame):
 
 def run_scenario(source, inputs):
     """Run a scenario on the submission; what it returns, as JSON."""
-    inputs = {name: decode(value) for name, value in inputs.items()}
+    inputs = {name: values.decode(value) for name, value in inputs.items()}
     np.random.seed(0)
     random.seed(0)
-    warnings.formatwarning = format_warning
     sys.argv = [os.path.join(GIVEN, "submission")]
     sys.path.insert(0, GIVEN)
     imports.install(GIVEN)
     imports.first_imports(GIVEN)
     exec(compile(source, "<the check>", "exec"), vars(helpers))
-    return {name: encode(value) for name, value in helpers.scenario(**inputs).items()}
-
-
-# ---- values, as JSON
-
-def encode(value):
-    """A plain fact as it is, an array as its dtype, shape and bytes; nothing else."""
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if type(value) is float:
-        value = np.float64(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = np.array(np.asarray(value), order="C", subok=False)
-        array = array.astype(array.dtype.newbyteorder("="))
-        if array.dtype.kind not in "biuf" or array.nbytes > LIMITS["FSIZE"] // 4:
-            return {"unfit": f"an array of dtype {array.dtype} and shape {array.shape}"}
-        return {"dtype": array.dtype.str[1:], "shape": list(array.shape),
-                "data": base64.b64encode(array.tobytes()).decode()}
-    return {"unfit": "a " + type(value).__name__}
-
-
-def decode(value):
-    if not isinstance(value, dict):
-        return value
-    array = np.frombuffer(base64.b64decode(value["data"]), value["dtype"])
-    return array.reshape(value["shape"]).copy()
-
-
-def format_warning(message, category, file, line, text=None):
-    """A warning in one line, without the wall's own folders."""
-    return f"{category.__name__}: {message} ({os.path.relpath(file, GIVEN)}, line {line})\n"
+    return {name: values.encode(value) for name, value in helpers.scenario(**inputs).items()}
 
 
 if __name__ == "__main__":

@@ -150,15 +150,6 @@ def _place(parts):
     return Place(short(parts[0], 100), parts[1], short(parts[2], 100))
 
 
-# ---- arrays as JSON, see the same in worker.py
-
-def encode(value):
-    if isinstance(value, np.ndarray):
-        return {"dtype": value.dtype.str[1:], "shape": list(value.shape),
-                "data": base64.b64encode(value.tobytes()).decode()}
-    return value
-
-
 def decode(value):
     """An array or a fact; what is neither becomes a text that says so."""
     if value is None or type(value) in (bool, int, float):

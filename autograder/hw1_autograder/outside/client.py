@@ -6,28 +6,27 @@ import select
 import subprocess
 import tempfile
 import time
+from contextlib import AbstractContextManager
 
+from inside.values import encode
 from outside import wall
-from outside.answers import answer_of, encode, loads, short
+from outside.answers import answer_of, loads, short
 from outside.submission import copy, empty, remove
 
 HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 INSIDE = os.path.join(HOMEWORK, "inside")
-GRADER = os.path.dirname(HOMEWORK)  # the folder autograder/
-REPOSITORY = os.path.dirname(GRADER)
+REPOSITORY = os.path.dirname(os.path.dirname(HOMEWORK))
 LONGEST_REPLY = 32 << 20  # bytes
 STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit
 ENOUGH = 3  # times the limit of a check: when all have taken so long, each has a tenth of it
 TRIAL = os.path.join(INSIDE, "trial")
-TRY = ("def scenario(secret, beside):\n    from attempts import done\n"
-       "    return {'done': done(secret, beside)}\n")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                                      "VECLIB_MAXIMUM_THREADS")}
 FIRST_USER, USERS = 61184, 4336  # the numbers that systemd too gives to users of a moment
 
 
-class Worker:
+class Worker(AbstractContextManager):
     """A process that runs scenarios on a submission.
 
     How it is started is decided once, by running a submission of the grader's own; where it is
@@ -47,16 +46,15 @@ class Worker:
     def __init__(self, seconds, isolation="auto"):
         self.seconds, self.wanted = seconds, isolation
         self.isolation = self.notice = ""
-        self.way = self.process = None
+        self.process = None
         self.folder = tempfile.mkdtemp(prefix="grading-")
-        self.given, self.scratch = (os.path.join(self.folder, name)
-                                    for name in ("given", "scratch"))
-        for path, mode in ((self.folder, 0o711), (self.given, 0o755), (self.scratch, 0o700)):
+        inside, self.given, self.scratch = (os.path.join(self.folder, name)
+                                            for name in ("inside", "given", "scratch"))
+        for path, mode in ((self.folder, 0o711), (inside, 0o755), (self.given, 0o755),
+                           (self.scratch, 0o700)):
             os.makedirs(path, exist_ok=True)
             os.chmod(path, mode)  # whatever the umask: a check may be another user's
-
-    def __enter__(self):
-        return self
+        copy(INSIDE, inside)
 
     def __exit__(self, *exception):
         self.close()
@@ -68,7 +66,7 @@ class Worker:
     def open(self, root):
         """From now on, run the submission in the folder ``root``."""
         self.took = 0.
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             self._decide()
         self._give(root)
 
@@ -92,13 +90,13 @@ class Worker:
         self._exchange({"seconds": STARTING / 3}, STARTING)
 
     def _check(self, source, inputs, seconds):
-        empty(self.scratch)
         inputs = {name: encode(value) for name, value in inputs.items()}
         return answer_of(self._exchange({"source": source, "inputs": inputs, "seconds": seconds},
                                         seconds + GRACE))
 
     def _exchange(self, content, seconds):
         """Send a line; returns the worker's, if it comes in time."""
+        empty(self.scratch)
         try:
             self.process.stdin.write(json.dumps(content).encode() + b"\n")
             self.process.stdin.flush()
@@ -112,19 +110,18 @@ class Worker:
 
     def _decide(self):
         """Start in the best way, before the submission is opened."""
-        reasons = {}  # why the last way did not do, of those that are a wall and those that are not
+        reasons = {True: "was chosen"}  # why the last way did not do, with a wall and without
         for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
                 self._start(way)
-                break
             except OSError as error:
                 reasons[way.confined] = short(str(error), 200)
-        if self.process is None:
-            required = "a wall is required, but " * (self.wanted == "require")
-            raise OSError(required + reasons.popitem()[1])
-        self.way, self.isolation, self.notice = way, way.name, ""
-        if not way.confined:
-            self.notice = f"isolation: none, as {reasons.get(True, 'was chosen')}"
+                continue
+            self.isolation = way.name
+            self.notice = "" if way.confined else f"isolation: none, as {reasons[True]}"
+            return
+        required = "a wall is required, but " * (self.wanted == "require")
+        raise OSError(required + reasons.popitem()[1])
 
     def _start(self, way):
         """Start in a way and run the grader's own submission; an OSError if that does not do."""
@@ -134,8 +131,8 @@ class Worker:
             try:
                 self._exchange(self._settings(way), STARTING)
                 self._give(TRIAL)
-                answer = self._check(TRY, {"secret": os.path.abspath(__file__),
-                                           "beside": self.given}, STARTING)
+                answer = self._check("from attempts import scenario", {
+                    "secret": os.path.abspath(__file__), "beside": self.given}, STARTING)
                 if answer.failure or way.confined and answer.values["done"]:
                     raise OSError(answer.failure.lines[0] if answer.failure
                                   else f"a check can {answer.values['done']}")
@@ -148,34 +145,25 @@ class Worker:
     def _popen(self, way, errors):
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         return subprocess.Popen(
-            way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-c", _text("worker.py")],
+            way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-m", "inside.worker"],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, HOME=self.scratch,
                      TMPDIR=self.scratch, MPLCONFIGDIR=self.scratch, **ONE_THREAD))
 
     def _settings(self, way):
-        """What the process has to know: who it is, what it may read, list and write."""
-        files = [*wall.readable(self.given, REPOSITORY), [self.scratch, os.devnull]]
-        return {"user": way.user, "files": files if way.confined else None, "given": self.given,
-                "scratch": self.scratch, "sites": wall.sites(),
-                "modules": {name: _text(name + ".py")
-                            for name in ("confine", "imports", "describe", "helpers")}}
+        """What the process has to know: who it is, and what it may do with which files."""
+        return {"user": way.user, "given": self.given, "scratch": self.scratch,
+                "rules": way.confined and wall.rules(self.given, self.scratch, REPOSITORY),
+                "sites": wall.sites()}
 
     def _stop(self):
         """End the process: at the end of its input it ends, and all that it started."""
-        if self.process is None:
-            return
         process, self.process = self.process, None
+        if process is None:
+            return
         try:
-            process.stdin.close()
-            process.wait(2)
-        except (OSError, subprocess.TimeoutExpired):
+            process.communicate(timeout=2)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-        process.stdout.close()
-
-
-def _text(name):
-    with open(os.path.join(INSIDE, name), encoding="utf-8") as file:
-        return file.read()
+            process.communicate()

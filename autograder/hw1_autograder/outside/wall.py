@@ -15,6 +15,7 @@ from typing import Optional
 
 import numpy as np
 
+from inside.confine import LIST, READ, WRITE
 from inside.imports import TOOLBOXES
 
 DEVICES = ["/dev/null", "/dev/zero", "/dev/urandom"]
@@ -83,8 +84,12 @@ def sites():
     return [folder for folder in dict.fromkeys(found) if os.path.isdir(folder)]
 
 
-def readable(given, hidden):
-    """What a check may read, and the folders whose names it may list; all but what is hidden."""
+def rules(given, scratch, hidden):
+    """What a check may do with files, as pairs: rights, and files and folders with all below them.
+
+    It reads Python, its packages and the submission in the folder ``given``, but nothing of the
+    folder ``hidden`` and no toolbox, and writes into ``scratch``.
+    """
     home = os.path.dirname(os.path.dirname(python()))
     libraries = (["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", python(),
                   os.path.join(home, "lib"), os.path.join(home, "lib64"),
@@ -92,16 +97,12 @@ def readable(given, hidden):
                  + [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path])
     packages = sites() + [found for path in libraries for found in glob.glob(
         os.path.join(path, "python*", "*-packages"))]
+    toolboxes = [os.path.join(folder, name) for folder in set(map(os.path.realpath, packages))
+                 for name in os.listdir(folder) if name.startswith((*TOOLBOXES, "mytorch"))]
     read, names = [given, *DEVICES], []
     for path in libraries + sites():
-        _split(path, [hidden, *_toolboxes(packages)], read, names)
-    return read, names
-
-
-def _toolboxes(folders):
-    """Where toolboxes are installed in these folders, and perhaps this library."""
-    return [os.path.join(folder, name) for folder in {os.path.realpath(one) for one in folders}
-            for name in os.listdir(folder) if name.startswith((*TOOLBOXES, "mytorch"))]
+        _split(path, [hidden, *toolboxes], read, names)
+    return [(READ, read), (LIST, names), (READ | WRITE, [scratch, os.devnull])]
 
 
 def _split(path, hidden, read, names):

@@ -10,19 +10,20 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 
 import pytest
 
-from graded import PLAIN, variant
+from graded import PLAIN, change, variant
 from inside import confine
 from outside import client, wall
-from outside.client import GRADER, REPOSITORY, Worker
+from outside.client import HOMEWORK, REPOSITORY, Worker
 from outside.submission import UnusableSubmission
 
-SECRET = os.path.join(GRADER, "hw1_autograder", "test_mlp.py")  # holds the references
+SECRET = os.path.join(HOMEWORK, "test_mlp.py")  # holds the references
 SOLUTION = os.path.join(REPOSITORY, "mytorch", "nn", "batchnorm.py")
 LIBC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
@@ -114,6 +115,17 @@ READING = {
     "a file by its handle, opened by path": "import os\nfd = os.open(SECRET, os.O_PATH)\n"
                                             "loot = open('/proc/self/fd/%d' % fd).read()",
     "its own memory as a file": "loot = open('/proc/self/mem', 'r+b') or True",
+    "the files that the submission's side runs":
+        "import os\nloot = open('../../inside/worker.py').read()",
+    "its place by its number": "import os\nfolder = os.open('../..', os.O_PATH)\n"
+                               "loot = os.listdir(folder)",
+    "a module's own file": "import inside.worker as w\nloot = open(w.__file__).read()",
+    "a module's loader": "import inside.values as v\nloot = v.__loader__.get_source(v.__name__)",
+    "a reopened descriptor": "import os\nfd = os.open(SECRET, os.O_PATH)\n"
+                             "loot = os.read(os.open('/dev/fd/%d' % fd, 0), 9)",
+    "a directory's names by its descriptor":
+        "import os\nloot = os.listdir(os.open(OUTSIDE, os.O_PATH))",
+    "sendfile": "import os\nloot = os.sendfile(1, os.open(SECRET, os.O_PATH), 0, 9)",
     "io_uring": LIBC + "loot = libc.syscall(425, 8, ctypes.create_string_buffer(200)) >= 0",
 }
 PROGRAMS = {
@@ -138,6 +150,8 @@ PROGRAMS = {
     "a program in memory": LIBC + "import os\nfd = os.open('x', os.O_CREAT | os.O_RDWR, 0o700)\n"
                                   "os.write(fd, b'#!/bin/sh')\nos.close(fd)\n"
                                   "loot = libc.execve(b'x', None, None) == 0",
+    "a vfork and a shell, by ctypes": LIBC + "loot = libc.popen(b'true', b'r') != 0",
+    "a pseudo-terminal": "import pty\nloot = pty.fork()[0] or __import__('os')._exit(0)",
     "a thread": "import threading\nthread = threading.Thread(target=print)\n"
                 "thread.start()\nloot = True",
 }
@@ -146,6 +160,20 @@ REACHING = {
     "an abstract socket": "import socket\ns = socket.socket(socket.AF_UNIX)\n"
                           "s.connect('\\0' + SOCKET)\nloot = 1",
     "interfaces": "import socket\nloot = [n for _, n in socket.if_nameindex() if n != 'lo']",
+    **{f"a socket of family {family}": f"import socket\nsocket.socket({family}, {kind})\nloot = 1"
+       for family, kind in ((16, 3), (17, 3), (38, 5), (40, 1), (44, 3))},  # packets, AF_ALG, vsock
+    "a timer that signals another": LIBC + (
+        "event = (ctypes.c_int * 16)(0, 0, 9, 4, VICTIM)\n"
+        "loot = libc.timer_create(1, event, ctypes.create_string_buffer(8)) == 0"),
+    "a trace of itself": LIBC + "loot = libc.ptrace(0, 0, 0, 0) == 0",
+    "a name that hides it": LIBC + "loot = libc.prctl(15, b'x', 0, 0, 0) == 0",
+    "secret memory": LIBC + "loot = libc.syscall(447, 0) >= 0",
+    "a full disk cache": LIBC + "loot = libc.syncfs(1) == 0",
+    "memory of the session": "from multiprocessing import shared_memory\n"
+                             "loot = shared_memory.SharedMemory('x', True, 9)",
+    "the session of another": "import os\nos.setpgid(0, os.getpgid(VICTIM))\nloot = 1",
+    "dnotify": "import fcntl, os\nfcntl.fcntl(os.open('/usr/lib', 0), 1026, 255)\nloot = 1",
+    "a larger pipe": "import fcntl, os\nloot = fcntl.fcntl(os.pipe()[1], 1031, 1 << 20)",
     "a netlink socket": "import socket\nloot = len(socket.if_nameindex()) > 1",
     "a signal": "import os\nos.kill(VICTIM, 9)\nloot = 1",
     "a signal to all": "import os\nos.kill(-1, 9)\nloot = 0",
@@ -264,10 +292,21 @@ CARRYING = {
               LIBC + "loot = libc.syscall(NUMBERS['request_key'], b'user', b'left', None, -4) > 0"),
     "deep folders": ("import os\nfor _ in range(2000): os.mkdir('d', 0o700); os.chdir('d')",
                      "import os\nloot = os.listdir('.')"),
+    "the size of its folder's entry": (
+        "for i in range(90): open('x' * 250 + str(i), 'w')",
+        "import os\nsize = os.stat('.').st_size\nos.mkdir('d')\n"
+        "loot = size > os.stat('d').st_size"),
     "a closed folder": ("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w')\nos.mkdir('e', 0)",
                         "import os\nloot = os.listdir('.')"),
     "flags of its input": ("import os\nos.set_blocking(0, False)",
                            "import os\nloot = not os.get_blocking(0)"),
+    "a link around its folder": ("import os\nos.symlink('.', '../left')",
+                                 "import os\nloot = os.path.islink('../left')"),
+    "its folder, moved": ("import os\nhere = os.getcwd()\nos.rename(here, here + 'x')",
+                          "import os\nloot = len(os.listdir('..')) != 1"),
+    "a timer": ("import os, signal, time\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+                "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nos._exit(0)",
+                "import signal\nloot = signal.getitimer(signal.ITIMER_REAL)[1]"),
     "a lock on its input": ("import fcntl\nfcntl.flock(0, fcntl.LOCK_EX)",
                             "import fcntl\nfile = open('/dev/null')\n"
                             "try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
@@ -327,8 +366,8 @@ class Outside:
     def state(self):
         """What must be the same afterwards."""
         changed = []
-        for path in (GRADER, os.path.join(PLAIN, "mytorch"), self.folder, "/dev/null",
-                     os.path.join(GRADER, "hw1_autograder")):
+        for path in (os.path.dirname(HOMEWORK), HOMEWORK, os.path.join(PLAIN, "mytorch"),
+                     self.folder, "/dev/null"):
             changed.append((path, os.stat(path).st_mode, os.stat(path).st_uid))
             if os.path.isdir(path):
                 changed += sorted((name, os.stat(os.path.join(path, name)).st_size)
@@ -383,7 +422,8 @@ def tried(request):
             typed = os.read(outside.master, 99)
         except BlockingIOError:
             typed = b""
-        left = alive(descendants(worker.process.pid)) if not worker.way.bubblewrap else set()
+        left = (set() if worker.isolation.startswith("bubblewrap")
+                else alive(descendants(worker.process.pid)))
     return found, unchanged, typed, left
 
 
@@ -435,6 +475,45 @@ def test_the_numbers_of_system_calls_are_the_kernels(machine, header, monkeypatc
         assert set(table.split()[::3]) & set(theirs) == set(ours)  # none is said to be missing
 
 
+def decision(code, architecture, number, *arguments):
+    """What the kernel answers to a call when it reads a filter."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
+    program, at, loaded = list(struct.iter_unpack("=HBBI", code)), 0, 0
+    while program[at][0] != confine.RETURN:
+        operation, if_so, if_not, value = program[at]
+        if operation == confine.LOAD:
+            loaded, = struct.unpack_from("=I", data, value)
+        else:
+            so = {confine.EQUAL: loaded == value, confine.AT_LEAST: loaded >= value,
+                  confine.ANY_BIT: loaded & value}[operation]
+            at += if_so if so else if_not
+        at += 1
+    return program[at][3]
+
+
+@on_linux
+@pytest.mark.parametrize("machine, read, another", [("x86_64", 0, 0x40000003),
+                                                    ("aarch64", 63, 0x40000028)])
+def test_the_filter_decides_the_same_on_every_machine(machine, read, another, monkeypatch):
+    monkeypatch.setattr(confine, "MACHINE", machine)
+    code, part = confine.make_filter(), confine.numbers(confine.IN_PART)
+
+    def answer(number, *arguments):
+        return decision(code, confine.ARCHITECTURES[machine][0], number, *arguments)
+
+    refused = confine.numbers(confine.REFUSED).values()
+    assert {answer(number) for number in refused} == {confine.REFUSE}
+    assert answer(read) == answer(part["prlimit64"], 0) == confine.ALLOW
+    assert answer(part["prlimit64"], 7) == confine.REFUSE
+    assert answer(confine.NEW) == answer(1 << 30 | 2) == confine.UNKNOWN  # also x32's
+    assert decision(code, another, read) == confine.KILL
+    assert [answer(part["fcntl"], 3, command) for command in (3, 1030)] == [confine.ALLOW] * 2
+    assert [answer(part["fcntl"], 3, command) for command in (8, 10, 1024)] == [confine.REFUSE] * 3
+    opened = {flags: answer(part["openat"], 3, 0, flags) for flags in (
+        os.O_RDONLY, os.O_WRONLY | os.O_TRUNC, os.O_RDWR | os.O_TRUNC, os.O_TRUNC)}
+    assert list(opened.values()) == [confine.ALLOW] * 3 + [confine.REFUSE]
+
+
 # ---- one decision
 
 @on_linux
@@ -451,6 +530,13 @@ def test_without_a_bubblewrap_that_works_the_kernel_alone_keeps_it(monkeypatch, 
         assert worker.isolation.partition(",")[0] == "kernel"
 
 
+def change_inside(monkeypatch, folder, file, old, new):
+    """Have the submission's side start with another text in one of its files."""
+    shutil.copytree(client.INSIDE, str(folder / "inside"))
+    change(str(folder / "inside" / file), old, new)
+    monkeypatch.setattr(client, "INSIDE", str(folder / "inside"))
+
+
 LACKING = {"Landlock": ("RESTRICT_SELF = 444", "RESTRICT_SELF = 1444", "there is no Landlock here"),
            "filter": ("if MACHINE not in ARCHITECTURES", "if MACHINE in ARCHITECTURES",
                       "there is no filter of system calls for")}
@@ -459,11 +545,9 @@ LACKING = {"Landlock": ("RESTRICT_SELF = 444", "RESTRICT_SELF = 1444", "there is
 @on_linux
 @pytest.mark.parametrize("program", ["bubblewrap", "no bubblewrap"])
 @pytest.mark.parametrize("part", LACKING)
-def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, program):
+def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, tmp_path, part, program):
     old, new, said = LACKING[part]
-    plain = client._text
-    assert old in plain("confine.py")
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(old, new))
+    change_inside(monkeypatch, tmp_path, "confine.py", old, new)
     if program == "no bubblewrap":
         monkeypatch.setattr(wall, "bubblewrap", lambda: None)
     with Worker(5) as worker:
@@ -477,19 +561,18 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, part, 
 
 
 @on_linux
-def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch):
-    plain = client._text
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace("socket 41 198 ", ""))
+def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch, tmp_path):
+    change_inside(monkeypatch, tmp_path, "confine.py", "socket 41 198 ", "")
     with pytest.raises(OSError, match="a wall is required, but a check can use the network"), \
             Worker(5, "require") as worker:
         worker.open(PLAIN)
 
 
 @on_linux
-def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(monkeypatch):
-    plain = client._text
-    monkeypatch.setattr(client, "_text", lambda name: plain(name).replace(
-        "def look_through(root):\n", "def look_through(root):\n    raise KeyError('slow')\n"))
+def test_a_submission_that_python_cannot_look_through_in_time_is_graded_all_the_same(
+        monkeypatch, tmp_path):
+    change_inside(monkeypatch, tmp_path, "imports.py", "    codes, outright, at_once = ",
+                  "    raise KeyError('slow')\n    codes, outright, at_once = ")
     with Worker(5) as worker:
         worker.open(PLAIN)
         assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
@@ -517,7 +600,7 @@ def test_a_submission_that_others_cannot_read_changes_nothing_about_the_wall(mod
             assert worker.run(ADDITION, {"a": 2., "b": 3.}).failure.type == "ImportError"
         finally:
             os.chmod(folder, 0o700)
-        assert (worker.way, worker.isolation) == (other.way, other.isolation)
+        assert worker.isolation == other.isolation
 
 
 @on_linux
@@ -557,16 +640,22 @@ def alive(processes):
     return left
 
 
+def is_running(pid):
+    """Tell whether a process runs; one that has ended may wait for its parent."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 LEAVES_A_PROCESS = """
 import os, time
 def scenario():
     read, write = os.pipe()
     if not os.fork():
-        os.setsid()
-        if not os.fork():
-            os.setsid()
-            os.write(write, b"%d" % os.getpid())
-            time.sleep(60)
+        os.write(write, b"%d" % os.getpid())
+        time.sleep(60)
         os._exit(0)
     return {"pid": int(os.read(read, 9))}
 """
@@ -577,7 +666,16 @@ def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
     with Worker(5, "none") as worker:
         worker.open(PLAIN)
         left = worker.run(LEAVES_A_PROCESS, {}).values["pid"]
-        assert not os.path.exists(f"/proc/{left}") and worker.process.poll() is None
+        deadline = time.monotonic() + 5
+        while is_running(left) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not is_running(left) and worker.process.poll() is None
+
+
+def heed_signals():
+    """Ignore no signal, also if this runs in a background or under nohup."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @on_linux
@@ -585,12 +683,11 @@ def test_without_a_wall_the_worker_ends_what_a_check_has_left_running():
     (signal.SIGKILL, "none"), *[(number, "require") for number in (
         signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT)]])
 def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp_path):
-    runner = os.path.join(GRADER, "hw1_autograder", "runner.py")
+    runner = os.path.join(HOMEWORK, "runner.py")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen([sys.executable, runner, "--submission", root, "--isolation",
                                     isolation, "--timeout", "60"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE,  # also if this runs under nohup
-                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+                                   stderr=subprocess.PIPE, preexec_fn=heed_signals,
                                    env=dict(os.environ, TMPDIR=str(tmp_path)))
         deadline = time.monotonic() + 20
         started, before = set(), None
@@ -610,8 +707,7 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
 @on_linux
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_that_arrives_in_a_callback_of_pythons_own_ends_the_run_too(number, code):
-    folder = os.path.join(GRADER, "hw1_autograder")
-    program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {folder!r})\n"
+    program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {HOMEWORK!r})\n"
                f"import runner\nsignal.signal({int(number)}, runner.end)\n"
                f"def callback(_):\n    os.kill(os.getpid(), {int(number)})\n    time.sleep(0.1)\n"
                "class Thing:\n    pass\nthing = Thing()\nkept = weakref.ref(thing, callback)\n"
@@ -631,7 +727,7 @@ def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(tmp_path):
             "client.remove = slowly\nprint('begun', flush=True)\nsys.exit(runner.main())\n")
     with variant(("tensor.py", None, "while True: pass\n")) as root:
         process = subprocess.Popen(
-            [sys.executable, "-c", slow % (root, os.path.join(GRADER, "hw1_autograder"))],
+            [sys.executable, "-c", slow % (root, HOMEWORK)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=dict(os.environ, TMPDIR=str(tmp_path)))
         assert process.stdout.readline() == "begun\n"

@@ -4,15 +4,15 @@ import os
 import socket
 
 
-def done(secret, beside):
-    """What could be done, in words; an empty text if nothing could."""
+def scenario(secret, beside):
+    """Answer with what could be done, in words; an empty text if nothing could."""
     attempts = {
         "read the grader's files": lambda: open(secret).close(),
         "write outside its folder": lambda: open(os.path.join(beside, "written"), "w").close(),
         "start a process": start_a_process,
         "use the network": lambda: socket.socket().close(),
         "signal another process": lambda: os.kill(os.getppid(), 0)}
-    return ", ".join(words for words, attempt in attempts.items() if succeeds(attempt))
+    return {"done": ", ".join(words for words in attempts if succeeds(attempts[words]))}
 
 
 def start_a_process():

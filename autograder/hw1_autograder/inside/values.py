@@ -1,0 +1,32 @@
+"""Writes values as JSON: a plain fact as it is, an array as its dtype, shape and bytes."""
+
+import base64
+import math
+
+import numpy as np
+
+MOST_BYTES = 1 << 20  # of an array
+
+
+def encode(value):
+    """Return what stands for a value in JSON; for what is no fact or array, that it is unfit."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if isinstance(value, (float, np.ndarray, np.generic)):
+        array = np.array(np.asarray(value), order="C", subok=False)
+        array = array.astype(array.dtype.newbyteorder("="))
+        if array.dtype.kind not in "biuf" or array.nbytes > MOST_BYTES:
+            return {"unfit": f"an array of dtype {array.dtype} and shape {array.shape}"}
+        return {"dtype": array.dtype.str[1:], "shape": list(array.shape),
+                "data": base64.b64encode(array.tobytes()).decode()}
+    return {"unfit": "a " + type(value).__name__}
+
+
+def decode(value):
+    """Return the value from what this file wrote; what a submission wrote, ``answers`` reads."""
+    if not isinstance(value, dict):
+        return value
+    array = np.frombuffer(base64.b64decode(value["data"]), value["dtype"])
+    return array.reshape(value["shape"]).copy()

@@ -1,0 +1,10 @@
+from mytorch.nn import wrong
+
+import numpy as np
+
+from mytorch.tensor import Tensor
+
+
+class BatchNorm1d(wrong.BatchNorm1d):
+    def forward(self, x):
+        return Tensor(np.full(x.shape, np.nan))

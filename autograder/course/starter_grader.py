@@ -46,10 +46,14 @@ def keys():
         key = runner.key_of(check, inputs)
         found[check.number] = {
             "inputs": packed(inputs), "expected": packed(key.expected),
-            "mistakes": [{"id": mistake.id, "message": mistake.message,
-                          "values": [packed(values) for values in mistake.values]}
-                         for mistake in key.mistakes]}
+            "mistakes": list(map(told, key.mistakes)), "pairs": list(map(told, key.pairs))}
     return found
+
+
+def told(mistake):
+    """A KnownMistake as JSON holds it."""
+    return {"id": mistake.id, "message": mistake.message,
+            "values": [packed(values) for values in mistake.values]}
 
 
 def packed(values):

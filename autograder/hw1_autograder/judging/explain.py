@@ -116,11 +116,15 @@ def of_a_failure(failure, observed, before):
 
 def of_values(check, inputs, key, values, observed):
     off = wrong_values(check, key.expected, values)
-    single, pairs = known(check, key, values)
     broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, observed)
-    return (broken or only(single, 1) or fact_of(FINDINGS, observed) or only(single, 2)
-            or relation(inputs, key, values, off)
-            or (only(pairs, 2) if numbers_in(off, values) > 3 else None))
+    if broken:
+        return broken
+    single = known(check, key.mistakes, values)
+    found = (only(single, 1) or fact_of(FINDINGS, observed) or only(single, 2)
+             or relation(inputs, key, values, off))
+    if not found and not single and numbers_in(off, values) > 3:
+        found = only(known(check, key.pairs, values), 2)
+    return found
 
 
 def look_into_the_sandbox(observed):
@@ -141,16 +145,10 @@ def only(mistakes, most):
     return Explanation(" or ".join(mistake.id for mistake in mistakes), message)
 
 
-def known(check, key, values):
-    """The known mistakes that lead to these values: single ones, and if there are none, pairs."""
-    single, pairs = [], []
-    for mistake in key.mistakes:
-        pair = "+" in mistake.id
-        if pair and single:
-            break
-        if any(fits(check, wrong, values) for wrong in mistake.values):
-            (pairs if pair else single).append(mistake)
-    return single, pairs
+def known(check, mistakes, values):
+    """The known mistakes that lead to these values."""
+    return [mistake for mistake in mistakes
+            if any(fits(check, wrong, values) for wrong in mistake.values)]
 
 
 def numbers_in(off, values):

@@ -18,9 +18,9 @@ def key_of(check, inputs):
     if not all(same(inputs[name], value) for name, value in _values(key["inputs"]).items()):
         raise UnusableSubmission("the grader of the handout knows the answers for its default seed "
                                  "only; leave out --seed")
-    mistakes = [KnownMistake(known["id"], known["message"], list(map(_values, known["values"])))
-                for known in key["mistakes"]]
-    return AnswerKey(_values(key["expected"]), mistakes)
+    return AnswerKey(_values(key["expected"]), *(
+        [KnownMistake(known["id"], known["message"], list(map(_values, known["values"])))
+         for known in key[part]] for part in ("mistakes", "pairs")))
 
 
 def _values(packed):

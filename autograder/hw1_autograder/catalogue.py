@@ -70,6 +70,9 @@ mistake("upstream-forgotten-once", "1.1", "One of your two gradients is not mult
         div_gradients=["1 / b, -g * a / b ** 2", "g / b, -a / b ** 2"])
 mistake("operator-calls-another", "1.1", "The operator of Tensor calls another function than the "
         "one of its name.", operator_calls=["'Add'", "'Sub'", "'Mul'", "'Div'"])
+mistake("operator-hands-one-twice", "1.1", "The operator hands its function the same tensor twice: "
+        "it has self and other.", *[dict(operator_hands=twice, operator_is_in_the_graph="False")
+                                    for twice in ("a, a", "b, b")])
 mistake("operator-outside-the-graph", "1.1", "The operator computes the right numbers, but not "
         "through the function's apply(): its output has no place in the graph, as that of a + b "
         "has.", operator_is_in_the_graph="False")

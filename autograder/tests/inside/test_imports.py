@@ -8,7 +8,8 @@ import textwrap
 import pytest
 
 import runner
-from graded import PLAIN, POINTS, REPOSITORY, grade, lost, results_of, variant
+from graded import (PLAIN, POINTS, REPOSITORY, checks_around, grade, grade_together, lost,
+                    results_of, variant)
 from judging.checks import CHECKS
 from outside import wall
 from outside.client import Worker
@@ -55,7 +56,7 @@ def test_what_is_imported_from_outside_is_loaded_before_the_checks(package):
     "try:\n    import torch\nexcept ImportError:\n    torch = None\nif torch: torch.zeros(3)",
     "import torch.nn as nn\nfrom torch import Tensor as T\nimport tensorflow"])
 def test_a_package_that_is_not_there_and_not_used_costs_nothing(text):
-    results = with_imports(text)
+    results = with_imports(text, grade=grade_together)
     assert lost(results) == {}
     if "try" not in text or "torch" in text:
         assert any(" is imported" in warning for warning in warnings_of(results))
@@ -79,7 +80,8 @@ def test_using_what_is_not_there_fails_the_check_and_says_package_file_and_line(
 
 def test_a_module_of_the_submission_that_is_missing_is_no_package():
     results = results_of(("nn/linear.py", "import numpy as np\n",
-                          "import numpy as np\nfrom mytorch.nn.helpers import x\n"))
+                          "import numpy as np\nfrom mytorch.nn.helpers import x\n"),
+                         checks=[check for check in CHECKS if check.problem == "2.1"])
     assert lost(results)["2.1"] == 10
     assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
 
@@ -128,7 +130,7 @@ CIRCLES = {
 
 @pytest.mark.parametrize("name", CIRCLES)
 def test_imports_in_a_circle_that_work_in_one_order_work(name):
-    assert lost(results_of(*CIRCLES[name])) == {}
+    assert lost(results_of(*CIRCLES[name], checks=checks_around(set()))) == {}
 
 
 EAGER = {"nn/__init__.py": "from mytorch.nn.batchnorm import BatchNorm1d\n"
@@ -171,7 +173,7 @@ def test_after_appending_mytorch_to_the_path_its_modules_are_the_same_ones():
     "np.array([None], np.object)", "float(np.ones(1))", "float(np.ones((1, 1)))",
     "int(np.ones((1, 1)))", "isinstance(1., float) and float('1') and int('7', 8)"])
 def test_what_the_handouts_numpy_took_works(use):
-    assert lost(with_imports(f"assert {use} is not None")) == {}
+    assert lost(with_imports(f"assert {use} is not None", grade=grade_together)) == {}
 
 
 def test_old_names_are_worth_a_warning():

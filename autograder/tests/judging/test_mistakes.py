@@ -197,6 +197,8 @@ MADE = [
      (SGD, "self.momentums[i]", "self.momentums")),
 
     ("operator-calls-another", "1.1.1", (TENSOR, "return F.Sub.apply", "return F.Add.apply")),
+    ("operator-hands-one-twice", "1.1.2", (TENSOR, "return F.Mul.apply(self, other)",
+                                           "return F.Mul.apply(self, self)")),
     ("operator-outside-the-graph", "1.1.2", (TENSOR, "return F.Mul.apply(self, other)",
                                              "return Tensor(self.data * other.data)")),
     ("upstream-forgotten-once", "1.1.2", (FUNCTIONAL, "mul_a = grad_output.data * b.data",

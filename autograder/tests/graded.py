@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import json
 import os
 import shutil
 import signal
@@ -25,9 +26,22 @@ from runner import Result
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN = os.path.join(HERE, "plain")
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-POINTS = {}  # of each problem that is scored
-for _check in CHECKS:
-    POINTS[_check.problem] = POINTS.get(_check.problem, 0) + _check.points
+
+
+def worth(checks):
+    """The points of each problem for some checks."""
+    points = {}
+    for check in checks:
+        points[check.problem] = points.get(check.problem, 0) + check.points
+    return points
+
+
+def scores(*problems):
+    """The line of scores of a submission that is right in these problems, which were asked."""
+    return json.dumps({"scores": {problem: POINTS[problem] for problem in problems}})
+
+
+POINTS = worth(CHECKS)
 FULL = sum(POINTS.values())
 OUT_OF = FULL + homework.BY_HAND_POINTS
 TOTAL = f"Total: {FULL}/{OUT_OF}"

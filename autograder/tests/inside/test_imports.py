@@ -9,7 +9,7 @@ import pytest
 
 import runner
 from graded import (PLAIN, POINTS, REPOSITORY, checks_around, grade, grade_together, lost,
-                    results_of, variant)
+                    results_of, scores, variant)
 from judging.checks import CHECKS
 from outside import wall
 from outside.client import Worker
@@ -72,7 +72,7 @@ def test_using_what_is_not_there_fails_the_check_and_says_package_file_and_line(
         ("nn/linear.py", "import numpy as np\n", f"import numpy as np\nimport {package}\n"),
         ("nn/linear.py", "def forward(self, x):", f"def forward(self, x):\n        {use}"),
         checks=[check for check in CHECKS if check.problem == "2.1"])
-    assert lost(results) == {"2.1": 10}
+    assert lost(results) == {"2.1": POINTS["2.1"]}
     for message in messages(results):
         assert f"it uses {package}." in message and reason in message
         assert "mytorch/nn/linear.py, line " in message and message.count(use) == 1
@@ -82,7 +82,7 @@ def test_a_module_of_the_submission_that_is_missing_is_no_package():
     results = results_of(("nn/linear.py", "import numpy as np\n",
                           "import numpy as np\nfrom mytorch.nn.helpers import x\n"),
                          checks=[check for check in CHECKS if check.problem == "2.1"])
-    assert lost(results)["2.1"] == 10
+    assert lost(results)["2.1"] == POINTS["2.1"]
     assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
 
 
@@ -108,7 +108,8 @@ def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
     name = installed("import os\nos._exit(3)\n", tmp_path, monkeypatch)
     with variant(("nn/batchnorm.py", "import numpy as np\n",
                   f"import numpy as np\nimport {name}\n")) as root, Worker(5) as worker:
-        assert lost(list(runner.grade(worker, root, CHECKS, runner.SEED))) == {"2.4": 10}
+        results = list(runner.grade(worker, root, CHECKS, runner.SEED))
+    assert lost(results) == {"2.4": POINTS["2.4"]}
 
 
 # ---- orders
@@ -154,7 +155,7 @@ def test_imports_that_work_in_no_order_say_where():
                           "import numpy as np\nfrom mytorch.autograd_engine import nothing\n"),
                          ("autograd_engine.py", "", "from mytorch.tensor import Tensor\n"),
                          checks=CHECKS[:4])
-    assert lost(results)["1.1.1"] == 5
+    assert lost(results)["1.1.1"] == POINTS["1.1.1"]
     assert "mytorch/" in messages(results)[-1]
 
 
@@ -226,5 +227,5 @@ def test_grade_sh_imports_nothing_from_the_folder_where_it_is_called(tmp_path):
         (tmp_path / (name + ".py")).write_text("open('taken', 'w')\nraise SystemExit(9)\n")
     process = subprocess.run([os.path.join(REPOSITORY, "grade.sh"), "1", "--problem", "1.1.1"],
                              cwd=str(tmp_path), stdout=subprocess.PIPE)
-    assert process.returncode == 0 and b'{"1.1.1": 5}' in process.stdout
+    assert process.returncode == 0 and scores("1.1.1").encode() in process.stdout
     assert not (tmp_path / "taken").exists()

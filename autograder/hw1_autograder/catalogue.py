@@ -201,8 +201,6 @@ mistake("weight-gradient-averaged", "2.1", "The gradient of the weight is averag
         "batch; it is the sum over the rows.",
         linear_gradients=["g @ w, g.T @ x / len(x), g.sum(axis=0)",
                           "g @ w, g.T @ x / len(x), g.mean(axis=0)"])
-mistake("weight-gradient-transposed", "2.1", "The gradient of the weight is transposed: it has "
-        "the weight's shape, grad_output^T x.", linear_gradients="g @ w, x.T @ g, g.sum(axis=0)")
 mistake("unbroadcast-sums-all", "2.1", "The gradient of the bias is the sum over all entries; sum "
         "over the rows alone.",
         linear_gradients=["g @ w, g.T @ x, g.sum()",
@@ -210,14 +208,8 @@ mistake("unbroadcast-sums-all", "2.1", "The gradient of the bias is the sum over
 mistake("unbroadcast-takes-one-row", "2.1", "The gradient of the bias is that of one row; it is "
         "the sum over the rows.",
         linear_gradients=["g @ w, g.T @ x, g[0]", "g @ w, g.T @ x, g[-1]"])
-mistake("bias-gradient-not-summed", "2.1", "The gradient of the bias is not summed over the "
-        "batch: broadcasting used each bias once for every row, so unbroadcast() has to add up "
-        "the rows.", linear_gradients="g @ w, g.T @ x, g")
 mistake("bias-gradient-averaged", "2.1", "The gradient of the bias is averaged over the batch; it "
         "is the sum over the rows.", linear_gradients="g @ w, g.T @ x, g.mean(axis=0)")
-mistake("unbroadcast-keeps-dimension", "2.1", "The gradient of the bias has the shape (1, out) "
-        "instead of (out,): unbroadcast() has to drop the axes that broadcasting had added (no "
-        "keepdims).", linear_gradients="g @ w, g.T @ x, g.sum(axis=0, keepdims=True)")
 mistake("layers-skipped", "2.1", "Sequential leaves a layer out: the output of each layer is the "
         "input of the next, and the last one's output is returned.",
         sequence=["layers[1:]", "layers[:-1]", "[]"])
@@ -305,17 +297,13 @@ def _moved(old, new):
     return f"(1 - ALPHA) * {old} + ALPHA * {new}"
 
 
-def _partial_gradients(through_mean, through_var, each_row=False):
-    """Make the gradients of BatchNorm with the mean or the variance taken for a constant.
-
-    ``each_row``: what reaches the mean from a row goes back to that row alone.
-    """
+def _partial_gradients(through_mean, through_var):
+    """Make the gradients of BatchNorm with the mean or the variance taken for a constant."""
     def gradients(x, gamma, g):
         right = FORMULAS.batchnorm_gradients(x, gamma, g)
         inverse_std = 1 / np.sqrt(x.var(axis=0) + EPS)
         x_hat = (x - x.mean(axis=0)) * inverse_std
-        flow = g - through_var * x_hat * (g * x_hat).mean(axis=0)
-        flow -= flow / len(x) if each_row else through_mean * g.mean(axis=0)
+        flow = g - through_mean * g.mean(axis=0) - through_var * x_hat * (g * x_hat).mean(axis=0)
         return (gamma * inverse_std * flow,) + right[1:]
     return gradients
 
@@ -468,9 +456,6 @@ mistake("bn-var-constant", "2.4", "Your gradient takes the variance for a consta
 mistake("bn-statistics-constant", "2.4", "Your gradient takes mean and variance for constants; "
         "both depend on x, so compute them with operations of the graph.",
         batchnorm_gradients=_partial_gradients(0, 0))
-mistake("bn-mean-gradient-not-summed", "2.4", "The gradient of the mean is not summed over the "
-        "batch: the mean was subtracted from every row, so Sub has to unbroadcast its gradient, "
-        "as Add does.", batchnorm_gradients=_partial_gradients(0, 1, each_row=True))
 mistake("bn-gamma-gradient", "2.4", "The gradient of gamma is the sum of grad * x_hat over the "
         "batch, that of beta the sum of grad: one of them is averaged, or lacks x_hat.",
         batchnorm_gradients=[_affine_gradients(change) for change in (

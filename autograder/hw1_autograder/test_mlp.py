@@ -233,9 +233,9 @@ def stepping(f, lr, momentum, count):
     return step
 
 
-def ask_of_optimizer(problem, name, steps, by_hand, network, options, swap):
-    """The checks of an optimizer with these options, with points for steps by hand and in a net."""
-    @check(problem, f"{name}: {steps} steps, with gradients set by hand", by_hand, swap)
+def ask_of_steps(problem, name, points, count, options, swap):
+    """The check of an optimizer with these options by itself."""
+    @check(problem, f"{name}: {count} steps, with gradients set by hand", points, swap)
     class ByHand:
         advice = {".grad is left to zero_grad()":
                   "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
@@ -243,7 +243,7 @@ def ask_of_optimizer(problem, name, steps, by_hand, network, options, swap):
 
         def inputs(rng):
             """Gradients of positive numbers: their mean is not 0."""
-            g = positive(rng, {"two": 2, "three": 3}[steps], 2)
+            g = positive(rng, {"two": 2, "three": 3}[count], 2)
             return dict(some(rng, w=(2,), b=(2,)), g=g, **options)
 
         def scenario(w, b, g, lr, momentum):
@@ -263,7 +263,10 @@ def ask_of_optimizer(problem, name, steps, by_hand, network, options, swap):
             leaf = {"w.is_leaf": f.parameter_is_leaf()} if momentum is None else {}
             return {"w": w, "b": b, **leaf, **f.velocities()}
 
-    @check(problem, f"{name}: two linear layers, two steps", network, swap, after=NETWORK)
+
+def ask_of_training(problem, name, points, options, swap):
+    """The check of an optimizer with these options that trains a network."""
+    @check(problem, f"{name}: two linear layers, two steps", points, swap, after=NETWORK)
     class Network:
         unscored = ("all velocities are 0",)
 
@@ -288,8 +291,9 @@ def ask_of_optimizer(problem, name, steps, by_hand, network, options, swap):
             return {**dict(zip(PARAMETERS, p)), **f.velocities()}
 
 
-ask_of_optimizer("2.3", "SGD", "two", {"w": 3, "b": 3, "w.is_leaf": 1}, 3, {"lr": 0.3},
-                 {", momentum)": ")", ", momentum=momentum": ""})
+WITHOUT_MOMENTUM = {", momentum)": ")", ", momentum=momentum": ""}
+ask_of_steps("2.3", "SGD", {"w": 3, "b": 3, "w.is_leaf": 1}, "two", {"lr": 0.3}, WITHOUT_MOMENTUM)
+ask_of_training("2.3", "SGD", 3, {"lr": 0.3}, WITHOUT_MOMENTUM)
 
 
 # ---- 2.4 BatchNorm
@@ -562,5 +566,6 @@ class NoLoops:
 # ---- 2.6 Momentum
 
 title("2.6", "Momentum")
-ask_of_optimizer("2.6", "Momentum", "three", {"w": 4, "b": 3}, 3, {"lr": 0.2, "momentum": 0.7},
-                 {' "w.is_leaf": bool(w.is_leaf),': ""})
+ask_of_steps("2.6", "Momentum", {"w": 4, "b": 3}, "three", {"lr": 0.2, "momentum": 0.7},
+             {' "w.is_leaf": bool(w.is_leaf),': ""})
+ask_of_training("2.6", "Momentum", 3, {"lr": 0.2, "momentum": 0.7}, {})

@@ -19,6 +19,7 @@ A formula is needed for none of this, only the AnswerKey.
 
 import re
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
 
@@ -38,6 +39,7 @@ SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 class Explanation:
     id: str  # None: nothing is named
     message: str
+    of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
     evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
@@ -142,7 +144,7 @@ def only(mistakes, most):
     message = mistakes[0].message
     if len(mistakes) == 2:
         message = f"Either: {message}  Or: {mistakes[1].message}"
-    return Explanation(" or ".join(mistake.id for mistake in mistakes), message)
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message, of="")
 
 
 def known(check, mistakes, values):
@@ -198,7 +200,8 @@ class Observed:
 
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
-    return finding and Explanation(f"graph: {finding.kind}", str(finding))
+    return finding and Explanation(f"graph: {finding.kind}", str(finding),
+                                   of=finding.operation or None)
 
 
 def speaks_of_shapes(failure):
@@ -335,7 +338,7 @@ def _times(inputs, got, expected, names, what):
     for value, meaning in _factors(inputs):
         if np.isclose(factor, value, 1e-3):
             word += f" ({meaning})"
-    return Explanation(f"times {factor:.4g}", f"{names}: {what}, times {word}.")
+    return Explanation("times a factor", f"{names}: {what}, times {word}.")
 
 
 def _factors(inputs):

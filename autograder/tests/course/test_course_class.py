@@ -11,7 +11,9 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -22,6 +24,10 @@ import kit
 import summary
 import uploads
 from graded import PLAIN, REPOSITORY, archive_plain, command, variant
+from inside.texts import Finding
+from judging import report
+from judging.checks import AnswerKey, KnownMistake
+from judging.explain import Observed, fact_of, only, relation
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 FULL = str(sum(problem.points for problem in kit.problems()))
@@ -350,24 +356,29 @@ def test_the_digest_sees_every_change_and_stops_at_nothing_odd(tmp_path):
 
 
 def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_operations():
-    def kind(mistake, message, problem="2.1"):
-        return summary.kind_of({"problem": problem, "mistake": mistake, "hint": message})
+    def kind(explanation, problem):
+        check = SimpleNamespace(problem=problem, name="", points=1, shown="")
+        return summary.kind_of(report.entry(SimpleNamespace(
+            check=check, points=0, passed=False, message="", explanation=explanation, inputs={},
+            not_written=False, answer=SimpleNamespace(failure=None))))
 
-    shapes = "%s.backward returns a gradient of shape %s for a tensor of shape %s"
-    graph = "graph: gradient's shape"
-    assert (kind(graph, shapes % ("Add", (3, 2), (2,)))
-            == kind(graph, shapes % ("Add", (4,), (1, 4)), "2.4"))
-    assert kind(graph, shapes % ("Add", (3,), ())) != kind(graph, shapes % ("MatMul", (3,), ()))
-    assert kind(graph, shapes % ("Add", 1, 2), "1.2") == kind(graph, shapes % ("Mul", 1, 2), "1.2")
-    assert kind("times 0.01", "a", "2.3") == kind("times -1e-05", "b", "2.3")
-    assert kind("gradient missing", "a", "2.1") != kind("gradient missing", "a", "2.2")
-    assert kind("mul-swapped", "a") == kind("mul-swapped", "b", "1.1.2")
+    def fact(operation, got, problem):
+        finding = Finding("gradient's shape", operation, "b", expected=(2,), got=got)
+        return kind(fact_of([finding.kind], Observed(found=[finding])), problem)
+
+    assert fact("Add", (3, 2), "2.1") == fact("Add", (1, 4), "2.4") != fact("MatMul", (1,), "2.1")
+    assert fact("Add", (3, 2), "1.2") == fact("Mul", (3, 2), "1.2")
+    times = [relation({}, AnswerKey({"x": x}, []), {"x": n * x}, ["x"])
+             for x in [np.arange(5.)] for n in (0.01, -3)]
+    assert kind(times[0], "2.3") == kind(times[1], "2.3") != kind(times[0], "2.6")
+    swapped = only([KnownMistake("mul-swapped", "", [])], 1)
+    assert kind(swapped, "2.1") == kind(swapped, "1.1.2") != kind(times[0], "1.1.2")
 
 
 def rows_of(size, *hints):
     """A class in which every second student makes all of these mistakes."""
     scores = {problem.number: problem.points for problem in kit.problems()}
-    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "hint": hint} for hint in hints]
+    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "hint": hint, "of": ""} for hint in hints]
     return [{"name": "x", "students": [uploads.Student("x")], "reason": "", "scores": scores,
              "total": sum(scores.values()), "checks": checks if number % 2 else []}
             for number in range(size)]

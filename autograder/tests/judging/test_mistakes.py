@@ -106,12 +106,12 @@ MADE = [
      (LINEAR, "self.weight.T()", "self.weight")),
     ("weight-not-transposed", "2.1", (LINEAR, "self.weight.T()", "self.weight")),
     ("bias-left-out", "2.1", (LINEAR, "return out + self.bias", "return out")),
-    ("bias-gradient-not-summed", "2.1", (FUNCTIONAL,
+    ("graph: gradient's shape", "2.1", (FUNCTIONAL,
                                          "grad_b = unbroadcast(grad_output.data, b.shape)",
                                          "grad_b = grad_output.data")),
     ("bias-gradient-averaged", "2.1", (FUNCTIONAL, "grad = grad.sum(axis=0)",
                                        "grad = grad.mean(axis=0)")),
-    ("unbroadcast-keeps-dimension", "2.1", (
+    ("graph: gradient's shape", "2.1", (
         FUNCTIONAL, "    while grad.ndim > len(shape):\n        grad = grad.sum(axis=0)\n",
         "    if grad.ndim > len(shape):\n        grad = grad.sum(axis=0, keepdims=True)\n")),
     ("layers-skipped", "2.1", (SEQUENTIAL, "in self.layers:", "in self.layers[1:]:")),
@@ -259,7 +259,7 @@ MADE = [
         ENGINE, MAKE_NODE + TAKE_NODE, TAKE_NODE + MAKE_NODE)),
     ("graph: requires_grad lost", "1.1.1", (ENGINE, "        return output\n", "        if "
      "cls.__name__ == 'Sub':\n            output.requires_grad = False\n        return output\n")),
-    ("times 2", "1.2", (ENGINE, "new = grad.data if", "new = 2 * grad.data if")),
+    ("times a factor", "1.2", (ENGINE, "new = grad.data if", "new = 2 * grad.data if")),
     ("graph: parent is another", "1.2", (
         ENGINE, MAKE_NODE + TAKE_NODE, "                parent = AccumulateGrad(arg)\n")),
     ("graph: apply returns", "1.2", (ENGINE, "        return output\n", "")),
@@ -285,7 +285,7 @@ MADE = [
     ("graph: param.data is a Tensor", "2.3", (
         SGD, "param.data = param.data - self.lr * param.grad.data",
                                  "param.data = param - Tensor(self.lr) * param.grad")),
-    ("times 0.5", "2.3", (SGD, "param.data - self.lr", "param.data - self.lr / 2")),
+    ("times a factor", "2.3", (SGD, "param.data - self.lr", "param.data - self.lr / 2")),
     ("sgd-no-weight", "2.3", (SGD, "param.data - self.lr", "-self.lr")),
 
     ("bn-no-root", "2.4", (BATCHNORM, "(var + self.eps).sqrt()", "(var + self.eps)")),

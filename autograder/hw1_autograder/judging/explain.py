@@ -72,7 +72,7 @@ def explain(check, inputs, key, answer, observed, failed):
         return found or fact_of(NUMBERS, observed)
     if not set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
         numbers = fact_of(NUMBERS, observed)
-        if found and numbers:
+        if found and numbers and found.id != numbers.id:
             found.evidence = numbers.message
         found = found or numbers
     return found or of_advice(check, answer.values) or look_into_the_sandbox(observed)
@@ -122,7 +122,7 @@ def of_values(check, inputs, key, values, observed):
     if broken:
         return broken
     single = known(check, key.mistakes, values)
-    found = (only(single, 1) or fact_of(FINDINGS, observed) or only(single, 2)
+    found = (only(single, 1) or fact_of(FINDINGS + ENGINE, observed) or only(single, 2)
              or relation(inputs, key, values, off))
     if not found and not single and numbers_in(off, values) > 3:
         found = only(known(check, key.pairs, values), 2)
@@ -173,10 +173,11 @@ FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "gradient's dtype", "no Tensor arrives", "shape that arrives",
     "gradient's shape", "no grad_fn", "gradients share memory", "input changed")
+ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
+          "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
 NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",
-           "nothing arrives", "another arrives", "not accumulated", "changes its gradient",
-           "a gradient too many", "cycle", "visited too often", "starts elsewhere",
-           "nothing starts", "returns its argument", "too many gradients", "seed's values")
+           "changes its gradient", "cycle", "visited too often", "returns its argument",
+           "too many gradients") + ENGINE
 
 
 @dataclass

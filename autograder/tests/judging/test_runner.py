@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,14 @@ def test_a_random_seed_is_printed_and_repeats():
     assert "seed" not in run("--problem", "1.1.1").stdout
 
 
+def test_a_seed_is_drawn_by_its_option_and_not_by_a_folders_name(tmp_path):
+    shutil.copytree(PLAIN, str(tmp_path / "random"))
+    shown = run("--submission", str(tmp_path / "random"), "--seed", "3", "1.1.1").stdout
+    assert shown.startswith("seed 3\n")
+    drawn = {command("--seed=random", "1.1.1").stdout.partition("\n")[0] for _ in range(3)}
+    assert len(drawn) > 1 and all(line.startswith("seed ") for line in drawn)
+
+
 def test_where_the_seed_was_drawn_a_check_runs_again_at_home():
     with variant(("nn/functional.py", "a.data - b.data", "b.data - a.data")) as root:
         shown = run("--submission", root, "--seed", "random", "--problem", "1.1.1").stdout
@@ -408,7 +417,6 @@ def test_a_syntax_error_is_located(partial):
 
 
 def test_the_projects_own_batchnorm_with_a_syntax_error_costs_ten_too(tmp_path):
-    import shutil
     shutil.copytree(os.path.join(REPOSITORY, "mytorch"), str(tmp_path / "mytorch"))
     (tmp_path / "mytorch" / "nn" / "batchnorm.py").write_text("class BatchNorm1d(:\n")
     process = run("--submission", str(tmp_path))

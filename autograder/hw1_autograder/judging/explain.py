@@ -5,7 +5,7 @@ The first that fits is told, in this order:
 1. a check that this one rests on (its ``after``) and that failed: fix that first;
 2. what ``observer.py`` found when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
-4. another such finding;
+4. another such finding, or one of where the engine brings gradients;
 5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
 6. a failed check of the same problem, which may be the cause;

@@ -8,8 +8,6 @@ import cutting
 import kit
 from kit import homework
 
-KEYS = "keys.json"
-
 
 def write(folder):
     """Put the grader and the training data into a starter."""
@@ -25,7 +23,10 @@ def write(folder):
             text, lambda module, imported: imported not in unused), "utf-8")
     shutil.copyfile(kit.TEMPLATES / "starter" / "grader" / "mistakes.py",
                     place / "judging" / "mistakes.py")
-    (place / KEYS).write_text(json.dumps(keys(), separators=(",", ":")))
+    found = keys()
+    pairs = {number: key.pop("pairs") for number, key in found.items()}
+    for name, content in (("keys.json", found), ("pairs.json", pairs)):
+        (place / name).write_text(json.dumps(content, separators=(",", ":")))
 
 
 def _is_an_answer(node):
@@ -46,10 +47,14 @@ def keys():
         key = runner.key_of(check, inputs)
         found[check.number] = {
             "inputs": packed(inputs), "expected": packed(key.expected),
-            "mistakes": [{"id": mistake.id, "message": mistake.message,
-                          "values": [packed(values) for values in mistake.values]}
-                         for mistake in key.mistakes]}
+            "mistakes": list(map(told, key.mistakes)), "pairs": list(map(told, key.pairs))}
     return found
+
+
+def told(mistake):
+    """A KnownMistake as JSON holds it."""
+    return {"id": mistake.id, "message": mistake.message,
+            "values": [packed(values) for values in mistake.values]}
 
 
 def packed(values):

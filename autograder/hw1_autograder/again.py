@@ -9,6 +9,7 @@ import _thread
 import linecache
 import os
 import random
+import signal
 import sys
 import threading
 import traceback
@@ -55,6 +56,7 @@ def prepare(root):
         imports.first_imports(root)
     np.random.seed(0)
     random.seed(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
 
 
 def interrupt(seconds):

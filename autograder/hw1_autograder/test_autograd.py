@@ -42,6 +42,7 @@ formulas(
     div=lambda a, b: a / b,
     div_gradients=lambda a, b, g: (g / b, -g * a / b ** 2),
     operator_calls=lambda name: name,  # the function that an operator of Tensors calls
+    operator_hands=lambda a, b: (a, b),
     operator_is_in_the_graph=lambda: True)
 
 
@@ -108,7 +109,7 @@ def ask_of_operator(number, name, each, swap):
 
         def reference(f, a, b):
             called = getattr(f, f.operator_calls(name).lower())
-            return {"given": f.add(a, b), output: called(a, b),
+            return {"given": f.add(a, b), output: called(*f.operator_hands(a, b)),
                     in_graph: f.operator_is_in_the_graph()}
 
 
@@ -135,20 +136,9 @@ formulas(
     output_requires_grad=lambda *inputs: any(inputs),  # of each input, whether it does
     output_is_leaf=lambda *inputs: not any(inputs),
     output_has_node=lambda: True,
-    seed=lambda data: np.ones_like(data),  # what backward() starts with
-    through=lambda g: g,  # what an intermediate result passes on of the gradient that reaches it
-    first_parent=lambda g: g,  # what an operation's first input gets of its gradient
-    second_parent=lambda g: g,
-    log_gradient=lambda a, g: g / a,
     grad_is_an_array=lambda: False,
     grad_is_in_a_graph=lambda: False,
-    keeps=lambda kind, gradient: gradient if kind == "leaf" else None,
-    paths=lambda *gradients: sum(gradients),  # what reaches a node along several paths
-    # What .grad of a and b is after a second call of backward().
-    accumulate=lambda old_a, old_b, new_a, new_b: (old_a + new_a, old_b + new_b),
-    # The gradients of a * b + c * d for a and b, and that of b * c for c where b is a constant.
-    product_gradients=lambda a, b, c, d: (b, a),
-    constant_first=lambda b, c: b)
+    product_gradients=lambda a, b, c, d: (b, a))  # those of a * b + c * d, for a and b
 
 
 @check("1.2", "The output of an operation: requires_grad and is_leaf",
@@ -187,25 +177,17 @@ class Bookkeeping:
         "a.grad is part of a graph": 1}, after=REQUIRES_GRAD)
 class Leaves:
     inputs = positive_arrays
-    unscored = ("t.grad", "y")
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
-        t = a.log()
-        y = t + b
-        y.backward()
-        return {"y": y, "a.grad": a.grad, "b.grad": b.grad, "t.grad": kept(t),
+        (a.log() + b).backward()
+        return {"a.grad": a.grad, "b.grad": b.grad,
                 "a.grad is an array, no Tensor": isinstance(a.grad, np.ndarray),
                 "a.grad is part of a graph":
                     bool(getattr(a.grad, "requires_grad", False))}
 
     def reference(f, a, b):
-        g = f.seed(np.log(a) + b)
-        passed = f.first_parent(f.through(g))
-        return {"y": np.log(a) + b,
-                "a.grad": None if passed is None else f.log_gradient(a, passed),
-                "b.grad": f.second_parent(g),
-                "t.grad": g if f.through(g) is None else f.keeps("intermediate", g),
+        return {"a.grad": 1 / a, "b.grad": np.ones_like(b),
                 "a.grad is an array, no Tensor": f.grad_is_an_array(),
                 "a.grad is part of a graph": f.grad_is_in_a_graph()}
 
@@ -214,31 +196,21 @@ class Leaves:
        {"y": 0, "b.grad (a constant)": 1, "t.grad (intermediate)": 1}, after=GRAPH)
 class Constants:
     inputs = positive_arrays
-    unscored = ("a.grad", "y.grad (intermediate)")
 
     def scenario(a, b):
         a, b = Tensor(a, requires_grad=True), Tensor(b)
         t = a.log()
         y = t + b
         y.backward()
-        return {"y": y, "a.grad": kept(a), "b.grad (a constant)": kept(b),
-                "t.grad (intermediate)": kept(t),
-                "y.grad (intermediate)": kept(y)}
+        return {"y": y, "b.grad (a constant)": kept(b),
+                "t.grad (intermediate)": kept(t)}
 
     def reference(f, a, b):
-        g = np.ones_like(a)
-        passed = f.through(g)
-        return {"y": np.log(a) + b,
-                "a.grad": None if passed is None else f.log_gradient(a, passed),
-                "b.grad (a constant)": f.keeps("constant", g),
-                "t.grad (intermediate)": g if passed is None else f.keeps("intermediate", g),
-                "y.grad (intermediate)": f.keeps("intermediate", g)}
+        return {"y": np.log(a) + b, "b.grad (a constant)": None, "t.grad (intermediate)": None}
 
 
 @check("1.2", "Gradients add up over paths", 3, after=GRAPH)
 class Paths:
-    unscored = ("t.requires_grad", "t.grad")
-
     def inputs(rng):
         return {"a": 0.5 + positive(rng, 2, 2)}
 
@@ -246,15 +218,10 @@ class Paths:
         a = Tensor(a, requires_grad=True)
         t = a.log()
         (t + a).log().backward()
-        return {"a.grad": a.grad, "t.grad": kept(t),
-                "t.requires_grad": bool(t.requires_grad)}
+        return {"a.grad": a.grad}
 
     def reference(f, a):
-        g = 1 / (np.log(a) + a)
-        passed = f.through(g)
-        ways = [g] if passed is None else [f.log_gradient(a, passed), g]
-        return {"a.grad": f.paths(*ways), "t.requires_grad": f.output_requires_grad(True),
-                "t.grad": g if passed is None else f.keeps("intermediate", g)}
+        return {"a.grad": (1 / a + 1) / (np.log(a) + a)}
 
 
 @check("1.2", "Gradients add up over calls of backward()", {"a.grad": 2, "b.grad": 2},
@@ -269,8 +236,7 @@ class Calls:
         return {"a.grad": a.grad, "b.grad": b.grad}
 
     def reference(f, a, b):
-        grad_a, grad_b = f.accumulate(1 / (a + b), 1 / (a + b), 1 / a, 1 / b)
-        return {"a.grad": grad_a, "b.grad": grad_b}
+        return {"a.grad": 1 / (a + b) + 1 / a, "b.grad": 1 / (a + b) + 1 / b}
 
 
 def three_numbers(rng):
@@ -291,8 +257,7 @@ class WorkedExample:
         return {"e": e, "a.grad": a.grad, "c.grad": c.grad}
 
     def reference(f, a, b, c):
-        one = np.ones(1)
-        return {"e": a * b + a + c + 3, "a.grad": f.paths(b, one), "c.grad": one}
+        return {"e": a * b + a + c + 3, "a.grad": b + 1, "c.grad": np.ones(1)}
 
 
 @check("1.2", "Each operand gets its own gradient, also behind a constant",
@@ -310,7 +275,7 @@ class Operands:
     def reference(f, a, b, c, d):
         grad_a, grad_b = f.product_gradients(a, b, c, d)
         return {"gradients of a * b": np.concatenate([grad_a, grad_b]),
-                "e.grad": f.constant_first(b, c)}
+                "e.grad": b}
 
 
 @check("1.2", "Subexpressions that are used more than once", 2, after=PATHS)
@@ -326,8 +291,7 @@ class SharedSubexpressions:
         return {"a.grad": a.grad, "b.grad": b.grad}
 
     def reference(f, a, b):
-        through_u = f.paths(np.ones_like(a), np.ones_like(a))
-        return {"a.grad": f.paths(through_u, np.ones_like(a)) / a, "b.grad": through_u}
+        return {"a.grad": 3 / a, "b.grad": np.full_like(b, 2)}
 
 
 @check("1.2", "Transpose, reshape and log through the graph", 1, after=GRAPH)

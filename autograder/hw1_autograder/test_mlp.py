@@ -38,6 +38,21 @@ formulas(
     sequence=lambda layers: layers)  # the order in which Sequential calls its layers
 
 
+@formula
+def network(f, x, w1, b1, w2, b2, gradient=np.ones_like, relu=False):
+    """The output of two linear layers, and the gradients of parameters ``gradient(out)`` gives."""
+    z = f.linear(x, w1, b1)
+    h = f.relu(z) if relu else z
+    out = f.linear(h, w2, b2)
+    grad_h, *second = f.linear_gradients(h, w2, gradient(out))
+    _, *first = f.linear_gradients(x, w1, f.relu_gradient(z, grad_h) if relu else grad_h)
+    return out, first + second
+
+
+PARAMETERS = ("one.weight", "one.bias", "two.weight", "two.bias")  # as ``parameters`` has them
+GRADIENTS = tuple(f"{name}.grad" for name in PARAMETERS)
+
+
 def two_layers(rng):
     return some(rng, x=(3, 2), w1=(2, 2), b1=(2,), w2=(2, 2), b2=(2,))
 
@@ -92,17 +107,10 @@ class LinearBackwardTwoLayers:
     def scenario(x, w1, b1, w2, b2):
         one, two = linear(w1, b1), linear(w2, b2)
         Sequential(one, two)(Tensor(x, requires_grad=True)).backward()
-        return {"one.weight.grad": one.weight.grad,
-                "one.bias.grad": one.bias.grad,
-                "two.weight.grad": two.weight.grad,
-                "two.bias.grad": two.bias.grad}
+        return gradients(one, two)
 
     def reference(f, x, w1, b1, w2, b2):
-        h = f.linear(x, w1, b1)
-        grad_h, grad_w2, grad_b2 = f.linear_gradients(h, w2, np.ones((3, 2)))
-        _, grad_w1, grad_b1 = f.linear_gradients(x, w1, grad_h)
-        return {"one.weight.grad": grad_w1, "one.bias.grad": grad_b1,
-                "two.weight.grad": grad_w2, "two.bias.grad": grad_b2}
+        return dict(zip(GRADIENTS, f.network(f, x, w1, b1, w2, b2)[1]))
 
 
 # ---- 2.2 ReLU
@@ -178,20 +186,14 @@ class ReluNetwork:
         one, two = linear(w1, b1), linear(w2, b2)
         out = Sequential(one, ReLU(), two)(Tensor(x, requires_grad=True))
         out.backward()
-        return {"out": out, "one.weight.grad": one.weight.grad,
-                "one.bias.grad": one.bias.grad,
-                "two.weight.grad": two.weight.grad}
+        return {"out": out, **gradients(one, two)}
 
     def reference(f, x, w1, b1, w2, b2):
-        z = f.linear(x, w1, b1)
-        h = f.relu(z)
-        grad_h, grad_w2, _ = f.linear_gradients(h, w2, np.ones((3, 2)))
-        _, grad_w1, grad_b1 = f.linear_gradients(x, w1, f.relu_gradient(z, grad_h))
-        return {"out": f.linear(h, w2, b2), "one.weight.grad": grad_w1,
-                "one.bias.grad": grad_b1, "two.weight.grad": grad_w2}
+        out, found = f.network(f, x, w1, b1, w2, b2, relu=True)
+        return {"out": out, **dict(zip(GRADIENTS, found))}
 
 
-# ---- 2.3 SGD
+# ---- 2.3 SGD and 2.6 momentum: twice the same two checks
 
 title("2.3", "Stochastic gradient descent")
 
@@ -199,76 +201,99 @@ title("2.3", "Stochastic gradient descent")
 formulas(
     sgd=lambda w, g, lr: w - lr * g,
     moves=lambda index, count: True,  # whether step() moves the parameter of this index
-    parameter_is_leaf=lambda: True)
-
-
-def two_parameters(rng, steps=2):
-    """Two parameters, and for each step a gradient of positive numbers: its mean is not 0."""
-    gradients = {f"g{i + 1}": positive(rng, 2) for i in range(steps)}
-    return dict(some(rng, w=(2,), b=(2,)), **gradients, lr=0.3)
-
-
-STEP_CLEARS = {".grad is left to zero_grad()":
-               "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
-
-
-@check("2.3", "SGD: two steps, with gradients set by hand",
-       {"w": 3, "b": 3, "w.is_leaf": 1})
-class SgdByHand:
-    inputs = two_parameters
-    advice = STEP_CLEARS
-
-    def scenario(w, b, g1, g2, lr):
-        w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
-        optimizer = SGD([w, b], lr=lr)
-        for g in (g1, g2):
-            w.grad, b.grad = Tensor(g), Tensor(2 * g)
-            optimizer.step()
-        return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
-                ".grad is left to zero_grad()":
-                    holds(w.grad, g2)}
-
-    def reference(f, w, b, g1, g2, lr):
-        for g in (g1, g2):
-            w = f.sgd(w, g, lr) if f.moves(0, 2) else w
-            b = f.sgd(b, 2 * g, lr) if f.moves(1, 2) else b
-        return {"w": w, "b": b, "w.is_leaf": f.parameter_is_leaf()}
-
-
-def network_and_lr(rng):
-    return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), lr=0.3)
+    parameter_is_leaf=lambda: True,
+    # A fact that tells momentum not begun from a velocity that is not used; it is none of the
+    # expected values, as an optimizer may keep its velocities anywhere.
+    velocities=lambda: {},
+    velocity_of=lambda index: index)  # the velocity that belongs to the parameter of this index
 
 
 @formula
-def trained(f, x, w1, b1, w2, b2, update):
-    """The parameters of two linear layers after a step ``update(index, p, g)`` for each batch."""
-    p = [w1, b1, w2, b2]
-    for batch in x:
-        h = f.linear(batch, p[0], p[1])
-        grad_h, grad_w2, grad_b2 = f.linear_gradients(h, p[2], np.ones((len(h), len(p[3]))))
-        _, grad_w1, grad_b1 = f.linear_gradients(batch, p[0], grad_h)
-        p = [update(i, p[i], g) for i, g in enumerate((grad_w1, grad_b1, grad_w2, grad_b2))]
-    return dict(zip(("one.weight", "one.bias", "two.weight", "two.bias"), p))
+def momentum_step(w, v, g, lr, beta):
+    """The new weight and the new velocity."""
+    v = beta * v - lr * g
+    return w + v, v
 
 
-@check("2.3", "SGD: two linear layers, two steps", 3, after=NETWORK)
-class SgdNetwork:
-    inputs = network_and_lr
+@formula
+def stepping(f, lr, momentum, count):
+    """Make a function that moves this many parameters by their gradients: one step."""
+    velocities = dict.fromkeys(range(count), 0.)
 
-    def scenario(x, w1, b1, w2, b2, lr):
-        one, two = linear(w1, b1), linear(w2, b2)
-        net = Sequential(one, two)
-        optimizer = SGD(net.parameters(), lr=lr)
-        for batch in x:
-            optimizer.zero_grad()
-            net(Tensor(batch, requires_grad=True)).backward()
-            optimizer.step()
-        return {"one.weight": one.weight, "one.bias": one.bias,
-                "two.weight": two.weight, "two.bias": two.bias}
+    def step(parameters, gradients):
+        moved = []
+        for i, (w, g) in enumerate(zip(parameters, gradients)):
+            if momentum is None:
+                new = f.sgd(w, g, lr)
+            else:
+                v = f.velocity_of(i)
+                new, velocities[v] = f.momentum_step(w, velocities[v], g, lr, momentum)
+            moved.append(new if f.moves(i, count) else w)
+        return moved
+    return step
 
-    def reference(f, x, w1, b1, w2, b2, lr):
-        return f.trained(f, x, w1, b1, w2, b2,
-                         lambda i, p, g: f.sgd(p, g, lr) if f.moves(i, 4) else p)
+
+def ask_of_steps(problem, name, points, count, options, swap):
+    """The check of an optimizer with these options by itself."""
+    @check(problem, f"{name}: {count} steps, with gradients set by hand", points, swap)
+    class ByHand:
+        advice = {".grad is left to zero_grad()":
+                  "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
+        unscored = ("all velocities are 0",)
+
+        def inputs(rng):
+            """Gradients of positive numbers: their mean is not 0."""
+            g = positive(rng, {"two": 2, "three": 3}[count], 2)
+            return dict(some(rng, w=(2,), b=(2,)), g=g, **options)
+
+        def scenario(w, b, g, lr, momentum):
+            w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
+            optimizer = SGD([w, b], lr=lr, momentum=momentum)
+            for grad in g:
+                w.grad, b.grad = Tensor(grad), Tensor(2 * grad)
+                optimizer.step()
+            return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
+                    "all velocities are 0": stands_still(optimizer),
+                    ".grad is left to zero_grad()": holds(w.grad, g[-1])}
+
+        def reference(f, w, b, g, lr, momentum=None):
+            step = f.stepping(f, lr, momentum, 2)
+            for grad in g:
+                w, b = step([w, b], [grad, 2 * grad])
+            leaf = {"w.is_leaf": f.parameter_is_leaf()} if momentum is None else {}
+            return {"w": w, "b": b, **leaf, **f.velocities()}
+
+
+def ask_of_training(problem, name, points, options, swap):
+    """The check of an optimizer with these options that trains a network."""
+    @check(problem, f"{name}: two linear layers, two steps", points, swap, after=NETWORK)
+    class Network:
+        unscored = ("all velocities are 0",)
+
+        def inputs(rng):
+            return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), **options)
+
+        def scenario(x, w1, b1, w2, b2, lr, momentum):
+            one, two = linear(w1, b1), linear(w2, b2)
+            net = Sequential(one, two)
+            optimizer = SGD(net.parameters(), lr=lr, momentum=momentum)
+            for batch in x:
+                optimizer.zero_grad()
+                net(Tensor(batch, requires_grad=True)).backward()
+                optimizer.step()
+            return {**parameters(one, two),
+                    "all velocities are 0": stands_still(optimizer)}
+
+        def reference(f, x, w1, b1, w2, b2, lr, momentum=None):
+            step, p = f.stepping(f, lr, momentum, 4), [w1, b1, w2, b2]
+            for batch in x:
+                p = step(p, f.network(f, batch, *p)[1])
+            return {**dict(zip(PARAMETERS, p)), **f.velocities()}
+
+
+WITHOUT_MOMENTUM = {", momentum)": ")", ", momentum=momentum": ""}
+ask_of_steps("2.3", "SGD", {"w": 3, "b": 3, "w.is_leaf": 1}, "two", {"lr": 0.3}, WITHOUT_MOMENTUM)
+ask_of_training("2.3", "SGD", 3, {"lr": 0.3}, WITHOUT_MOMENTUM)
 
 
 # ---- 2.4 BatchNorm
@@ -498,18 +523,13 @@ class CrossEntropyNetwork:
         out = Sequential(one, two)(Tensor(x, requires_grad=True))
         loss = CrossEntropyLoss()(out, Tensor(target))
         loss.backward()
-        return {"loss": flat(loss), "one.weight.grad": one.weight.grad,
-                "one.bias.grad": one.bias.grad,
-                "two.weight.grad": two.weight.grad}
+        return {"loss": flat(loss), **gradients(one, two)}
 
     def reference(f, x, w1, b1, w2, b2, target):
-        h = f.linear(x, w1, b1)
-        out = f.linear(h, w2, b2)
-        g = f.through_loss(f.cross_entropy_gradient(out, target), 1)
-        grad_h, grad_w2, _ = f.linear_gradients(h, w2, g)
-        _, grad_w1, grad_b1 = f.linear_gradients(x, w1, grad_h)
+        out, found = f.network(f, x, w1, b1, w2, b2, gradient=lambda out: f.through_loss(
+            f.cross_entropy_gradient(out, target), 1))
         return {"loss": np.array([f.cross_entropy(f.log_softmax(out), target)]),
-                "one.weight.grad": grad_w1, "one.bias.grad": grad_b1, "two.weight.grad": grad_w2}
+                **dict(zip(GRADIENTS, found))}
 
 
 @check("2.5", "No Python loop over the batch", 0, after=FORWARD)
@@ -546,77 +566,6 @@ class NoLoops:
 # ---- 2.6 Momentum
 
 title("2.6", "Momentum")
-
-
-@formula
-def momentum_step(w, v, g, lr, beta):
-    """The new weight and the new velocity."""
-    v = beta * v - lr * g
-    return w + v, v
-
-
-formulas(
-    # A fact that tells momentum not begun from a velocity that is not used; it is none of the
-    # expected values, as an optimizer may keep its velocities anywhere.
-    velocities=lambda: {},
-    velocity_of=lambda index: index)  # the velocity that belongs to the parameter of this index
-
-
-@formula
-def with_momentum(f, lr, momentum, count):
-    """An update as ``trained`` takes it."""
-    velocities = dict.fromkeys(range(count), 0.)
-
-    def update(index, parameter, gradient):
-        v = f.velocity_of(index)
-        moved, velocities[v] = f.momentum_step(parameter, velocities[v], gradient, lr, momentum)
-        return moved if f.moves(index, count) else parameter
-    return update
-
-
-@check("2.6", "Momentum: three steps, with gradients set by hand", {"w": 4, "b": 3})
-class MomentumByHand:
-    advice = STEP_CLEARS
-    unscored = ("all velocities are 0",)
-
-    def inputs(rng):
-        return dict(two_parameters(rng, steps=3), lr=0.2, momentum=0.7)
-
-    def scenario(w, b, g1, g2, g3, lr, momentum):
-        w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
-        optimizer = SGD([w, b], lr=lr, momentum=momentum)
-        for g in (g1, g2, g3):
-            w.grad, b.grad = Tensor(g), Tensor(2 * g)
-            optimizer.step()
-        return {"w": w, "b": b, "all velocities are 0": stands_still(optimizer),
-                ".grad is left to zero_grad()": holds(w.grad, g3)}
-
-    def reference(f, w, b, g1, g2, g3, lr, momentum):
-        update = f.with_momentum(f, lr, momentum, 2)
-        for g in (g1, g2, g3):
-            w, b = update(0, w, g), update(1, b, 2 * g)
-        return {"w": w, "b": b, **f.velocities()}
-
-
-@check("2.6", "Momentum: two linear layers, two steps", 3, after=NETWORK)
-class MomentumNetwork:
-    unscored = ("all velocities are 0",)
-
-    def inputs(rng):
-        return dict(network_and_lr(rng), lr=0.2, momentum=0.7)
-
-    def scenario(x, w1, b1, w2, b2, lr, momentum):
-        one, two = linear(w1, b1), linear(w2, b2)
-        net = Sequential(one, two)
-        optimizer = SGD(net.parameters(), lr=lr, momentum=momentum)
-        for batch in x:
-            optimizer.zero_grad()
-            net(Tensor(batch, requires_grad=True)).backward()
-            optimizer.step()
-        return {"one.weight": one.weight, "one.bias": one.bias,
-                "two.weight": two.weight, "two.bias": two.bias,
-                "all velocities are 0": stands_still(optimizer)}
-
-    def reference(f, x, w1, b1, w2, b2, lr, momentum):
-        return dict(f.trained(f, x, w1, b1, w2, b2, f.with_momentum(f, lr, momentum, 4)),
-                    **f.velocities())
+ask_of_steps("2.6", "Momentum", {"w": 4, "b": 3}, "three", {"lr": 0.2, "momentum": 0.7},
+             {' "w.is_leaf": bool(w.is_leaf),': ""})
+ask_of_training("2.6", "Momentum", 3, {"lr": 0.2, "momentum": 0.7}, {})

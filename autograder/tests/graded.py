@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import json
 import os
 import shutil
 import signal
@@ -17,14 +18,30 @@ from unittest import mock
 import homework
 import runner
 from judging.checks import CHECKS, TITLES
+from judging.mistakes import key_of
+from outside.answers import Answer
 from outside.client import Worker
+from runner import Result
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN = os.path.join(HERE, "plain")
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-POINTS = {}  # of each problem that is scored
-for _check in CHECKS:
-    POINTS[_check.problem] = POINTS.get(_check.problem, 0) + _check.points
+
+
+def worth(checks):
+    """The points of each problem for some checks."""
+    points = {}
+    for check in checks:
+        points[check.problem] = points.get(check.problem, 0) + check.points
+    return points
+
+
+def scores(*problems):
+    """The line of scores of a submission that is right in these problems, which were asked."""
+    return json.dumps({"scores": {problem: POINTS[problem] for problem in problems}})
+
+
+POINTS = worth(CHECKS)
 FULL = sum(POINTS.values())
 OUT_OF = FULL + homework.BY_HAND_POINTS
 TOTAL = f"Total: {FULL}/{OUT_OF}"
@@ -88,6 +105,31 @@ def grade(root, checks=CHECKS, seed=homework.SEED, seconds=5):
         return list(runner.grade(worker, root, checks, seed))
 
 
+TOGETHER = """
+def scenario(**inputs):
+    return {f"{number} {name}": value for number, one in scenarios.items() for name, value in
+            one(**{name.partition(" ")[2]: value for name, value in inputs.items()
+                   if name.startswith(number + " ")}).items()}
+"""
+
+
+def grade_together(root, checks=CHECKS, seed=homework.SEED, seconds=5):
+    """The Results of checks in one process, in a tenth of the time; an error is that of all."""
+    inputs = {check.number: runner.inputs_of(check, seed) for check in checks}
+    parts = [f"{check.source}\nscenarios[{check.number!r}] = scenario\n" for check in checks]
+    with a_worker(seconds) as worker:
+        worker.open(root)
+        answer = worker.run("".join(["scenarios = {}\n", *parts, TOGETHER]), {
+            f"{number} {name}": value for number, given in inputs.items()
+            for name, value in given.items()})
+    return [Result(check, inputs[check.number], key_of(check, inputs[check.number]),
+                   Answer(answer.values and {
+                       name.partition(" ")[2]: value for name, value in answer.values.items()
+                       if name.startswith(check.number + " ")},
+                          answer.failure, answer.output, answer.warnings))
+            for check in checks]
+
+
 def command(*arguments, main=runner.main):
     """What a command, the grader's, does in this process: exit code and output, as of one."""
     signals = runner.endings()
@@ -106,7 +148,7 @@ def command(*arguments, main=runner.main):
     return SimpleNamespace(returncode=code, stdout=out.read(), stderr=errors.read())
 
 
-def results_of(*changes, **options):
+def results_of(*changes, grade=grade, **options):
     """The Results of a variant of the plain submission."""
     with variant(*changes) as folder:
         return grade(folder, **options)
@@ -120,6 +162,8 @@ def lacking(checks=CHECKS):
         if POINTS[problem] and problem not in ASKED:
             return f"autograder/course/asked.py lacks a row for {problem} {TITLES[problem]}"
     for place, root in (("mytorch", REPOSITORY), ("autograder/tests/plain/mytorch", PLAIN)):
+        if all(result.passed for result in grade_together(root, checks)):
+            continue
         for result in grade(root, checks):
             if not result.passed:
                 return (f"{place} does not solve {result.check.number} {result.check.name}: "

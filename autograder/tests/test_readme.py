@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from graded import REPOSITORY, TOTAL, archive_plain
+from graded import REPOSITORY, TOTAL, archive_plain, scores
 
 README = (Path(REPOSITORY) / "README.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"(?:^    |`)((?:\./|python3 )[^`\n]+?)(?:`|  |$)", re.MULTILINE)
@@ -25,13 +25,13 @@ COMMANDS = {
     "./grade.sh test autograder/tests/library/test_engine.py": (
         {".py": ".py --collect-only"}, "tests"),
     "./grade.sh 1": ({}, TOTAL),
-    "./grade.sh 1 --problem 2.4": ({}, '{"scores": {"2.4": 10}}'),
+    "./grade.sh 1 --problem 2.4": ({}, scores("2.4")),
     "./grade.sh 1 --submission ../other/handin.tar": ({}, TOTAL),
-    "./grade.sh 1 --seed 7 --json report.json": ({}, "report.json"),
-    "./grade.sh 1 --submission X --json report.json": ({"X": "../other/handin.tar"},
+    "./grade.sh 1 --seed 7 --json report.json": ({"7": "7 2.2"}, "report.json"),
+    "./grade.sh 1 --submission X --json report.json": ({"X": "../other/handin.tar 2.2"},
                                                        "report.json"),
-    "./grade.sh 1 --submission handin.tar --seed N": ({"handin": "../other/handin", "N": "3"},
-                                                      TOTAL),
+    "./grade.sh 1 --submission handin.tar --seed N": (
+        {"handin.tar": "../other/handin.tar 2.2", "N": "3"}, scores("2.2")),
     "./create_tarball.sh": ({}, "handin.tar"),
     "./grade.sh starter DIR": ({"DIR": "../starter"}, "../starter/README.md"),
     "./grade.sh autolab DIR": ({"DIR": "../autolab"}, "../autolab/hw1p1.tar"),

@@ -97,7 +97,7 @@ SENTENCES = {
                               "AccumulateGrad{at} adds to it in place, so that both change: make a "
                               "new array.",
     "not accumulated": "The .grad of {argument}{place} is {got}; what it had and what arrived make "
-                       "{expected} (AccumulateGrad{at}).",
+                       "{expected} (AccumulateGrad{at} has to add).",
     "written elsewhere": "Something else than AccumulateGrad changes the .grad of {argument} "
                          "during the pass: a backward of an operation, or backward() itself?",
     "grad is no Tensor": "The .grad of {argument} is a value of type {got}; AccumulateGrad{at} "

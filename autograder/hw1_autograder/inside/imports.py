@@ -35,7 +35,6 @@ OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
-MOST_BYTES = 1 << 20  # of a file that is compiled ahead
 notes = []  # what is worth a warning: [kind, name]
 # Code by file, marshalled; what is imported not in a ``try``; what is loaded before the checks.
 known = {"compiled": {}, "outright": [], "loaded": []}
@@ -56,8 +55,6 @@ def look_through(root, sites=()):
     codes, outright, at_once = {}, set(), set()
     for folder, _, files in os.walk(os.path.join(root, "mytorch")):
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
-            if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
-                continue
             try:
                 with open(path, "rb") as file:
                     text = file.read()

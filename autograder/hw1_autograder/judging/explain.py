@@ -5,7 +5,7 @@ The first that fits is told, in this order:
 1. a check that this one rests on (its ``after``) and that failed: fix that first;
 2. what ``observer.py`` found when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
-4. another such finding;
+4. another such finding, or one of where the engine brings gradients;
 5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
    values that came to those expected, such as "times -1"; or two mistakes together;
 6. a failed check of the same problem, which may be the cause;
@@ -19,6 +19,7 @@ A formula is needed for none of this, only the AnswerKey.
 
 import re
 from dataclasses import dataclass, field
+from typing import Optional
 
 import numpy as np
 
@@ -38,6 +39,7 @@ SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 class Explanation:
     id: str  # None: nothing is named
     message: str
+    of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
     evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
@@ -70,7 +72,7 @@ def explain(check, inputs, key, answer, observed, failed):
         return found or fact_of(NUMBERS, observed)
     if not set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
         numbers = fact_of(NUMBERS, observed)
-        if found and numbers:
+        if found and numbers and found.id != numbers.id:
             found.evidence = numbers.message
         found = found or numbers
     return found or of_advice(check, answer.values) or look_into_the_sandbox(observed)
@@ -116,11 +118,15 @@ def of_a_failure(failure, observed, before):
 
 def of_values(check, inputs, key, values, observed):
     off = wrong_values(check, key.expected, values)
-    single, pairs = known(check, key, values)
     broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, observed)
-    return (broken or only(single, 1) or fact_of(FINDINGS, observed) or only(single, 2)
-            or relation(inputs, key, values, off)
-            or (only(pairs, 2) if numbers_in(off, values) > 3 else None))
+    if broken:
+        return broken
+    single = known(check, key.mistakes, values)
+    found = (only(single, 1) or fact_of(FINDINGS + ENGINE, observed) or only(single, 2)
+             or relation(inputs, key, values, off))
+    if not found and not single and numbers_in(off, values) > 3:
+        found = only(known(check, key.pairs, values), 2)
+    return found
 
 
 def look_into_the_sandbox(observed):
@@ -138,19 +144,13 @@ def only(mistakes, most):
     message = mistakes[0].message
     if len(mistakes) == 2:
         message = f"Either: {message}  Or: {mistakes[1].message}"
-    return Explanation(" or ".join(mistake.id for mistake in mistakes), message)
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message, of="")
 
 
-def known(check, key, values):
-    """The known mistakes that lead to these values: single ones, and if there are none, pairs."""
-    single, pairs = [], []
-    for mistake in key.mistakes:
-        pair = "+" in mistake.id
-        if pair and single:
-            break
-        if any(fits(check, wrong, values) for wrong in mistake.values):
-            (pairs if pair else single).append(mistake)
-    return single, pairs
+def known(check, mistakes, values):
+    """The known mistakes that lead to these values."""
+    return [mistake for mistake in mistakes
+            if any(fits(check, wrong, values) for wrong in mistake.values)]
 
 
 def numbers_in(off, values):
@@ -173,10 +173,11 @@ FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "gradient's dtype", "no Tensor arrives", "shape that arrives",
     "gradient's shape", "no grad_fn", "gradients share memory", "input changed")
+ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
+          "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
 NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",
-           "nothing arrives", "another arrives", "not accumulated", "changes its gradient",
-           "a gradient too many", "cycle", "visited too often", "starts elsewhere",
-           "nothing starts", "returns its argument", "too many gradients", "seed's values")
+           "changes its gradient", "cycle", "visited too often", "returns its argument",
+           "too many gradients") + ENGINE
 
 
 @dataclass
@@ -200,7 +201,8 @@ class Observed:
 
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
-    return finding and Explanation(f"graph: {finding.kind}", str(finding))
+    return finding and Explanation(f"graph: {finding.kind}", str(finding),
+                                   of=finding.operation or None)
 
 
 def speaks_of_shapes(failure):
@@ -337,7 +339,7 @@ def _times(inputs, got, expected, names, what):
     for value, meaning in _factors(inputs):
         if np.isclose(factor, value, 1e-3):
             word += f" ({meaning})"
-    return Explanation(f"times {factor:.4g}", f"{names}: {what}, times {word}.")
+    return Explanation("times a factor", f"{names}: {what}, times {word}.")
 
 
 def _factors(inputs):

@@ -61,25 +61,30 @@ def _written(name, expression):
 
 def key_of(check, inputs):
     """Make the AnswerKey to a check on these inputs."""
-    expected = check.expected(inputs)
-    return AnswerKey(expected, known_mistakes(check, inputs, expected))
+    expected, found = check.expected(inputs), []
+    return AnswerKey(expected, single_mistakes(check, inputs, expected, found),
+                     pairs_of_mistakes(check, inputs, expected, found))
 
 
-def known_mistakes(check, inputs, expected):
-    """Yield a KnownMistake for each mistake that leads to other values; then for each pair."""
-    found, where = [], f" Handout {check.problem}."
+def single_mistakes(check, inputs, expected, found):
+    """Yield a KnownMistake for each mistake that leads to other values, which ``found`` keeps."""
     for mistake in MISTAKES:
         if (check.problem + ".").startswith(mistake.problem + "."):
             values = values_of(check, inputs, expected, mistake.variants)
             if values:
                 found.append(mistake)
-                yield KnownMistake(mistake.id, mistake.message + where, values)
+                message = f"{mistake.message} Handout {check.problem}."
+                yield KnownMistake(mistake.id, message, values)
+
+
+def pairs_of_mistakes(check, inputs, expected, found):
+    """Yield a KnownMistake for any two of those that were found."""
     for one, other in combinations(found, 2):
         both = [dict(a, **b) for a in one.variants for b in other.variants if not a.keys() & b]
         values = values_of(check, inputs, expected, both)
         if values:
-            yield KnownMistake(f"{one.id}+{other.id}",
-                               f"Two mistakes: {one.message} {other.message}{where}", values)
+            yield KnownMistake(f"{one.id}+{other.id}", f"Two mistakes: {one.message} "
+                               f"{other.message} Handout {check.problem}.", values)
 
 
 def values_of(check, inputs, expected, variants):

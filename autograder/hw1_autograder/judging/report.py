@@ -127,6 +127,9 @@ def entry(result):
             "hint": result.explanation.message if result.explanation else ""}
     if not result.passed:
         made.update(code=result.check.shown, inputs=shown_inputs(result.inputs))
+    if made["mistake"]:
+        of = result.explanation.of
+        made["of"] = result.check.problem if of is None else of
     failure = result.answer.failure
     if result.not_written:
         made.update(kind="not written", mistake=None)

@@ -280,6 +280,14 @@ def test_the_other_uses_say_what_is_missing(made, copy):
     assert process.returncode == 2 and "class" not in process.stdout
 
 
+def test_the_given_accumulategrad_says_what_to_do_with_an_array(made):
+    code = ("import numpy as np\nfrom mytorch.tensor import Tensor\n"
+            "from mytorch.autograd_engine import AccumulateGrad\n"
+            "AccumulateGrad(Tensor(1.)).apply(np.ones(1))\n")
+    said = run(made, sys.executable, "-B", "-c", code).stdout
+    assert "got ndarray; what an operation's backward returns is wrapped, Tensor(...)" in said
+
+
 # ---- the cutting
 
 SOURCE = textwrap.dedent('''\
@@ -359,7 +367,8 @@ def test_the_starter_certifies_itself_and_gives_no_points_away(made, tmp_path):
                         r"1\d\d known mistakes told apart", printed[-1])
     shutil.copytree(str(made), str(tmp_path / "given"))
     solve(tmp_path / "given", "1.1.1")
-    with pytest.raises(kit.CannotMake, match="gives 5 points where 0 are right; see 1.1.1"):
+    given_away = f"gives {POINTS['1.1.1']} points where 0 are right; see 1.1.1"
+    with pytest.raises(kit.CannotMake, match=given_away):
         starter.certificate(tmp_path / "given")
 
 

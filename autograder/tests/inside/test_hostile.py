@@ -1,7 +1,7 @@
 """Hostile and broken submissions: none gets a point it did not earn, none stops the others'.
 
 Each takes the place of ``batchnorm.py`` in an otherwise correct submission, so that it must
-lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked, worth 3 and 4.)
+lose the points of problem 2.4 and nothing else.  (Two checks of 2.4 are asked.)
 Those of more than a line or two are files in ``hostile/``, which begin with an import of what only
 this test puts there: anywhere else they do nothing.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from graded import checks_around, lost, results_of, results_of_all
+from graded import checks_around, lost, results_of, results_of_all, worth
 from judging.checks import CHECKS
 from outside.client import HOMEWORK
 
@@ -89,7 +89,7 @@ def graded():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_loses_its_own_points_and_no_others(graded, name):
-    assert lost(graded[name]) == {"2.4": 7}
+    assert lost(graded[name]) == worth(check for check in AROUND if check.problem == "2.4")
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
@@ -147,4 +147,4 @@ def test_an_endless_multiplication_costs_only_what_multiplies():
     results = results_of(("nn/functional.py", "return tensor.Tensor(a.data * b.data)",
                           "while True: pass"), seconds=0.5,
                          checks=[check for check in CHECKS if check.problem == "1.2"])
-    assert lost(results) == {"1.2": 4}  # only the worked example and the product multiply
+    assert lost(results) == worth(check for check in CHECKS if check.number in ("1.2.6", "1.2.7"))

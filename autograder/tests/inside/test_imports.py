@@ -8,7 +8,8 @@ import textwrap
 import pytest
 
 import runner
-from graded import PLAIN, POINTS, REPOSITORY, grade, lost, results_of, variant
+from graded import (PLAIN, POINTS, REPOSITORY, checks_around, grade, grade_together, lost,
+                    results_of, scores, variant)
 from judging.checks import CHECKS
 from outside import wall
 from outside.client import Worker
@@ -55,7 +56,7 @@ def test_what_is_imported_from_outside_is_loaded_before_the_checks(package):
     "try:\n    import torch\nexcept ImportError:\n    torch = None\nif torch: torch.zeros(3)",
     "import torch.nn as nn\nfrom torch import Tensor as T\nimport tensorflow"])
 def test_a_package_that_is_not_there_and_not_used_costs_nothing(text):
-    results = with_imports(text)
+    results = with_imports(text, grade=grade_together)
     assert lost(results) == {}
     if "try" not in text or "torch" in text:
         assert any(" is imported" in warning for warning in warnings_of(results))
@@ -71,7 +72,7 @@ def test_using_what_is_not_there_fails_the_check_and_says_package_file_and_line(
         ("nn/linear.py", "import numpy as np\n", f"import numpy as np\nimport {package}\n"),
         ("nn/linear.py", "def forward(self, x):", f"def forward(self, x):\n        {use}"),
         checks=[check for check in CHECKS if check.problem == "2.1"])
-    assert lost(results) == {"2.1": 10}
+    assert lost(results) == {"2.1": POINTS["2.1"]}
     for message in messages(results):
         assert f"it uses {package}." in message and reason in message
         assert "mytorch/nn/linear.py, line " in message and message.count(use) == 1
@@ -79,8 +80,9 @@ def test_using_what_is_not_there_fails_the_check_and_says_package_file_and_line(
 
 def test_a_module_of_the_submission_that_is_missing_is_no_package():
     results = results_of(("nn/linear.py", "import numpy as np\n",
-                          "import numpy as np\nfrom mytorch.nn.helpers import x\n"))
-    assert lost(results)["2.1"] == 10
+                          "import numpy as np\nfrom mytorch.nn.helpers import x\n"),
+                         checks=[check for check in CHECKS if check.problem == "2.1"])
+    assert lost(results)["2.1"] == POINTS["2.1"]
     assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
 
 
@@ -106,7 +108,8 @@ def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
     name = installed("import os\nos._exit(3)\n", tmp_path, monkeypatch)
     with variant(("nn/batchnorm.py", "import numpy as np\n",
                   f"import numpy as np\nimport {name}\n")) as root, Worker(5) as worker:
-        assert lost(list(runner.grade(worker, root, CHECKS, runner.SEED))) == {"2.4": 10}
+        results = list(runner.grade(worker, root, CHECKS, runner.SEED))
+    assert lost(results) == {"2.4": POINTS["2.4"]}
 
 
 # ---- orders
@@ -128,7 +131,7 @@ CIRCLES = {
 
 @pytest.mark.parametrize("name", CIRCLES)
 def test_imports_in_a_circle_that_work_in_one_order_work(name):
-    assert lost(results_of(*CIRCLES[name])) == {}
+    assert lost(results_of(*CIRCLES[name], checks=checks_around(set()))) == {}
 
 
 EAGER = {"nn/__init__.py": "from mytorch.nn.batchnorm import BatchNorm1d\n"
@@ -152,7 +155,7 @@ def test_imports_that_work_in_no_order_say_where():
                           "import numpy as np\nfrom mytorch.autograd_engine import nothing\n"),
                          ("autograd_engine.py", "", "from mytorch.tensor import Tensor\n"),
                          checks=CHECKS[:4])
-    assert lost(results)["1.1.1"] == 5
+    assert lost(results)["1.1.1"] == POINTS["1.1.1"]
     assert "mytorch/" in messages(results)[-1]
 
 
@@ -171,7 +174,7 @@ def test_after_appending_mytorch_to_the_path_its_modules_are_the_same_ones():
     "np.array([None], np.object)", "float(np.ones(1))", "float(np.ones((1, 1)))",
     "int(np.ones((1, 1)))", "isinstance(1., float) and float('1') and int('7', 8)"])
 def test_what_the_handouts_numpy_took_works(use):
-    assert lost(with_imports(f"assert {use} is not None")) == {}
+    assert lost(with_imports(f"assert {use} is not None", grade=grade_together)) == {}
 
 
 def test_old_names_are_worth_a_warning():
@@ -224,5 +227,5 @@ def test_grade_sh_imports_nothing_from_the_folder_where_it_is_called(tmp_path):
         (tmp_path / (name + ".py")).write_text("open('taken', 'w')\nraise SystemExit(9)\n")
     process = subprocess.run([os.path.join(REPOSITORY, "grade.sh"), "1", "--problem", "1.1.1"],
                              cwd=str(tmp_path), stdout=subprocess.PIPE)
-    assert process.returncode == 0 and b'{"1.1.1": 5}' in process.stdout
+    assert process.returncode == 0 and scores("1.1.1").encode() in process.stdout
     assert not (tmp_path / "taken").exists()

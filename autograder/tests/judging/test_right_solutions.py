@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from graded import PLAIN, checks_around, results_of_all
+from graded import PLAIN, checks_around, grade, grade_together, results_of_all
 from judging.checks import CHECKS
 
 ENGINE, TENSOR, FUNCTIONAL = "autograd_engine.py", "tensor.py", "nn/functional.py"
@@ -483,19 +483,21 @@ TRAINING = {
 }
 
 # The rows, and the checks that they could fail: an import goes wrong in any check or in none.
-OF_PART_2 = [check for check in CHECKS if check.problem >= "2"]
-RIGHT = [({**ENGINES, **TENSORS, **FUNCTIONS}, CHECKS), (IMPORTS, checks_around(set())),
-         ({**LAYERS, **TRAINING}, OF_PART_2)]
+SCORED = [check for check in CHECKS if check.points]
+OF_PART_2 = [check for check in SCORED if check.problem >= "2"]
+RIGHT = [(IMPORTS, checks_around(set()), grade),
+         ({**ENGINES, **TENSORS, **FUNCTIONS}, SCORED, grade_together),
+         ({**LAYERS, **TRAINING}, OF_PART_2, grade_together)]
 
 
 @pytest.fixture(scope="module")
 def graded():
     """The results of every row."""
-    return {name: results for rows, checks in RIGHT
-            for name, results in results_of_all(rows, checks=checks).items()}
+    return {name: results for rows, checks, how in RIGHT
+            for name, results in results_of_all(rows, checks=checks, grade=how).items()}
 
 
-@pytest.mark.parametrize("name", [name for rows, _ in RIGHT for name in rows])
+@pytest.mark.parametrize("name", [name for rows, *_ in RIGHT for name in rows])
 def test_a_right_solution_in_another_style_loses_nothing(graded, name):
     assert {result.check.name: result.lines for result in graded[name]
             if result.points < result.check.points} == {}

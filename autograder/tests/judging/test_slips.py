@@ -6,7 +6,7 @@ be told; none of them is about another slip.
 
 import pytest
 
-from graded import grade, results_of_all, variant
+from graded import checks_around, grade, results_of_all, variant
 from judging.checks import CHECKS
 from judging.report import Printer, first_to_fix
 from runner import is_part, warnings_of
@@ -17,6 +17,19 @@ MUL = ("        return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n"
        "                tensor.Tensor(unbroadcast(mul_b, b.shape)))")
 RUNNING_MEAN = ("self.running_mean = Tensor((1 - alpha) * self.running_mean.data + "
                 "alpha * mean.data)")
+LOSS = """\
+    class Loss(Function):
+        @staticmethod
+        def forward(ctx, logits):
+            return tensor.Tensor(loss.data)
+
+        @staticmethod
+        def backward(ctx, g):
+            soft = np.exp(log_softmax.data)
+            soft%s
+            return tensor.Tensor(g.data * soft / n)
+    return Loss.apply(predicted)
+"""
 SLIPS = {
     "arrays from backward": (["1.1.2"], "Mul.backward returns arrays; wrap each in Tensor(...)",
                              (F, MUL, "        return unbroadcast(mul_a, a.shape), mul_b")),
@@ -95,19 +108,12 @@ SLIPS = {
                                 "        return tensor.Tensor(a.data / b.data)",
                                 "        ctx.save_for_backward(b, a)\n"
                                 "        return tensor.Tensor(a.data / b.data)")),
-    "whole columns": (["2.5.3"], "1 is subtracted in whole columns", (F, "    return loss\n", """\
-    class Loss(Function):
-        @staticmethod
-        def forward(ctx, logits):
-            return tensor.Tensor(loss.data)
-
-        @staticmethod
-        def backward(ctx, g):
-            soft = np.exp(log_softmax.data)
-            soft[:, target.data] -= 1
-            return tensor.Tensor(g.data * soft / n)
-    return Loss.apply(predicted)
-""")),
+    "whole columns": (["2.5.3"], "1 is subtracted in whole columns",
+                      (F, "    return loss\n", LOSS % "[:, target.data] -= 1")),
+    "1 added": (["2.5.3"], "1 is added at the right class",
+                (F, "    return loss\n", LOSS % "[np.arange(n), target.data] += 1")),
+    "a sum over all": (["2.5.1"], "sum of the exponentials runs over all entries",
+                       (F, "    axis = 1\n", "    axis = None\n")),
     "an import of Tensor on top": (["1.1.1.1"], "imports what imports it again",
                                    (ENGINE, "def backward(", "from mytorch.tensor import Tensor\n\n"
                                     "\ndef backward("),
@@ -157,7 +163,8 @@ def test_what_is_told_of_a_slip(slip):
 
 @pytest.fixture(scope="module")
 def firsts():
-    return results_of_all({name: changes for name, (_, *changes) in FIRST.items()}, seconds=0.3)
+    return results_of_all({name: changes for name, (_, *changes) in FIRST.items()}, seconds=0.3,
+                          checks=checks_around({"1.1.1", "1.2"}))
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -227,6 +234,7 @@ def test_a_wrong_forward_is_not_held_against_its_backward():
                              checks=[check for check in CHECKS if check.problem == "2.2"])[""]
     told = [result.message for result in results if not result.passed]
     assert told and not any("ReLU.backward" in text for text in told)
+    assert "python3 sandbox.py compares the gradients of each operation (ReLU)" in told[0]
 
 
 def test_a_hint_is_told_once(shown):

@@ -15,33 +15,22 @@ def check_gradient(value, shape, name, hint=""):
 
 def one_for_each(node, returned):
     """What an operation's ``backward`` returned, as a list with a gradient for each argument of
-    its ``forward``.
-
-    Raises:
-        RuntimeError: a gradient is missing, one too many, or not of its argument's shape.
-        TypeError: a gradient is no Tensor.
+    its ``forward``; an error where it is none.  A None at the end may be missing or too many.
     """
     grads = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-    parents = node.next_functions
-    if len(grads) != len(parents):
-        grads = _filled_up(node, grads)
-    for index, grad in enumerate(grads):
-        if grad is not None and parents[index] is not None and not (
-                is_tensor(grad) and grad.data.shape == parents[index].shape):
-            check_gradient(grad, parents[index].shape, f"{node.function_name}.backward: the "
-                           f"gradient of input {index}", "; what was broadcast is summed by "
-                           "unbroadcast()")
-    return grads
-
-
-def _filled_up(node, grads):
-    """Gradients with a None for each at the end that is missing, without each None too many."""
     parents, number = node.next_functions, len(node.next_functions)
-    if any(one is not None for one in [*parents[len(grads):], *grads[number:]]):
-        raise RuntimeError(f"{node.function_name}.backward returned {len(grads)} gradient(s), but "
-                           f"forward takes {number} argument(s); return one for each, None where "
-                           "there is none")
-    return (grads + [None] * number)[:number]
+    if len(grads) != number:
+        if any(one is not None for one in [*parents[len(grads):], *grads[number:]]):
+            raise RuntimeError(f"{node.function_name}.backward returned {len(grads)} gradient(s), "
+                               f"but forward takes {number} argument(s); return one for each, "
+                               "None where there is none")
+        grads = (grads + [None] * number)[:number]
+    for index, (parent, grad) in enumerate(zip(parents, grads)):
+        if parent is not None and grad is not None and (
+                not is_tensor(grad) or grad.data.shape != parent.shape):
+            check_gradient(grad, parent.shape, f"{node.function_name}.backward: the gradient of "
+                           f"input {index}", "; what was broadcast is summed by unbroadcast()")
+    return grads
 
 
 def told_again(error, operation, args):

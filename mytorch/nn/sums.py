@@ -27,17 +27,17 @@ def sum_rows(array):
     Blocks of 128 rows are summed as products with ones, in a third of NumPy's time (benchmark:
     mnist), and then their sums.
     """
-    if array.dtype not in ONES:
+    ones = ONES.get(array.dtype)
+    if ones is None:
         return np.add.reduce(array, axis=0, dtype=_dtype_of_sums(array))
     if array.ndim > 2:
         rows = array.reshape(len(array), math.prod(array.shape[1:]))
         return sum_rows(rows).reshape(array.shape[1:])
-    ones, n = ONES[array.dtype], len(array) // BLOCK * BLOCK
-    total = ones[:len(array) - n].dot(array[n:])
-    if n:
-        sums = ones @ array[:n].reshape(n // BLOCK, BLOCK, -1)
-        total = total + sum_rows(sums).reshape(array.shape[1:])
-    return total
+    if len(array) <= BLOCK:
+        return ones[:len(array)].dot(array)
+    n = len(array) // BLOCK * BLOCK
+    sums = sum_rows(ones @ array[:n].reshape(n // BLOCK, BLOCK, -1))
+    return sums.reshape(array.shape[1:]) + sum_rows(array[n:])
 
 
 def _dtype_of_sums(array):

@@ -5,8 +5,6 @@ the gradient that arrives, dL/dz; N is the batch size, F a number of features, C
 Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
 """
 
-import math
-
 import numpy as np
 
 from mytorch.autograd_engine import Function
@@ -233,16 +231,21 @@ class ReLU(Function):
 
     @staticmethod
     def forward(ctx, a):
-        z = np.maximum(a.data, 0)
-        ctx.mask = z != 0
-        return Tensor(z)
+        ctx.mask = ~(a.data <= 0)
+        return Tensor(masked(a.data, ctx.mask))
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, mask = grad_output.data, ctx.mask
-        if math.isfinite(np.vdot(g, g)):
-            return Tensor(g * mask)
-        return Tensor(np.where(mask, g, g.dtype.type(0)))  # also where g is inf; 15 times as slow
+        return Tensor(masked(grad_output.data, ctx.mask))
+
+
+def masked(array, mask):
+    """``array``, and 0 where ``mask`` is False.
+
+    A product of the elements' bits: inf times 0 would be NaN, and ``np.where`` takes 40 times as
+    long (benchmark: large).
+    """
+    return (array.view(f"i{array.itemsize}") * mask).view(array.dtype)
 
 
 # ---- shapes and sums

@@ -1,13 +1,9 @@
 """What the engine refuses, and in which words: arguments and gradients that do not fit."""
 
 
-def is_tensor(value):
-    return hasattr(value, "grad_fn")  # Tensor itself is built on the engine
-
-
 def check_gradient(value, shape, name, hint=""):
     """Raise a clear error unless it is a Tensor of this shape; of any, where that is None."""
-    if not is_tensor(value):
+    if not hasattr(value, "grad_fn"):  # a Tensor, which is built on the engine
         raise TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
     if shape is not None and value.data.shape != shape:
         raise RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
@@ -25,9 +21,10 @@ def one_for_each(node, returned):
                                f"but forward takes {number} argument(s); return one for each, "
                                "None where there is none")
         grads = (grads + [None] * number)[:number]
-    for index, (parent, grad) in enumerate(zip(parents, grads)):
-        if parent is not None and grad is not None and (
-                not is_tensor(grad) or grad.data.shape != parent.shape):
+    for index, grad in enumerate(grads):
+        parent = parents[index]
+        if parent is not None and grad is not None and not (
+                hasattr(grad, "grad_fn") and grad.data.shape == parent.shape):
             check_gradient(grad, parent.shape, f"{node.function_name}.backward: the gradient of "
                            f"input {index}", "; what was broadcast is summed by unbroadcast()")
     return grads
@@ -39,6 +36,6 @@ def told_again(error, operation, args):
     """
     if type(error) not in (AttributeError, TypeError, ValueError):
         return error
-    got = ", ".join([f"a tensor of shape {arg.shape}" if is_tensor(arg) else type(arg).__name__
-                     for arg in args])
+    got = ", ".join([f"a tensor of shape {arg.shape}" if hasattr(arg, "grad_fn")
+                     else type(arg).__name__ for arg in args])
     return type(error)(f"{operation.__name__} of {got}: {error}")

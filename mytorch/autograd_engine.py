@@ -25,25 +25,22 @@ import threading
 import weakref
 from collections import defaultdict
 
-from mytorch.checks import check_gradient, is_tensor, one_for_each, told_again
+from mytorch.checks import check_gradient, one_for_each, told_again
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
 # ---- the traversal
 
 def backward(grad_fn, grad_of_outputs):
-    """Send a gradient from a node through the graph: the recursive depth-first search.
+    """Send a gradient from a node through the graph: the recursive depth-first search of 0.1.5.
 
     Args:
         grad_fn (BackwardFunction or AccumulateGrad): the node to start from.
         grad_of_outputs (Tensor): the gradient with respect to that node's output.
 
     Raises:
-        TypeError, RuntimeError: this, or what an operation's ``backward`` returned, is no
-            gradient of a tensor of that shape.
+        TypeError, RuntimeError: what should be a gradient is none of that shape.
         RecursionError: the graph is deeper than a Python before 3.11 recurses (about 1,000).
-
-    Source: handout 0.1.5.
     """
     if not hasattr(grad_fn, "next_functions"):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
@@ -69,15 +66,11 @@ def count_edges(root):
 class Traversal:
     """One backward pass, in which an operation with several edges waits for all their gradients
     and goes on once, with the sum (handout 0.1.8).
-
-    Attributes:
-        missing (dict): for each such node, how many gradients have still to come.
-        sums (dict): for each that waits, the sum of those that came.
     """
 
     def __init__(self, edges):
         self.missing = {node: n for node, n in edges.items() if n > 1 and node.next_functions}
-        self.sums = {}
+        self.sums = {}  # of each node that waits: the sum of the gradients that came
 
     def visit(self, node, grad):
         """Bring a gradient (Tensor, or None where nothing flows) along one edge to a node."""
@@ -94,16 +87,14 @@ class Traversal:
                 self.visit(parent, grads.pop())
 
     def add(self, node, grad):
-        """Add one more gradient to those that have come to a node; returns their sum."""
+        """Add a gradient to those that came to a node before; returns their sum."""
+        before = self.sums.pop(node, None)
+        if before is not None:
+            grad = before if grad is None else type(grad)(before.data + grad.data)
         self.missing[node] -= 1
-        total = self.sums.pop(node, None)
-        if total is None:
-            total = grad
-        elif grad is not None:
-            total = type(grad)(total.data + grad.data)
         if self.missing[node]:
-            self.sums[node] = total
-        return total
+            self.sums[node] = grad
+        return grad
 
 
 # ---- the operations
@@ -123,16 +114,13 @@ class Function:
     ``forward`` takes a ContextManager and the arguments and returns a Tensor.  ``backward``
     takes the same context and the gradient of the output, which it leaves as it is, and
     returns a Tensor, or a tuple with one for each argument of forward (None: no gradient).
-
-    Source: handout 0.1.4.
+    Handout 0.1.4.
     """
 
     @classmethod
     def apply(cls, *args):
-        """Run the operation on Tensors and other arguments and link its node to the graph.
-
-        ``requires_grad``, ``is_leaf`` and ``grad_fn`` of the output are settled here (Appendix
-        A), whatever ``forward`` made of them.
+        """Run the operation and settle the output's place in the graph: ``requires_grad``,
+        ``is_leaf`` and ``grad_fn`` (Appendix A), whatever ``forward`` made of them.
         """
         node = BackwardFunction(cls)
         recorded = node.link(args)
@@ -140,7 +128,7 @@ class Function:
             output = cls.forward(node.ctx, *args)
         except (AttributeError, TypeError, ValueError) as error:
             raise told_again(error, cls, args)
-        if not is_tensor(output):
+        if not hasattr(output, "grad_fn"):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")
         for arg in args:
@@ -158,9 +146,7 @@ class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
     The leaf, ``variable``, is held weakly, because it holds this node; operations that use it
-    keep it alive.  Once nothing does, it is None.
-
-    Source: handout 0.1.5 (steps 4 and 8) and 0.1.6.
+    keep it alive.  Once nothing does, it is None.  Handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
 
     next_functions = ()  # the search ends here
@@ -169,27 +155,23 @@ class AccumulateGrad:
 
     def __init__(self, tensor):
         self._variable = weakref.ref(tensor)
+        self.shape = tensor.data.shape
 
     @property
     def variable(self):
         return self._variable()
 
-    @property
-    def shape(self):
-        leaf = self._variable()
-        return None if leaf is None else leaf.data.shape
-
     def apply(self, grad):
         """Add ``grad`` (Tensor, of the leaf's shape) to the leaf's ``.grad``; returns []."""
-        leaf = self._variable()
+        leaf, array = self._variable(), grad.data
         if leaf is None or not (leaf.requires_grad and leaf.is_leaf):  # frozen since
             return []
         with self.adding:
             if leaf.grad is None:
-                total = grad.data.astype(leaf.data.dtype)  # a copy: others may hold that array
+                total = array.astype(leaf.data.dtype)  # a copy: others may hold that array
             else:
-                check_gradient(leaf.grad, grad.data.shape, "the .grad of a leaf")
-                total = (leaf.grad.data + grad.data).astype(leaf.data.dtype, copy=False)
+                check_gradient(leaf.grad, array.shape, "the .grad of a leaf")
+                total = (leaf.grad.data + array).astype(leaf.data.dtype, copy=False)
             leaf.grad = type(grad)(total)
         return []
 
@@ -197,13 +179,7 @@ class AccumulateGrad:
 class BackwardFunction:
     """The node of an operation's output: passes gradients on and stores none.
 
-    Attributes:
-        ctx (ContextManager): what ``forward`` left for ``backward``.
-        next_functions (list): for each argument of forward its node; None for a constant.
-        leaves (tuple of Tensor): the arguments that are leaves, kept alive by this.
-        shape (tuple or None): the output's, if it is known.
-
-    Source: handout 0.1.5 (step 2).
+    Handout 0.1.5 (step 2).
     """
 
     # A fifth less time for a node among a million (benchmark: nodes, with and without).
@@ -214,20 +190,21 @@ class BackwardFunction:
         self.cls = cls
         self.function_name = cls.__name__
         self.ctx = ContextManager()
-        self.next_functions = []
-        self.leaves = ()
-        self.shape = None
+        self.next_functions = []  # for each argument of forward its node; None for a constant
+        self.leaves = ()  # the arguments that are leaves, which this keeps alive
+        self.shape = None  # of the output, once it is known
 
     def link(self, args):
         """Take the nodes of the arguments; returns whether any of them requires grad."""
         recording, leaves, needs = is_recording(), [], []
         for arg in args:
             node = None
-            if is_tensor(arg):
+            if hasattr(arg, "grad_fn"):  # a Tensor, which is built on this
                 arg.settle_data()
-                if recording and arg.requires_grad:
+                if arg.requires_grad and recording:
                     if arg.is_leaf:
                         arg.grad_fn = arg.grad_fn or AccumulateGrad(arg)
+                        arg.grad_fn.shape = arg.data.shape
                         leaves.append(arg)
                     node = arg.grad_fn
             self.next_functions.append(node)
@@ -244,22 +221,16 @@ class ContextManager:
     """Carries what ``backward`` will need from ``forward``: the ``ctx`` of every operation.
 
     Tensors go through ``save_for_backward`` and are found in ``saved_tensors``; anything else is
-    set as an attribute.  ``needs_input_grad`` says for each argument of forward whether its
-    gradient is wanted (outside ``Function.apply``, that it is).
-
-    Source: handout 0.1.5 (step 7).
+    set as an attribute.  Handout 0.1.5 (step 7).
     """
 
-    needs_input_grad = defaultdict(lambda: True)
+    needs_input_grad = defaultdict(lambda: True)  # of each argument; apply says which are not
     saved_tensors = ()
 
     def save_for_backward(self, *tensors):
-        """Keep the arrays that Tensors hold now, which a later assignment to .data leaves alone;
-        None stands for what no gradient needs.
-        """
+        """Keep the arrays that Tensors hold now; None stands for what no gradient needs."""
         try:
-            self.saved_tensors += tuple([tensor if tensor is None else tensor.detach()
-                                         for tensor in tensors])
+            self.saved_tensors += tuple([one if one is None else one.detach() for one in tensors])
         except AttributeError:
             got = ", ".join(type(tensor).__name__ for tensor in tensors)
             raise TypeError(f"save_for_backward takes Tensors, got {got}; other values are set as "

@@ -1,13 +1,9 @@
 """What the engine refuses, and in which words: arguments and gradients that do not fit."""
 
 
-def is_tensor(value):
-    return hasattr(value, "grad_fn")  # Tensor itself is built on the engine
-
-
 def check_gradient(value, shape, name, hint=""):
     """Raise a clear error unless it is a Tensor of this shape; of any, where that is None."""
-    if not is_tensor(value):
+    if not hasattr(value, "grad_fn"):  # a Tensor, which is built on the engine
         raise TypeError(f"{name} must be a Tensor, got {type(value).__name__}")
     if shape is not None and value.data.shape != shape:
         raise RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
@@ -15,33 +11,23 @@ def check_gradient(value, shape, name, hint=""):
 
 def one_for_each(node, returned):
     """What an operation's ``backward`` returned, as a list with a gradient for each argument of
-    its ``forward``.
-
-    Raises:
-        RuntimeError: a gradient is missing, one too many, or not of its argument's shape.
-        TypeError: a gradient is no Tensor.
+    its ``forward``; an error where it is none.  A None at the end may be missing or too many.
     """
     grads = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-    parents = node.next_functions
-    if len(grads) != len(parents):
-        grads = _filled_up(node, grads)
-    for index, grad in enumerate(grads):
-        if grad is not None and parents[index] is not None and not (
-                is_tensor(grad) and grad.data.shape == parents[index].shape):
-            check_gradient(grad, parents[index].shape, f"{node.function_name}.backward: the "
-                           f"gradient of input {index}", "; what was broadcast is summed by "
-                           "unbroadcast()")
-    return grads
-
-
-def _filled_up(node, grads):
-    """Gradients with a None for each at the end that is missing, without each None too many."""
     parents, number = node.next_functions, len(node.next_functions)
-    if any(one is not None for one in [*parents[len(grads):], *grads[number:]]):
-        raise RuntimeError(f"{node.function_name}.backward returned {len(grads)} gradient(s), but "
-                           f"forward takes {number} argument(s); return one for each, None where "
-                           "there is none")
-    return (grads + [None] * number)[:number]
+    if len(grads) != number:
+        if any(one is not None for one in [*parents[len(grads):], *grads[number:]]):
+            raise RuntimeError(f"{node.function_name}.backward returned {len(grads)} gradient(s), "
+                               f"but forward takes {number} argument(s); return one for each, "
+                               "None where there is none")
+        grads = (grads + [None] * number)[:number]
+    for index, grad in enumerate(grads):
+        parent = parents[index]
+        if parent is not None and grad is not None and not (
+                hasattr(grad, "grad_fn") and grad.data.shape == parent.shape):
+            check_gradient(grad, parent.shape, f"{node.function_name}.backward: the gradient of "
+                           f"input {index}", "; what was broadcast is summed by unbroadcast()")
+    return grads
 
 
 def told_again(error, operation, args):
@@ -50,6 +36,6 @@ def told_again(error, operation, args):
     """
     if type(error) not in (AttributeError, TypeError, ValueError):
         return error
-    got = ", ".join([f"a tensor of shape {arg.shape}" if is_tensor(arg) else type(arg).__name__
-                     for arg in args])
+    got = ", ".join([f"a tensor of shape {arg.shape}" if hasattr(arg, "grad_fn")
+                     else type(arg).__name__ for arg in args])
     return type(error)(f"{operation.__name__} of {got}: {error}")

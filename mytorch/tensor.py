@@ -5,6 +5,7 @@ it into the graph.  Handout: sections 0.2.3 and 1.1, Appendix A.
 """
 
 import copy
+import operator
 
 import numpy as np
 
@@ -13,12 +14,31 @@ from mytorch.grad_mode import is_recording
 
 
 def _comparison(compare, symbol):
-    """A method of Tensor that compares element by element."""
+    """A method of Tensor that compares element by element; its result is a Tensor of booleans, as
+    in PyTorch, so that ``tensor in a_list`` is an error.
+    """
     def method(self, other):
         self.settle_data()
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
         return Tensor(compare(self.data, self._operand(other, symbol).data))
+    return method
+
+
+def _in_place(compute):
+    """A method such as ``+=``, which gives this tensor new data or, in a graph, a new tensor."""
+    def method(self, other):
+        result = compute(self, other)
+        if self.is_leaf and self.requires_grad and is_recording():
+            raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
+                               "is recorded; assign to its .data")
+        if result.requires_grad:
+            return result
+        if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise ValueError(f"a tensor of shape {self.shape} and {self.dtype} cannot become one "
+                             f"of shape {result.shape} and {result.dtype} in place")
+        self.data = result.data.astype(self.dtype, copy=False)
+        return self
     return method
 
 
@@ -95,21 +115,10 @@ class Tensor:
 
     # ---- outside the graph
 
-    @property
-    def shape(self):
-        return self.data.shape
-
-    @property
-    def dtype(self):
-        return self.data.dtype
-
-    @property
-    def ndim(self):
-        return self.data.ndim
-
-    @property
-    def size(self):
-        return self.data.size
+    shape = property(operator.attrgetter("data.shape"))
+    dtype = property(operator.attrgetter("data.dtype"))
+    ndim = property(operator.attrgetter("data.ndim"))
+    size = property(operator.attrgetter("data.size"))
 
     def settle_data(self):
         """See to it that ``.data``, which anyone may have assigned, is an array; of floats, if
@@ -200,7 +209,6 @@ class Tensor:
     def __copy__(self):
         return copy.deepcopy(self)  # so that no two tensors share a gradient
 
-    # Tensors of booleans, as in PyTorch, so that ``tensor in a_list`` is an error.
     __eq__, __ne__ = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
     __lt__, __le__ = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
     __gt__, __ge__ = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
@@ -254,33 +262,9 @@ class Tensor:
     def __rpow__(self, other):
         return F.Pow.apply(self._operand(other, "**"), self)
 
-    def __iadd__(self, other):
-        return self._updated(self + other)
-
-    def __isub__(self, other):
-        return self._updated(self - other)
-
-    def __imul__(self, other):
-        return self._updated(self * other)
-
-    def __itruediv__(self, other):
-        return self._updated(self / other)
-
-    def __ipow__(self, other):
-        return self._updated(self ** other)
-
-    def _updated(self, result):
-        """What ``+=`` and its kin leave: this tensor with new data or, in a graph, a new tensor."""
-        if self.is_leaf and self.requires_grad and is_recording():
-            raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
-                               "is recorded; assign to its .data")
-        if result.requires_grad:
-            return result
-        if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
-            raise ValueError(f"a tensor of shape {self.shape} and {self.dtype} cannot become one "
-                             f"of shape {result.shape} and {result.dtype} in place")
-        self.data = result.data.astype(self.dtype, copy=False)
-        return self
+    __iadd__, __isub__ = _in_place(operator.add), _in_place(operator.sub)
+    __imul__, __itruediv__ = _in_place(operator.mul), _in_place(operator.truediv)
+    __ipow__ = _in_place(operator.pow)
 
     def __neg__(self):
         return F.Neg.apply(self)

@@ -429,7 +429,7 @@ FAULTS = [
                                                  "Tensor(grad_output.data)")),
     ("ours", network, "value Linear bias", (F, "Tensor(sum_rows(g)) if ctx.needs_input_grad[2]",
                                                "Tensor(g.mean(axis=0)) if True")),
-    ("ours", chain, "another arrives ", (ENGINE, "type(grad)(total.data + grad.data)", "grad")),
+    ("ours", chain, "another arrives ", (ENGINE, "type(grad)(before.data + grad.data)", "grad")),
 ]
 NAMES = [f"{number} {kind.strip()} on {name}" for number, (name, _, kind, *_) in enumerate(FAULTS)]
 

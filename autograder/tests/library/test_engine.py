@@ -240,6 +240,17 @@ def test_a_leaf_that_was_frozen_after_forward_gets_no_gradient():
     assert a.grad is None and b.grad.item() == 2
 
 
+def test_a_leaf_of_another_shape_since_forward_gets_the_gradient_of_what_forward_saw():
+    a = leaf([1., 2.])
+    before = a * 3
+    a.data = np.ones(3)
+    before.backward()
+    assert a.grad.data.tolist() == [3, 3]
+    a.grad = None
+    (a * 2).backward()
+    assert a.grad.data.tolist() == [2, 2, 2]
+
+
 def test_a_single_node_can_be_watched_by_hand():
     a = leaf(2.)
     b = a * a

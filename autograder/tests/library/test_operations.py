@@ -141,12 +141,19 @@ def test_pow_at_zero_is_as_in_pytorch():
     assert np.allclose(exponent, [0, 9 * np.log(3)])
 
 
-def test_relu_is_zero_at_zero_and_lets_nan_through_both_ways():
-    x = Tensor([-1., 0., 2., np.nan], requires_grad=True)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_relu_is_zero_at_zero_and_lets_nan_through_both_ways(dtype):
+    x = Tensor(np.array([-np.inf, -1., 0., 2., np.inf, np.nan], dtype), requires_grad=True)
     y = F.ReLU.apply(x)
     y.backward()
-    assert y.data[:3].tolist() == [0, 0, 2] and np.isnan(y.data[3])
-    assert x.grad.data.tolist() == [0, 0, 1, 1]
+    assert y.dtype == dtype and np.array_equal(y.data[:5], [0, 0, 0, 2, np.inf])
+    assert np.isnan(y.data[5]) and x.grad.data.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_relu_takes_a_single_number_integers_and_any_layout():
+    assert F.ReLU.apply(Tensor(-2.)).item() == 0 and F.ReLU.apply(Tensor(2.)).item() == 2
+    x = Tensor(np.arange(-3, 3).reshape(2, 3)[:, ::2].T)
+    assert F.ReLU.apply(x).data.tolist() == [[0, 0], [0, 2]] and x.dtype.kind == "i"
 
 
 @pytest.mark.parametrize("function, wanted", [

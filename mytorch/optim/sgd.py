@@ -18,8 +18,7 @@ class SGD(Optimizer):
         momentum (float): how much of the last step is kept, not negative.
 
     Attributes:
-        momentums (tuple of np.ndarray): the V of each parameter, which ``state`` holds; zeros
-            before its first step.
+        momentums (list of np.ndarray): the V of each parameter; zeros before the first step.
 
     Raises:
         TypeError, ValueError: a negative lr or momentum, unusable params; in ``step``, a V that
@@ -39,13 +38,17 @@ class SGD(Optimizer):
                              f"momentum={momentum}")
         self.lr = lr
         self.momentum = momentum
+        self.momentums = []
+        self._start_momentums()
 
-    @property
-    def momentums(self):
-        return tuple([self.state[param].get("V", np.zeros_like(param.data))
-                      for param in self.params])
+    def _start_momentums(self):
+        """Give zeros to every parameter that has no V yet: some may be appended later."""
+        for param in self.params[len(self.momentums):]:
+            param.settle_data()
+            self.momentums.append(np.zeros_like(param.data))
 
     def step(self):
+        self._start_momentums()
         lr, momentum = float(self.lr), float(self.momentum)
         for index, param in enumerate(self.params):
             if param.grad is None or not param.requires_grad:
@@ -53,11 +56,10 @@ class SGD(Optimizer):
             param.settle_data()
             check_gradient(param.grad, param.shape, f"the gradient of parameter {index}")
             velocity = np.asarray(-lr * param.grad.data, param.dtype)
-            before = self.state[param].get("V")
-            if momentum and before is not None:
-                if before.shape != param.shape:
+            if momentum:
+                if self.momentums[index].shape != param.shape:
                     raise ValueError(f"the momentum of parameter {index} must have its shape "
-                                     f"{param.shape}, got {before.shape}")
-                velocity += momentum * before
-            self.state[param]["V"] = velocity
+                                     f"{param.shape}, got {self.momentums[index].shape}")
+                velocity += momentum * self.momentums[index]
+            self.momentums[index] = velocity
             param.data = np.asarray(param.data + velocity)

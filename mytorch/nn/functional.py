@@ -5,6 +5,8 @@ the gradient that arrives, dL/dz; N is the batch size, F a number of features, C
 Handout: 0.2.1 and problems 1.1, 2.1, 2.2, 2.4, 2.5.
 """
 
+import math
+
 import numpy as np
 
 from mytorch.autograd_engine import Function
@@ -237,9 +239,10 @@ class ReLU(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        # A product of the bits: inf times 0 would be NaN, and np.where takes 40 times as long.
-        g = grad_output.data
-        return Tensor((g.view(f"i{g.itemsize}") * ctx.mask).view(g.dtype))
+        g, mask = grad_output.data, ctx.mask
+        if math.isfinite(np.vdot(g, g)):
+            return Tensor(g * mask)
+        return Tensor(np.where(mask, g, g.dtype.type(0)))  # also where g is inf; 15 times as slow
 
 
 # ---- shapes and sums

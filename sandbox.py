@@ -169,8 +169,11 @@ def main():
     passed = check_programs()
     try:
         passed = worked_example() and passed
-    except Exception as error:  # in the starter handout
-        print(f"\nThe handout's example needs more: {told(error)}")
+    except NotImplementedError as missing:  # in the starter handout
+        print(f"\nThe handout's example needs more: {missing}")
+        passed = False
+    except Exception as error:
+        print(f"\nThe handout's example ends with {told(error)}")
         passed = False
     experiment()
     return 0 if passed else 1

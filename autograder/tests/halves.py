@@ -19,7 +19,7 @@ OTHERS = [f"--ignore={path}" for path in COMMANDS]
 
 
 def main():
-    print("The tests take two to three minutes on two cores, in two halves; what the second says "
+    print("The tests take about two minutes on two cores, in two halves; what the second says "
           "is shown at its end.", file=sys.stderr)
     with tempfile.TemporaryFile() as shown, \
             subprocess.Popen(PYTEST + COMMANDS, stdout=shown, stderr=shown,

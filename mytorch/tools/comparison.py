@@ -58,7 +58,7 @@ class Comparison:
             self.is_unseen(vertex, "the node does not keep what it got")
         elif vertex in self.compared and not any(step.error for step in steps):
             try:
-                return list(self.of_numbers(vertex, steps))
+                return [one for one in [self.of_numbers(vertex, steps)] if one]
             except Gone as reason:
                 self.is_unseen(vertex, str(reason))
             except Exception as error:  # forward does not run again, on copies
@@ -71,35 +71,46 @@ class Comparison:
 
 
     def of_numbers(self, vertex, steps):
-        """Yield where gradients are not what differences of forward say; the first of them."""
+        """Return a Finding where gradients are not what differences of forward say, else None."""
         call, repeated = vertex.call, self.repeated(vertex)
         if not repeated.is_repeatable():
             raise Gone("forward gives something else each time")
-        seen = [step for step in steps[:VISITS] if step.handed and step.received is not None]
         is_as_recorded = call.result is not None and repeated.is_as_recorded()
-        another, near = random_gradient(repeated.again.shape), repeated.moved()
-        near_off = near.first_off(another, near.handed(self.as_gradient(another)))
-        for step in seen if is_as_recorded else ():
-            handed = step.handed
-            if self.is_handed_again(repeated, step):  # by itself, it is looked at in float64
-                handed = near_off and repeated.handed(self.as_gradient(step.received))
-            off = handed and repeated.first_off(step.received, handed)
-            if off and repeated.is_repeatable(times=TIMES):
-                yield number_finding("value", vertex, off)
-                return
-        if near_off and repeated.is_repeatable(times=TIMES):
-            place = near_off[0]
-            again = repeated.handed(self.as_gradient(another))[place] if seen else None
-            is_alike = any(is_same(step.handed[place], again) for step in seen)
-            yield number_finding("factor" if is_alike else "random", vertex, near_off)
-            return
-        if not is_as_recorded and call.is_all_there and repeated.is_repeatable(seed=1):
+        found = self.compare(vertex, repeated, [
+            step for step in steps[:VISITS] if is_as_recorded and step.handed
+            and step.received is not None])
+        if found and not repeated.is_repeatable(times=TIMES):
+            raise Gone("forward gives something else each time")
+        if not (found or is_as_recorded) and call.is_all_there and repeated.is_repeatable(seed=1):
             raise Gone("run again, it gives something else than it gave: was an array written into "
                        "since?")
-        self.right += 1
+        self.right += not found
+        return found
+
+    def compare(self, vertex, repeated, steps):
+        """Return what is wrong at the recorded place, or near by for a random gradient.
+
+        What a new node hands on like the recorded one is the operation's own: where it is wrong,
+        it is near by too, else it is at a tie.  Other gradients come of what is kept elsewhere.
+        """
+        another, near = random_gradient(repeated.again.shape), repeated.moved()
+        near_off = near.first_off(another, near.handed(self.as_gradient(another)))
+        for step in steps:
+            handed = step.handed
+            if self.is_handed_again(repeated, step):
+                handed = near_off and repeated.handed(self.as_gradient(step.received))  # in float64
+            off = handed and repeated.first_off(step.received, handed)
+            if off:
+                return number_finding("value", vertex, off)
+        if not near_off:
+            return None
+        place = near_off[0]
+        again = repeated.handed(self.as_gradient(another))[place] if steps else None
+        is_alike = any(is_same(step.handed[place], again) for step in steps)
+        return number_finding("factor" if is_alike else "random", vertex, near_off)
 
     def is_handed_again(self, repeated, step):
-        """Tell whether a new node hands on the same: not where classes keep what nodes should."""
+        """Tell whether a new node hands on the same, on the arrays as they were."""
         handed = repeated.handed(self.as_gradient(step.received), repeated.own)
         return len(handed) == len(step.handed) and all(
             is_same(one, other) or is_numeric(one) and np.allclose(one, other, 1e-4)

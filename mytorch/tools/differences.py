@@ -157,7 +157,8 @@ class Repeated:
     def slopes(self, place, index, received, times=1):
         """Find how sum(received * forward) changes with one element of an argument."""
         step, rtol = STEP[self.is_wide]
-        step *= times * max(1, abs(self.arrays[place][index])) ** 0.5
+        at = self.arrays[place][index]
+        step = at + step * times * max(1, abs(at)) ** 0.5 - at  # as it is when rounded
         by = np.zeros(self.arrays[place].shape)
         by[index] = step
         left, right, rounding = self.differences(place, by, received)
@@ -184,8 +185,9 @@ class Repeated:
         if not np.isfinite(grad).all():
             return [tuple(np.argwhere(~np.isfinite(grad))[0].tolist())]
         step, rtol = STEP[self.is_wide]
-        by = random_gradient(grad.shape, seed=3) * step * np.maximum(
-            1, abs(self.arrays[place])) ** 0.5
+        at = self.arrays[place]
+        by = random_gradient(grad.shape, seed=3) * step * np.maximum(1, abs(at)) ** 0.5
+        by = at + by - at  # as it is when rounded
 
         def error(first, last):
             part = np.zeros(grad.size)
@@ -230,7 +232,9 @@ class Slopes:
 
     def confirms(self, wider, grad):
         """Tell whether these, with a smaller step, are the same slopes in a smooth place."""
-        return bool(abs(self.middle - wider.middle) <= 0.1 * abs(grad - self.middle)
+        moved = abs(self.middle - wider.middle)
+        return bool(moved <= 0.1 * abs(grad - self.middle)
+                    and moved <= 0.1 * abs(self.middle) + self.margin
                     and self.width <= wider.width / 2 + self.margin)
 
 

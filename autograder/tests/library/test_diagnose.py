@@ -495,7 +495,9 @@ def sorted_back(g, a):
     ("Sign", np.sign, lambda g, a: 0 * g, [0., 1.]),
     ("Inverse", lambda a: 1 / a, lambda g, a: -g / a ** 2, [1e-7, 1.]),
     ("Steep", lambda a: np.tanh(1e4 * a), lambda g, a: g * 1e4 / np.cosh(1e4 * a) ** 2, [0., 1e-4]),
-    ("Fast", np.sin, lambda g, a: g * np.cos(a), [1e6, 2.])])
+    ("Fast", np.sin, lambda g, a: g * np.cos(a), [1e6, 2.]),
+    ("Faster", lambda a: np.sin(5e7 * a), lambda g, a: g * 5e7 * np.cos(5e7 * a), [0.3, 0.7, 0.9]),
+    ("Large", lambda a: a - 1e17, lambda g, a: g, [1e17, 3e17])])
 def test_nothing_is_found_at_ties_jumps_and_steep_places(name, forward, backward, at):
     x = Tensor(at, requires_grad=True)
     output = operation(name, forward, backward).apply(x)

@@ -41,6 +41,8 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
     place = folder.resolve().parent / f"{folder.resolve().name}-grades"
     table = Path(table or place / "grades.csv")
     kit.check_target(table, parent=place)
+    if table.exists() and not _is_table(table):
+        raise kit.CannotMake(f"{table} would be written over; give another file for the table")
     with workplace(place) as scratch:
         _try_grader(isolation, scratch)
         rows = Class(found, place / "reports", again, isolation, scratch).grade(jobs)
@@ -54,6 +56,11 @@ def grade_all(folder, jobs, table=None, isolation=homework.ISOLATION, regrade=()
             with kit.new_file(file, replace=True) as new:
                 write(new)
     return f"{text}\n{table}\n{place / 'summary.png'}\n{place / 'reports'}{os.sep}"
+
+
+def _is_table(path):
+    """Tell whether a file is a table that was made before."""
+    return path.is_file() and path.read_bytes().startswith(b"name,id,")
 
 
 def _called(text, found):

@@ -516,7 +516,8 @@ mistake("xe-upstream-forgotten", "2.5", "The gradient that comes in is left out:
 PLAIN_STEP = dict(momentum_step="w - lr * g, v")
 
 mistake(NOT_WRITTEN, "2.6", "each step is - lr * gradient, and all velocities in self.momentums "
-        "are 0.", dict(PLAIN_STEP, velocities="{'all velocities are 0': True}"))
+        "are 0 (each is to be stored there: self.momentums[i] = ...).",
+        dict(PLAIN_STEP, velocities="{'all velocities are 0': True}"))
 mistake("momentum-forgotten", "2.6", "Momentum has no effect, each step is - lr * gradient: "
         "self.momentums holds a velocity that is not used, or not the one that is changed "
         "(self.momentums[i] = ..., no append).",

@@ -1,9 +1,9 @@
-"""The local autograder: scores a submission on problems 1.1 to 2.6.
+"""The local autograder: scores a submission on the problems of a homework.
 
     python3 autograder/hw1_autograder/runner.py [--submission DIR_OR_TAR] [--problem N]...
 
-The questions are in ``test_autograd.py`` and ``test_mlp.py``; this file asks them and reports.
-The last line of its output is the scores as JSON, which is what Autolab reads.
+The questions are in the files that ``homework.py`` names; this one asks them and reports.  The
+last line of its output is the scores as JSON.
 """
 
 import argparse
@@ -150,6 +150,9 @@ def arguments():
             if number == homework.BY_HAND:
                 parser.error(f"{number} is graded by hand: {homework.BY_HAND_HOW}")
             parser.error(f"{number} is not scored here; these are: {', '.join(TITLES)}")
+    if options.again and (wanted or options.json or options.isolation == "require"):
+        parser.error("--again runs a check in this process: it takes no other number, no --json "
+                     "and no isolation")
     settle_the_seed(options, parser.error)
     return options
 

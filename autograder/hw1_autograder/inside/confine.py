@@ -30,7 +30,7 @@ ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and c
 LINUX, MACHINE = sys.platform.startswith("linux"), os.uname().machine
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # where these are in struct seccomp_data
-F_SETOWN, F_DUPFD_CLOEXEC = 8, 1030  # from the first on they concern more than the descriptor
+F_GETLK, F_DUPFD_CLOEXEC = 5, 1030  # from the first on they concern more than the descriptor
 
 NEW = 424  # from here on numbers are the same everywhere; a check knows none, as on an old kernel
 # Each call with its number on x86-64 and on aarch64, from the kernel's tables of system calls.
@@ -52,7 +52,8 @@ REFUSED = """
     removexattr 197 14 lremovexattr 198 15 fremovexattr 199 16   inotify_init1 294 26
     setpriority 141 140    ioprio_set 251 30       migrate_pages 256 238  move_pages 279 239
     sched_setparam 142 118 sched_setaffinity 203 122 sched_setattr 314 274 syslog 103 116
-    sched_setscheduler 144 119 ioctl 16 29         sync 162 81        syncfs 306 267"""
+    sched_setscheduler 144 119 ioctl 16 29         sync 162 81        syncfs 306 267
+    flock 73 32"""
 IN_PART = "prlimit64 302 261  fcntl 72 25  open 2 -  openat 257 56"
 
 
@@ -146,7 +147,7 @@ def make_filter():
         code += when(EQUAL, number, REFUSE)
     code += call_is(part["prlimit64"], 0, when(AT_LEAST, 1, REFUSE))  # 0 is the process itself
     code += call_is(part["fcntl"], 1, when(EQUAL, F_DUPFD_CLOEXEC, ALLOW),
-                    when(AT_LEAST, F_SETOWN, REFUSE))
+                    when(AT_LEAST, F_GETLK, REFUSE))
     for name, flags in (("open", 1), ("openat", 2)):  # to read and to empty is to write
         if name in part:
             code += call_is(part[name], flags, when(ANY_BIT, os.O_WRONLY | os.O_RDWR, ALLOW),

@@ -171,8 +171,8 @@ BREAK_ANY_GRAPH = (  # the first that was found is told
     "seed is no Tensor", "seed's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
-    "gradient is no Tensor", "gradient's dtype", "no Tensor arrives", "shape that arrives",
-    "gradient's shape", "no grad_fn", "gradients share memory", "input changed")
+    "gradient is no Tensor", "gradient's dtype", "gradient's shape", "no Tensor arrives",
+    "shape that arrives", "no grad_fn", "gradients share memory", "input changed")
 ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
           "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
 NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",

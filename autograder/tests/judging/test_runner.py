@@ -301,6 +301,13 @@ def test_at_a_terminal_it_is_asked_before_somebody_elses_code_runs_again(said, c
     assert (tmp_path / "ran").exists() == (said == "y")
 
 
+@pytest.mark.parametrize("option", [
+    ("--json", "report.json"), ("--isolation", "require"), ("2.4",)])
+def test_what_again_cannot_give_is_refused(option):
+    process = run("--again", "1.1.1.1", *option)
+    assert process.returncode == 2 and "--again runs a check in this process" in process.stderr
+
+
 def test_an_endless_loop_can_be_interrupted_where_it_is():
     with variant(("nn/functional.py", "        return tensor.Tensor(a.data - b.data)",
                   "        print('here', flush=True)\n        while True:\n"

@@ -58,6 +58,8 @@ SLIPS = {
     "a forward in place": (["1.1.1"], "Sub changes an array that belongs to its caller",
                            (F, "return tensor.Tensor(a.data - b.data)",
                             "a.data -= b.data\n        return tensor.Tensor(a.data)")),
+    "a product turned round": (["2.1"], "MatMul.backward (functional.py:147) returns a gradient",
+                               (F, "a.data.T @ grad_output.data", "grad_output.data.T @ a.data")),
     "a backward in place": (["2.2.2"], "changes the array of the gradient that comes in",
                             (F, "return tensor.Tensor(grad_output.data * ctx.mask)",
                              "grad_output.data[~ctx.mask] = 0\n        return grad_output")),

@@ -1,10 +1,13 @@
 """Holds each operation of a graph against differences of its own ``forward``, by itself."""
 
+import copy
+import random
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from mytorch.autograd_engine import ContextManager, Function
 from mytorch.tensor import Tensor
 from mytorch.tools.differences import Gone, Repeated, random_gradient
 from mytorch.tools.findings import Finding
@@ -14,6 +17,36 @@ from mytorch.tools.values import is_numeric, is_same
 ALIKE = 20  # calls of one operation on the same shapes that are run again
 VISITS = 3  # of a node that are looked at
 TIMES = 50  # that a forward has to repeat itself before it is told: it may throw a coin
+
+
+@contextmanager
+def nothing_left_behind():
+    """Put random numbers and what operations keep on their classes back afterwards."""
+    state, other_state = np.random.get_state(), random.getstate()
+    classes = [Function, ContextManager]
+    for cls in classes:  # grows while it is walked
+        classes += [sub for sub in cls.__subclasses__() if sub not in classes]
+    before = [dict(vars(cls)) for cls in classes]
+    contents = [(value, copy.copy(value)) for attributes in before
+                for value in attributes.values() if type(value) in (list, dict, set, np.ndarray)]
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+        random.setstate(other_state)
+        for cls, attributes in zip(classes, before):
+            for name in [name for name in vars(cls) if name not in attributes]:
+                delattr(cls, name)
+            for name, value in attributes.items():
+                if vars(cls).get(name, cls) is not value:
+                    setattr(cls, name, value)
+        for value, content in contents:
+            if isinstance(value, np.ndarray):
+                if not is_same(value, content):
+                    value[...] = content
+            else:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(content)
 
 
 class Comparison:
@@ -33,24 +66,23 @@ class Comparison:
         self.compared = some_of_each(operations)
         self.right, self.unseen = 0, defaultdict(dict)
         self.recalled = {}  # Vertex -> array, where a large one was not there any more
-        for vertex in operations:
-            if vertex.call and vertex.call.result is None:
-                with suppress(Exception):  # then it is not known
-                    self.recalled[vertex] = self.repeated(vertex).as_it_was
+        with nothing_left_behind():
+            for vertex in operations:
+                if vertex.call and vertex.call.result is None:
+                    with suppress(Exception):  # then it is not known
+                        self.recalled[vertex] = self.repeated(vertex).as_it_was
 
     def changed_inputs(self):
-        """Yield operations whose forward changes an argument that requires grad."""
-        for vertex in self.compared:
-            place = None
-            try:
-                place = self.repeated(vertex).changed()
-            except Exception:  # it does not run again: then nothing is known
-                continue
-            if place is not None:
-                call = vertex.call
-                yield Finding("input changed", vertex.operation,
-                              call.name_of(call.arguments[place]),
-                              **place_of(call.operation.forward))
+        """Return Findings of operations whose forward changes an argument that requires grad."""
+        places = {}
+        with nothing_left_behind():
+            for vertex in self.compared:
+                with suppress(Exception):  # it does not run again: then nothing is known
+                    places[vertex] = self.repeated(vertex).changed()
+        return [Finding("input changed", vertex.operation,
+                        vertex.call.name_of(vertex.call.arguments[place]),
+                        **place_of(vertex.call.operation.forward))
+                for vertex, place in places.items() if place is not None]
 
     def findings(self, vertex, steps):
         """Return what is wrong with the numbers that an operation hands on."""
@@ -58,7 +90,9 @@ class Comparison:
             self.is_unseen(vertex, "the node does not keep what it got")
         elif vertex in self.compared and not any(step.error for step in steps):
             try:
-                return [one for one in [self.of_numbers(vertex, steps)] if one]
+                with nothing_left_behind():  # on classes, where backward may read it
+                    found = self.of_numbers(vertex, steps)
+                return [found] if found else []
             except Gone as reason:
                 self.is_unseen(vertex, str(reason))
             except Exception as error:  # forward does not run again, on copies
@@ -68,7 +102,6 @@ class Comparison:
     def is_unseen(self, vertex, reason):
         """Note that an operation could not be compared, and why."""
         self.unseen[reason].setdefault(vertex.operation)
-
 
     def of_numbers(self, vertex, steps):
         """Return a Finding where gradients are not what differences of forward say, else None."""

@@ -4,20 +4,17 @@ A recording of the pass (``recorder.py``) holds all that is needed: what each op
 its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4 to 0.1.8.
 """
 
-import copy
 import os
-import random
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from mytorch import autograd_engine
-from mytorch.autograd_engine import (AccumulateGrad, BackwardFunction, ContextManager,
-                                     Function)
+from mytorch.autograd_engine import AccumulateGrad, BackwardFunction
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import is_recording
-from mytorch.tools.comparison import VISITS, Comparison
+from mytorch.tools.comparison import VISITS, Comparison, nothing_left_behind
 from mytorch.tools.differences import SHOWN
 from mytorch.tools.findings import HARMLESS_ALONE, Finding
 from mytorch.tools.graph import graph_of
@@ -76,37 +73,9 @@ def look_at(output, names=None):
             watched.run(output.backward)
         with np.errstate(all="ignore"):  # the pass itself has warned
             found = watched.findings()
-    return [] if all(one.kind in HARMLESS_ALONE for one in found) else found, watched.summary()
-
-
-@contextmanager
-def nothing_left_behind():
-    """Put random numbers and what operations keep on their classes back afterwards."""
-    state, other_state = np.random.get_state(), random.getstate()
-    classes = [Function, ContextManager]
-    for cls in classes:  # grows while it is walked
-        classes += [sub for sub in cls.__subclasses__() if sub not in classes]
-    before = [dict(vars(cls)) for cls in classes]
-    contents = [(value, copy.copy(value)) for attributes in before
-                for value in attributes.values() if type(value) in (list, dict, set, np.ndarray)]
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
-        random.setstate(other_state)
-        for cls, attributes in zip(classes, before):
-            for name in [name for name in vars(cls) if name not in attributes]:
-                delattr(cls, name)
-            for name, value in attributes.items():
-                if vars(cls).get(name, cls) is not value:
-                    setattr(cls, name, value)
-        for value, content in contents:
-            if isinstance(value, np.ndarray):
-                if not is_same(value, content):
-                    value[...] = content
-            else:
-                value.clear()
-                (value.extend if isinstance(value, list) else value.update)(content)
+    if all(one.kind in HARMLESS_ALONE for one in found):
+        return [], watched.summary()
+    return found, ""
 
 
 @contextmanager
@@ -169,8 +138,7 @@ class Pass:
             arrived = "1 gradient arrived where it belongs"
         unseen = "".join(f"; {', '.join(names)} could not be looked at ({reason})"
                          for reason, names in self.comparison.unseen.items())
-        unfinite = "".join(f"; {what} inf or NaN of finite numbers"
-                           for what in list(self.not_finite())[:1])
+        unfinite = next(self.not_finite(), "")
         return (f"{operations} forward implies, {arrived}{unseen}{unfinite}; a forward "
                 "that computes something else than you mean cannot be seen this way.")
 
@@ -179,17 +147,15 @@ class Pass:
         for vertex in self.operations:
             if vertex.call and is_finite(argument.array for argument in vertex.call.arguments) \
                     and not is_finite([vertex.call.result]):
-                yield f"{vertex.operation}.forward makes"
+                yield f"; {vertex.operation}.forward makes inf or NaN of finite numbers"
         for step in self.steps:
             if is_finite([step.received]) and not is_finite(step.handed):
-                yield f"{step.vertex.operation}.backward makes"
+                yield f"; {step.vertex.operation}.backward makes inf or NaN of finite numbers"
 
     def findings(self):
         """Return all Findings, the first to be told first."""
-        with nothing_left_behind():
-            self.comparison = Comparison(self.operations, self.type)
-            changed = list(self.comparison.changed_inputs())
-        found = [*changed, *self.of_graph, *self.of_the_start()]
+        self.comparison = Comparison(self.operations, self.type)
+        found = [*self.comparison.changed_inputs(), *self.of_graph, *self.of_the_start()]
         visits = defaultdict(list)
         for step in self.steps:
             visits[step.vertex].append(step)
@@ -227,9 +193,7 @@ class Pass:
         """Return what is wrong with what an operation receives and hands on."""
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
-        if not found:
-            with nothing_left_behind():  # by forward on classes: backward may read it there
-                found = self.comparison.findings(vertex, steps)
+        found = found or self.comparison.findings(vertex, steps)
         if found:
             with suppress(Exception):  # backward does not run again
                 found = list(of_apply(vertex, steps[:VISITS])) or found

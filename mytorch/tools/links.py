@@ -11,16 +11,17 @@ from mytorch.tools.places import place_of
 
 def lost(tensor):
     """Return Findings where a Tensor has no node although what it came from requires grad."""
-    call = call_of(tensor)
-    if call is None:
-        return []
-    for argument in call.arguments:
-        earlier = lost(argument.value) or hidden(call, argument)
-        if earlier:
-            return earlier
-    names = [call.name_of(argument) for argument in call.arguments if argument.needed]
-    kind = "no node" if tensor.requires_grad else "requires_grad lost"
-    return [Finding(kind, call.operation.__name__, name, **place_of(APPLY)) for name in names[:1]]
+    found = []
+    while call_of(tensor) is not None:  # back to the first
+        call = call_of(tensor)
+        kind = "no node" if tensor.requires_grad else "requires_grad lost"
+        own = [hidden(call, argument) or [
+            Finding(kind, call.operation.__name__, call.name_of(argument), **place_of(APPLY))]
+            for argument in call.arguments if argument.needed or argument.hides]
+        found = own[0] if own else found
+        tensor = next((argument.value for argument in call.arguments
+                       if call_of(argument.value) is not None), None)
+    return found
 
 
 def hidden(call, argument):

@@ -733,6 +733,17 @@ def test_random_numbers_of_an_operations_own_are_not_held_against_it(capsys):
     assert "Dropout could not be looked at" in capsys.readouterr().out
 
 
+def test_the_first_of_thousands_of_operations_without_a_node_is_told():
+    with engine([], (ENGINE, "output.requires_grad = needs", "output.requires_grad = False")) \
+            as load:
+        tools = load("tools")
+        outputs = [leaf(load, 2) * constant(load, 2)]
+        for _ in range(3000):
+            outputs.append(outputs[-1] - constant(load, 2))
+        found = tools.diagnose(outputs[-1])
+    assert (found.kind, found.operation, found.argument) == ("requires_grad lost", "Mul", "a")
+
+
 def test_a_backward_that_raises_is_not_run_again():
     runs = []
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections import Counter
 
 REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
@@ -47,14 +48,19 @@ def describe(error, root, limits):
         root (str): the submission's folder; only its lines are places.
         limits (dict): what a check may use at most, by the names that ``resource`` has.
     """
-    frames = stack_of(error, root)
-    answer = {"type": type(error).__name__, "message": message_of(error, limits)[:400]}
+    frames, message, circle = stack_of(error, root), message_of(error, limits)[:400], []
     if isinstance(error, RecursionError) and frames:
         again = repeated(frames)
-        answer["message"] += f" ({told_of(again, root)})"
-        own = [line for line in again if not line.applies()] or again
-        return dict(answer, **places(own[-1:], root))
-    return dict(answer, **places(frames, root))
+        message += f" ({told_of(again, root)})"
+        frames = ([line for line in again if not line.applies()] or again)[-1:]
+    elif isinstance(error, (ImportError, AttributeError)):
+        circle = circle_of(error, frames)
+    if circle:
+        message = f"{message.partition(' (most likely')[0]} (a circle: {listed(circle, root)})"
+        engine = [line for line in circle if line.file.endswith(os.sep + "autograd_engine.py")]
+        frames = engine[-1:] or circle  # the engine needs none of the others
+    return {"type": type(error).__name__, "message": message, "circular": bool(circle),
+            **places(frames, root)}
 
 
 def stack_of(error, root):
@@ -119,12 +125,25 @@ def repeated(frames):
     return found
 
 
+def circle_of(error, frames):
+    """Find the lines of imports that lead from a module back to itself, if an error is of that."""
+    module = re.search(r"partially initialized module '([\w.]+)'", str(error))
+    if not module:
+        return []
+    file = module.group(1).replace(".", os.sep) + ".py"
+    starts = [i for i, line in enumerate(frames) if line.file.endswith(os.sep + file)]
+    return frames[starts[-1]:] if starts else frames
+
+
+def listed(frames, root):
+    return "; ".join(f"{os.path.relpath(line.file, root)}, line {line.line}" for line in frames)
+
+
 def told_of(frames, root):
     """Say which lines call each other."""
     last = frames[-1]
     if len(frames) > 1:
-        return "these call each other: " + "; ".join(
-            f"{os.path.relpath(line.file, root)}, line {line.line}" for line in frames[-4:])
+        return "these call each other: " + listed(frames[-4:], root)
     if last.same and last.argument and not isinstance(last.value, type):
         return f"{last.name}() calls itself with the same {last.argument}"
     return f"{last.name}() calls itself"

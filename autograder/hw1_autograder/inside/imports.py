@@ -189,11 +189,6 @@ def import_in_order():
             importlib.import_module(name)
 
 
-def circular(error):
-    """Tell whether an error comes of a module that is imported by what it imports."""
-    return isinstance(error, (ImportError, AttributeError)) and "partially init" in str(error)
-
-
 class Absent:
     """Finds stand-ins for what is imported outright; anything else is not installed."""
 

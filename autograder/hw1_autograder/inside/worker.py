@@ -167,8 +167,7 @@ def limit(folder, confined):
 def failure(error):
     """An exception as the grader reads it."""
     told = describe.describe(error, GIVEN, LIMITS)
-    return dict(told, message=without_place(told["message"]), late=False,
-                circular=imports.circular(error))
+    return dict(told, message=without_place(told["message"]), late=False)
 
 
 def without_place(text):

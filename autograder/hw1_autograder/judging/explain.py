@@ -110,9 +110,9 @@ def used_by(answer, observed):
 
 def of_a_failure(failure, observed, before):
     if failure.kind == "circular":
-        return Explanation("circular import", f"{failure.file or 'A file'} imports what imports it "
-                           "again: import the module instead of a name from it, or import it in "
-                           "the function that needs it.")
+        return Explanation("circular import", "Files import each other in a circle. The engine "
+                           "needs none of the others; elsewhere import the module in place of a "
+                           "name from it, or import it in the function that needs it.")
     return fact_of(FINDINGS, observed, failure) or (None if before else error(failure))
 
 

@@ -175,7 +175,7 @@ def conclude(results, summary, printer):
 
 
 def first_to_fix(failed):
-    """Name what makes several problems fail, if there is such a cause; else a failed check."""
+    """Name what makes the most problems fail, if that is one cause; else a failed check."""
     causes = {}
     for result in failed:
         failure = result.answer.failure
@@ -187,23 +187,19 @@ def first_to_fix(failed):
     if len(problems) > 1:
         return text
     first = next(result for result in failed if result.check.points)
-    failure = first.answer.failure
-    if failure and failure.kind == "syntax":
-        return textwrap.shorten("; ".join(failure.lines), 150)
-    return f"{first.check.name} (handout, section {first.check.problem})"
+    return f"{first.check.number} {first.check.name}: {cause_of(first)[1]}".rstrip(": ")
 
 
 def cause_of(result):
-    """Name what may make several checks fail: a key that they share, and the words for it."""
+    """Name why a check failed: a key that all with this cause share, and the words for it."""
     failure, explanation = result.answer.failure, result.explanation
+    hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
-        return None, ""
+        return None, "it is to be written" if result.not_written else hint
     if explanation and (explanation.id or "").startswith("graph: "):
-        return explanation.message, explanation.message
+        return explanation.message, hint
     if not failure or not failure.place:
-        return None, ""
+        return None, hint
     late = failure.kind == "late"  # then the line is any of the loop's
     key = (failure.kind, failure.type, failure.file, None if late else failure.line)
-    if failure.kind == "circular" and explanation:
-        return key, explanation.message
-    return key, f"{failure.place} ({textwrap.shorten(failure.lines[0], 120)})"
+    return key, f"{failure.began or failure.place} ({textwrap.shorten(failure.lines[0], 250)})"

@@ -116,7 +116,7 @@ SLIPS = {
                 (F, "    return loss\n", LOSS % "[np.arange(n), target.data] += 1")),
     "a sum over all": (["2.5.1"], "sum of the exponentials runs over all entries",
                        (F, "    axis = 1\n", "    axis = None\n")),
-    "an import of Tensor on top": (["1.1.1.1"], "imports what imports it again",
+    "an import of Tensor on top": (["1.1.1.1"], "Files import each other in a circle",
                                    (ENGINE, "def backward(", "from mytorch.tensor import Tensor\n\n"
                                     "\ndef backward("),
                                    (F, "import mytorch.tensor as tensor",
@@ -135,14 +135,17 @@ FIRST = {
     "a loop in apply": ("mytorch/autograd_engine.py, line 1",
                         (ENGINE, "        output = cls", "        while True:\n            pass\n"
                                                          "        output = cls")),
-    "an import in a circle": ("mytorch/autograd_engine.py imports what imports it again",
+    "an import in a circle": ("mytorch/autograd_engine.py, line 1: from mytorch.tensor import",
                               SLIPS["an import of Tensor on top"][2]),
+    "an import that fails elsewhere": ("mytorch/autograd_engine.py, line 1: from mytorch.nn.",
+                                       (ENGINE, "def backward(", "from mytorch.nn.functional "
+                                        "import Add\n\n\ndef backward(")),
     "a seed of another shape": ("Tensor.backward() (tensor.py:28) starts with a gradient of shape",
                                 (TENSOR, "np.ones_like(self.data)", "np.ones(self.data.size)")),
     "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
                                (F, "return tensor.Tensor(a.data - b.data)",
                                 "return a.data - nobody")),
-    "a sign in an operation": ("F.Sub, forward and backward (handout, section 1.1.1)",
+    "a sign in an operation": ("1.1.1.1 F.Sub, forward and backward: Your gradient for b is the",
                                (F, "sub_b = -grad_output.data", "sub_b = grad_output.data")),
 }
 
@@ -172,6 +175,12 @@ def firsts():
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_thing_to_fix_is_the_cause(firsts, name):
     assert first_to_fix([r for r in firsts[name] if not r.passed]).startswith(FIRST[name][0])
+
+
+def test_a_circle_of_imports_is_told_file_by_file(firsts):
+    failure = firsts["an import that fails elsewhere"][0].answer.failure
+    assert failure.message.endswith("(a circle: mytorch/autograd_engine.py, line 1; "
+                                    "mytorch/nn/functional.py, line 4)")
 
 
 def test_an_error_of_the_engine_is_not_laid_at_the_operations_door(firsts):

@@ -126,7 +126,7 @@ def test_the_sandbox_names_a_wrong_operation_and_its_numbers(project, tmp_path):
     process = run(sys.executable, broken / "sandbox.py")
     assert process.returncode == 1
     assert "FAIL  a - b\n        Sub.backward (functional.py:" in process.stdout
-    assert "hands 1 to its argument b at [0, 0]; differences" in " ".join(process.stdout.split())
+    assert "hands 1 to its argument b at (0, 0); differences" in " ".join(process.stdout.split())
 
 
 def test_the_sandbox_judges_no_operation_by_its_name_and_needs_no_matplotlib(project, tmp_path):

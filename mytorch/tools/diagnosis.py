@@ -249,8 +249,9 @@ class Pass:
             elif types[place] is not self.type and self.goes_on_as_it_is(vertex.parents[place]):
                 yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
             elif array is not None and np.shape(grad) != np.shape(array):
-                yield Finding("gradient's shape", expected=np.shape(array), got=np.shape(grad),
-                              **one)
+                kind = ("gradient not summed" if is_broadcast(np.shape(array), np.shape(grad))
+                        else "gradient's shape")
+                yield Finding(kind, expected=np.shape(array), got=np.shape(grad), **one)
             elif not is_numeric(grad):
                 yield Finding("gradient's dtype", got=getattr(grad, "dtype", types[place].__name__),
                               **one)
@@ -354,7 +355,7 @@ def of_a_leaf(leaf, terms, after, at):
 
 def of_apply(vertex, steps):
     """Yield whether a node hands on something else than its operation's backward returns."""
-    for step in steps:
+    for step in (step for step in steps if step.error is None):
         grads = grads_in(vertex.backward(vertex.node.ctx, Tensor(step.received)))
         for place, grad in enumerate(map(copy_of, grads)):
             got = step.handed[place] if place < len(step.handed) else None
@@ -380,6 +381,12 @@ def first_different(got, terms):
         return {"expected": expected, "got": got}
     index = tuple(np.argwhere(~is_right)[0].tolist())
     return {"expected": expected[index], "got": got[index], "index": index}
+
+
+def is_broadcast(shape, other):
+    """Tell whether one shape can be broadcast to the other."""
+    return len(shape) <= len(other) and all(
+        own in (1, wide) for own, wide in zip(shape[::-1], other[::-1]))
 
 
 def shares_memory(one, other):

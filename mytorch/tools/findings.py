@@ -1,7 +1,6 @@
 """What can be wrong with a graph or a backward pass, each in a sentence."""
 
 import os
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +62,10 @@ SENTENCES = {
     "gradient is no Tensor": "{operation}.backward{at} returns a value of type {got} for "
                              "{argument}; it has to return Tensors.",
     "gradient's shape": "{operation}.backward{at} returns a gradient of shape {got} for {argument} "
-                        "of shape {expected}",
+                        "of shape {expected}; each argument gets a gradient of its own shape.",
+    "gradient not summed": "{operation}.backward{at} returns a gradient of shape {got} for "
+                           "{argument} of shape {expected}: what was broadcast has to be summed, "
+                           "in the axes where it was, see unbroadcast(), handout 2.1.",
     "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
                             "received, which others may hold; make a new array.",
     "gradient's dtype": "{operation}.backward{at} returns a gradient of {got} for {argument}; it "
@@ -114,7 +116,7 @@ SENTENCES = {
                           "keep the old one: assign to param.data.",
 }
 # These break nothing in an engine that is made for them: they are told if something is wrong too.
-HARMLESS_ALONE = ("gradient's shape", "shape that arrives", "no Tensor arrives",
+HARMLESS_ALONE = ("gradient's shape", "gradient not summed", "shape that arrives", "no Tensor arrives",
                   "data is a Tensor")
 
 
@@ -127,7 +129,7 @@ class Finding:
         operation, argument (str): whose, if it is one's.
         file (str), line (int): where the code is that does it, if that is known.
         expected, got (np.ndarray, str or int): what should be, and what is.
-        index (tuple): of the element in a larger argument that these are.
+        index (tuple or str): of the element in a larger argument that these are.
     """
 
     kind: str
@@ -146,26 +148,8 @@ class Finding:
     def __str__(self):
         return SENTENCES[self.kind].format(
             operation=self.operation, argument=self.argument, at=self.at,
-            place=f" at {list(self.index)}" if self.index else "",
-            expected=shown(self.expected), got=shown(self.got)) + advice(self)
-
-
-def advice(finding):
-    """Return what to add where a gradient has another shape than its argument."""
-    if finding.kind != "gradient's shape":
-        return ""
-    if not is_broadcast(finding.expected, finding.got):
-        return "; each argument gets a gradient of its own shape."
-    return (": what was broadcast has to be summed, in the axes where it was, see unbroadcast(), "
-            "handout 2.1.")
-
-
-def is_broadcast(shape, other):
-    """Tell whether one shape can be broadcast to the other; both are tuples or their texts."""
-    shape, other = ([int(number) for number in re.findall(r"\d+", str(one))]
-                    for one in (shape, other))
-    return len(shape) <= len(other) and all(
-        own in (1, wide) for own, wide in zip(shape[::-1], other[::-1]))
+            place=f" at {self.index}" if self.index else "",
+            expected=shown(self.expected), got=shown(self.got))
 
 
 def shown(value):

@@ -6,6 +6,7 @@ This adds what happens outside of a pass: operations that fail, and steps of the
 """
 
 import functools
+import os
 import sys
 import types
 from contextlib import suppress
@@ -137,11 +138,10 @@ def look_back():
 
 
 def told():
-    """The facts as texts, which are all that an answer may hold beside arrays."""
+    """The facts, by names such as "0 kind"; numbers that are shown cross as they are shown."""
     facts = {f"uses {number}": name for number, name in enumerate(uses)}
     for number, finding in enumerate(found[:MOST]):
         for field, value in vars(finding).items():
-            if field == "file":
-                value = value.replace("\\", "/").rpartition("/")[2]
-            facts[f"{number} {field}"] = tools.findings.shown(value)
+            facts[f"{number} {field}"] = value if field == "line" else tools.findings.shown(value)
+        facts[f"{number} file"] = os.path.basename(finding.file)
     return facts

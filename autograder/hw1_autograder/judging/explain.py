@@ -18,7 +18,7 @@ A formula is needed for none of this, only the AnswerKey.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Optional
 
 import numpy as np
@@ -169,9 +169,10 @@ BREAK_ANY_GRAPH = (  # the first that was found is told
     "parents missing", "too many parents", "parents in another order",
     "parent is another", "parent is None",
     "seed is no Tensor", "seed's shape")
+OF_SHAPES = ("gradient not summed", "gradient's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
-    "gradient is no Tensor", "gradient's dtype", "gradient's shape", "no Tensor arrives",
+    "gradient is no Tensor", "gradient's dtype", *OF_SHAPES, "no Tensor arrives",
     "shape that arrives", "no grad_fn", "gradients share memory", "input changed")
 ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
           "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
@@ -192,7 +193,7 @@ class Observed:
         for kind in kinds:
             for finding in self.found:
                 unfit = failure and (
-                    kind == "gradient's shape" and not speaks_of_shapes(failure)
+                    kind in OF_SHAPES and not speaks_of_shapes(failure)
                     or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
                 if finding.kind == kind and not unfit:
                     return finding
@@ -214,18 +215,14 @@ def read_facts(values):
     """What was observed, from what came back of the submission's process, which may be anything."""
     texts = {name: re.sub(r"[^\w|(), .'\[\]:+=-]", "?", value) for name, value in values.items()
              if isinstance(value, str)}
-    uses = {text for name, text in texts.items() if name.startswith("uses ")}
-    numbers = dict.fromkeys(name.partition(" ")[0] for name in texts)
     found = []
-    for number in numbers:
-        if texts.get(f"{number} kind") in SENTENCES:
-            parts = {name: texts.get(f"{number} {name}", "")
-                     for name in ("kind", "operation", "argument", "file", "expected", "got")}
-            line = texts.get(f"{number} line", "")
-            index = re.findall(r"\d+", texts.get(f"{number} index", ""))
-            found.append(Finding(**parts, line=int(line) if re.match(r"\d{1,6}$", line) else 0,
-                                 index=tuple(map(int, index))))
-    return Observed(uses, found)
+    for number in dict.fromkeys(name.partition(" ")[0] for name in texts):
+        told = {one.name: texts[f"{number} {one.name}"] for one in fields(Finding)
+                if f"{number} {one.name}" in texts}
+        if told.get("kind") in SENTENCES:
+            line = values.get(f"{number} line")
+            found.append(Finding(**dict(told, line=line if type(line) is int else 0)))
+    return Observed({text for name, text in texts.items() if name.startswith("uses ")}, found)
 
 
 # ---- errors

@@ -107,12 +107,12 @@ MADE = [
      (LINEAR, "self.weight.T()", "self.weight")),
     ("weight-not-transposed", "2.1", (LINEAR, "self.weight.T()", "self.weight")),
     ("bias-left-out", "2.1", (LINEAR, "return out + self.bias", "return out")),
-    ("graph: gradient's shape", "2.1", (FUNCTIONAL,
-                                         "grad_b = unbroadcast(grad_output.data, b.shape)",
-                                         "grad_b = grad_output.data")),
+    ("graph: gradient not summed", "2.1", (FUNCTIONAL,
+                                           "grad_b = unbroadcast(grad_output.data, b.shape)",
+                                           "grad_b = grad_output.data")),
     ("bias-gradient-averaged", "2.1", (FUNCTIONAL, "grad = grad.sum(axis=0)",
                                        "grad = grad.mean(axis=0)")),
-    ("graph: gradient's shape", "2.1", (
+    ("graph: gradient not summed", "2.1", (
         FUNCTIONAL, "    while grad.ndim > len(shape):\n        grad = grad.sum(axis=0)\n",
         "    if grad.ndim > len(shape):\n        grad = grad.sum(axis=0, keepdims=True)\n")),
     ("layers-skipped", "2.1", (SEQUENTIAL, "in self.layers:", "in self.layers[1:]:")),

@@ -84,7 +84,7 @@ def test_truth_values_are_zero_or_one():
 
 def test_what_was_observed_is_of_a_known_kind_and_harmless():
     finding = {"kind": "gradient's shape", "operation": "Mul", "argument": "b", "file": "a.py",
-               "line": "57", "expected": "(2,)", "got": "(3,)", "index": "(1, 2)"}
+               "line": 57, "expected": "(2,)", "got": "(3,)", "index": "(1, 2)"}
     evil = {"kind": "forward returns", "operation": "a%\n\x1b{0}", "line": "9" * 9, "got": "b"}
     values = {"uses 0": "Mul", "uses 1": 5, "x": "y", " ": "z", "3": "", "4 kind": "unknown",
               **{f"1 {name}": value for name, value in finding.items()},
@@ -92,7 +92,7 @@ def test_what_was_observed_is_of_a_known_kind_and_harmless():
     observed = read_facts(values)
     assert observed.uses == {"Mul"}
     assert observed.found == [Finding("gradient's shape", "Mul", "b", "a.py", 57, "(2,)", "(3,)",
-                                      (1, 2)),
+                                      "(1, 2)"),
                               Finding("forward returns", "a????0?", got="b")]
     assert all(str(one).isprintable() for one in observed.found)
 

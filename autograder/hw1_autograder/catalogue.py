@@ -202,6 +202,10 @@ mistake("relu-sign-of-gradient", "2.2", "Your ReLU looks at the sign of the grad
         "is the sign of its input in forward, which has to be saved there.",
         relu_gradient="np.where(g > 0, g, 0)")
 
+mistake("state-on-class", "2.2", "A second ReLU's values are used for the first one's gradient: "
+        "what forward keeps belongs into ctx, not on the class or in a global name, where the next "
+        "call replaces it.", relu_kept="other")
+
 # ---- 2.3 SGD
 
 mistake("sgd-uphill", "2.3", "The step goes uphill: W - lr * gradient, with a minus.",
@@ -390,10 +394,11 @@ mistake("bn-variance-not-divided", "2.4", "The sum of the squares is not divided
         batchnorm=[_normalised(var="x.var(axis=0) * len(x)"), _normalised("x.sum(axis=0)")])
 mistake("bn-variance-not-centred", "2.4", "The variance is the mean of x^2; subtract the mean "
         "before you square (equation 4).", batchnorm=_normalised(var="(x ** 2).mean(axis=0)"))
-mistake("bn-running-in-training", "2.4", "In training you normalise with the running estimates; "
-        "there the batch's own mean and variance count.",
-        batchnorm=["batchnorm_eval(x, gamma, beta, 0, 1)",
-                   "batchnorm_eval(x, gamma, beta, running_mean(0, x), running_var(1, x))"])
+mistake("bn-running-in-training", "2.4", "In training you normalise with the running estimates, or "
+        "with one of them; there the batch's own mean and variance count.",
+        batchnorm=[f"batchnorm_eval(x, gamma, beta, {mean}, {var})" for mean, var in (
+            ("0", "1"), ("running_mean(0, x)", "running_var(1, x)"),
+            ("running_mean(0, x)", "x.var(axis=0)"), ("x.mean(axis=0)", "running_var(1, x)"))])
 mistake("bn-affine-exchanged", "2.4", "gamma and beta are exchanged: y = gamma * x_hat + beta.",
         batchnorm="batchnorm(x, beta, gamma)")
 mistake("bn-affine-left-out", "2.4", "gamma and beta are left out: y = gamma * x_hat + beta.",
@@ -563,5 +568,5 @@ mistake("momentum-on-gradient", "2.6", "beta is applied to the gradient: velocit
 mistake("momentum-nesterov", "2.6", "This is Nesterov's momentum; here the weight moves by the "
         "velocity alone.",
         momentum_step="w + beta * (beta * v - lr * g) - lr * g, beta * v - lr * g")
-mistake("momentum-shared", "2.6", "All parameters share one velocity; each needs its own, in "
-        "self.momentums.", velocity_of="0")
+mistake("momentum-shared", "2.6", "All parameters share one velocity; each needs its own, "
+        "self.momentums[i].", dict(velocity_of="0", velocity_kept="0"), velocity_kept="0")

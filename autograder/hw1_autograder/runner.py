@@ -34,7 +34,7 @@ from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
 from judging.explain import NOT_WRITTEN, Observed, explain, read_facts  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
-from judging.report import Printer, conclude, report, warnings_of  # noqa: E402,F401
+from judging.report import Printer, conclude, report  # noqa: E402
 from outside.answers import one_line  # noqa: E402
 from outside.client import Worker  # noqa: E402
 from outside.submission import UnusableSubmission, opened  # noqa: E402

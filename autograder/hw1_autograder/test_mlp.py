@@ -120,7 +120,8 @@ title("2.2", "ReLU")
 
 formulas(
     relu=lambda z: np.where(z > 0, z, 0),
-    relu_gradient=lambda z, g: np.where(z > 0, g, 0))
+    relu_gradient=lambda z, g: np.where(z > 0, g, 0),
+    relu_kept=lambda z, other: z)  # what backward takes for z when another ReLU ran since
 
 
 def of_both_signs(rng):
@@ -161,14 +162,15 @@ class ReluBackward:
     def scenario(z, c):
         z = Tensor(z, requires_grad=True)
         zero = Tensor(np.zeros(1), requires_grad=True)
-        out = ReLU()(z)
+        out, at_zero = ReLU()(z), ReLU()(zero)
         (out + Tensor(c)).log().backward()
-        ReLU()(zero).backward()
+        at_zero.backward()
         return {"out": out, "z.grad": z.grad, "derivative at 0": zero.grad,
                 "grad_output is as it was": leaves_its_gradient_alone(out)}
 
     def reference(f, z, c):
-        return {"out": f.relu(z), "z.grad": f.relu_gradient(z, 1 / (f.relu(z) + c)),
+        kept = f.relu_kept(z, np.zeros(1))
+        return {"out": f.relu(z), "z.grad": f.relu_gradient(kept, 1 / (f.relu(z) + c)),
                 "derivative at 0": f.relu_gradient(np.zeros(1), np.ones(1))}
 
 
@@ -205,7 +207,8 @@ formulas(
     # A fact that tells momentum not begun from a velocity that is not used; it is none of the
     # expected values, as an optimizer may keep its velocities anywhere.
     velocities=lambda: {},
-    velocity_of=lambda index: index)  # the velocity that belongs to the parameter of this index
+    velocity_of=lambda index: index,  # the velocity that is used for the parameter of this index
+    velocity_kept=lambda index: index)  # and the one that is replaced
 
 
 @formula
@@ -226,8 +229,8 @@ def stepping(f, lr, momentum, count):
             if momentum is None:
                 new = f.sgd(w, g, lr)
             else:
-                v = f.velocity_of(i)
-                new, velocities[v] = f.momentum_step(w, velocities[v], g, lr, momentum)
+                v = velocities[f.velocity_of(i)]
+                new, velocities[f.velocity_kept(i)] = f.momentum_step(w, v, g, lr, momentum)
             moved.append(new if f.moves(i, count) else w)
         return moved
     return step

@@ -116,8 +116,8 @@ SENTENCES = {
                           "keep the old one: assign to param.data.",
 }
 # These break nothing in an engine that is made for them: they are told if something is wrong too.
-HARMLESS_ALONE = ("gradient's shape", "gradient not summed", "shape that arrives", "no Tensor arrives",
-                  "data is a Tensor")
+HARMLESS_ALONE = ("gradient's shape", "gradient not summed", "shape that arrives",
+                  "no Tensor arrives", "data is a Tensor")
 
 
 @dataclass

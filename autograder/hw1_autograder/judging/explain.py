@@ -6,13 +6,12 @@ The first that fits is told, in this order:
 2. what ``observer.py`` found when the scenario ran once more, if it breaks any graph;
 3. the one mistake of the catalogue whose values are exactly those that came;
 4. another such finding, or one of where the engine brings gradients;
-5. what an error of Python's says; or two mistakes of which either fits; or a relation of the
-   values that came to those expected, such as "times -1"; or two mistakes together;
+5. two mistakes of which either fits; a relation of the values that came to those expected, such
+   as "times -1"; two mistakes together; of an exception, its own words;
 6. a failed check of the same problem, which may be the cause;
-7. a finding in numbers: an operation against differences of its forward, or what arrives;
+7. where the forward values are right: a finding in numbers, of an operation against differences of
+   its forward, or of what arrives; it also stands below the others, as evidence;
 8. the sandbox, where operations of the student's own are in the graph.
-
-A finding in numbers also stands below the others, as evidence.
 
 A formula is needed for none of this, only the AnswerKey.
 """
@@ -28,7 +27,7 @@ from judging.checks import ANY, alike, same, wrong_values
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
 FORWARD = ("forward", "out", "loss", "y", "e")  # values that no backward pass made
-GIVEN = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")
+ASKED_BY_ITSELF = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")  # or given
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
@@ -70,12 +69,13 @@ def explain(check, inputs, key, answer, observed, failed):
                            "the cause.", brief=True)
     if failure:
         return found or fact_of(NUMBERS, observed)
-    if not set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
-        numbers = fact_of(NUMBERS, observed)
-        if found and numbers and found.id != numbers.id:
-            found.evidence = numbers.message
-        found = found or numbers
-    return found or of_advice(check, answer.values) or look_into_the_sandbox(observed)
+    if set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
+        return found or of_advice(check, answer.values)
+    numbers = fact_of(NUMBERS, observed)
+    if found and numbers and found.id != numbers.id:
+        found.evidence = numbers.message
+    return (found or numbers or of_advice(check, answer.values)
+            or look_into_the_sandbox(observed))
 
 
 def of_advice(check, values):
@@ -130,7 +130,7 @@ def of_values(check, inputs, key, values, observed):
 
 
 def look_into_the_sandbox(observed):
-    own = sorted(observed.uses - set(GIVEN))
+    own = sorted(observed.uses - set(ASKED_BY_ITSELF))
     if not own:
         return None
     return Explanation(None, f"Nothing known fits. python3 sandbox.py compares the gradients of "

@@ -170,7 +170,7 @@ def conclude(results, summary, printer):
     failed = [result for result in results if not result.passed]
     if any(result.check.points for result in failed):
         print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80,
-                            subsequent_indent=" " * len("First fix: ")))
+                            subsequent_indent="       " + MORE))
     print()
 
 

@@ -135,7 +135,7 @@ def test_what_a_submission_prints_is_shown_and_not_believed(graded):
 
 
 def test_an_unused_import_of_torch_is_a_warning_and_costs_nothing():
-    from runner import warnings_of
+    from judging.report import warnings_of
     results = results_of(("nn/linear.py", "import numpy as np\n",
                           "import numpy as np\nimport torch.nn as nn\n"
                           "from torch import Tensor as T\n"))

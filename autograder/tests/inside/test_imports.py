@@ -11,9 +11,9 @@ import runner
 from graded import (PLAIN, POINTS, REPOSITORY, checks_around, grade, grade_together, lost,
                     results_of, scores, variant)
 from judging.checks import CHECKS
+from judging.report import warnings_of
 from outside import wall
 from outside.client import Worker
-from runner import warnings_of
 
 
 def with_imports(text, file="nn/linear.py", **options):

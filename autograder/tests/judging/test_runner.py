@@ -77,7 +77,7 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
                               "hint", "code", "inputs", "of"}
     assert failed[0]["code"].startswith("w, b = (Tensor(") and "lr = " in failed[0]["inputs"]
     assert failed[0]["mistake"] == "sgd-uphill" and "with a minus" in failed[0]["message"]
-    assert "First fix: SGD: two steps, with gradients set by hand (handout" in process.stdout
+    assert "First fix: 2.3.1 SGD: two steps, with gradients set by hand: The" in process.stdout
 
 
 def test_slow_answers_take_a_bounded_time_in_all():
@@ -450,8 +450,8 @@ def test_starter_code_that_imports_in_the_other_order_loses_nothing():
 
 def test_the_traversal_that_revisits_nodes_is_a_warning_for_the_plain_one_only():
     around = checks_around({"1.2"})
-    assert any("once for each path" in w for w in runner.warnings_of(results_of(checks=around)))
-    assert runner.warnings_of(grade(REPOSITORY, seed=1)) == []
+    assert any("once for each path" in w for w in report.warnings_of(results_of(checks=around)))
+    assert report.warnings_of(grade(REPOSITORY, seed=1)) == []
 
 
 def test_a_loop_over_the_batch_is_a_warning():
@@ -460,7 +460,7 @@ def test_a_loop_over_the_batch_is_a_warning():
                           "    for i in range(n):\n        mask[i, target.data[i]] = 1\n"),
                          checks=checks_around({"2.5"}))
     assert lost(results) == {}
-    assert any("whole arrays" in w for w in runner.warnings_of(results))
+    assert any("whole arrays" in w for w in report.warnings_of(results))
 
 
 def test_a_step_that_clears_its_gradients_is_a_warning():
@@ -468,7 +468,7 @@ def test_a_step_that_clears_its_gradients_is_a_warning():
                           "                param.grad = None\n                continue\n"),
                          checks=checks_around({"2.3"}))
     assert lost(results) == {}
-    assert any("what zero_grad() is for" in w for w in runner.warnings_of(results))
+    assert any("what zero_grad() is for" in w for w in report.warnings_of(results))
 
 
 def test_running_statistics_in_the_graph_are_a_warning():
@@ -477,7 +477,7 @@ def test_running_statistics_in_the_graph_are_a_warning():
                           "self.running_mean * Tensor(1 - alpha) + mean * Tensor(alpha)"),
                          checks=checks_around({"2.4"}))
     assert lost(results) == {}
-    assert any("part of the graph" in w for w in runner.warnings_of(results))
+    assert any("part of the graph" in w for w in report.warnings_of(results))
 
 
 def test_scenarios_never_see_the_formulas():
@@ -491,7 +491,7 @@ def test_a_relu_that_overwrites_its_input_is_a_warning():
                           "        ctx.mask = a.data > 0\n        a.data[~ctx.mask] = 0\n"),
                          checks=checks_around({"2.2"}))
     assert lost(results) == {}
-    assert any("changes the array of its input" in text for text in runner.warnings_of(results))
+    assert any("changes the array of its input" in text for text in report.warnings_of(results))
 
 
 def test_what_is_not_written_yet_is_one_line():

@@ -19,7 +19,6 @@ from mytorch.nn.linear import Linear
 from mytorch.nn.loss import CrossEntropyLoss
 from mytorch.nn.sequential import Sequential
 from mytorch.tools import diagnose
-from mytorch.tools.findings import Finding
 
 F, TENSOR = "nn/functional.py", "tensor.py"
 BATCHNORM, LINEAR, ACTIVATIONS = "nn/batchnorm.py", "nn/linear.py", "nn/activations.py"

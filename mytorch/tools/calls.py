@@ -22,7 +22,7 @@ class Argument:
     """What an operation got at one place, as it was then.
 
     Attributes:
-        is_tensor, needed (bool): whether it was a Tensor, and one that requires grad.
+        is_tensor, needed (bool): whether it was a Tensor, and one that gets a gradient.
         node (node or None): the Tensor's node, if it had one.
         array (np.ndarray or None): the Tensor's array; a large one while somebody else holds it.
         value: the Tensor, or what it was; where it has a node or is large, while somebody else
@@ -34,7 +34,7 @@ class Argument:
     def __init__(self, value):
         self.is_tensor = isinstance(value, Tensor)
         self.node = value.grad_fn if self.is_tensor else None
-        self.needed = self.is_tensor and bool(value.requires_grad)
+        self.needed = self.is_tensor and bool(value.requires_grad) and not is_made_by_hand(value)
         array = value.data if self.is_tensor else value
         is_large = isinstance(array, np.ndarray) and array.size > SMALL
         self._array = kept(array, is_large) if self.is_tensor else None
@@ -100,6 +100,11 @@ class Call:
             if len(known) == number:
                 return known
         return [None] * number
+
+
+def is_made_by_hand(tensor):
+    """Tell whether no operation made a Tensor that says it is no leaf: it is as good as constant."""
+    return not tensor.is_leaf and tensor.grad_fn is None and call_of(tensor) is None
 
 
 def kept(value, weakly):

@@ -74,15 +74,20 @@ class Comparison:
 
     def changed_inputs(self):
         """Return Findings of operations whose forward changes an argument that requires grad."""
-        places = {}
         with nothing_left_behind():
-            for vertex in self.compared:
-                with suppress(Exception):  # it does not run again: then nothing is known
-                    places[vertex] = self.repeated(vertex).changed()
-        return [Finding("input changed", vertex.operation,
-                        vertex.call.name_of(vertex.call.arguments[place]),
-                        **place_of(vertex.call.operation.forward))
-                for vertex, place in places.items() if place is not None]
+            return [finding for vertex in self.compared for finding in self.of_changes(vertex)]
+
+    def of_changes(self, vertex, in_backward=False):
+        """Yield a Finding if forward, or backward, changes an argument that requires grad."""
+        with suppress(Exception):  # it does not run again: then nothing is known
+            repeated = self.repeated(vertex)
+            place = repeated.changed(self.as_gradient(random_gradient(repeated.again.shape))
+                                     if in_backward else None)
+            if place is not None:
+                name = "backward" if in_backward else "forward"
+                yield Finding("input changed", vertex.operation, got=name,
+                              argument=vertex.call.name_of(vertex.call.arguments[place]),
+                              **place_of(getattr(vertex.call.operation, name)))
 
     def findings(self, vertex, steps):
         """Return what is wrong with the numbers that an operation hands on."""
@@ -114,7 +119,10 @@ class Comparison:
             and step.received is not None])
         if found and not repeated.is_repeatable(times=TIMES):
             raise Gone("forward gives something else each time")
-        if not (found or is_as_recorded) and call.is_all_there and repeated.is_repeatable(seed=1):
+        is_another = call.is_all_there and not is_as_recorded
+        if found or is_another:
+            found = next(self.of_changes(vertex, in_backward=True), found)
+        if not found and is_another and repeated.is_repeatable(seed=1):
             raise Gone("run again, it gives something else than it gave: was an array written into "
                        "since?")
         self.right += not found

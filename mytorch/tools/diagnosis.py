@@ -194,7 +194,7 @@ class Pass:
         found = [finding for step in steps[:VISITS] for finding in (
             list(self.of_arrival(step)) or list(self.of_step(step)))]
         found = found or self.comparison.findings(vertex, steps)
-        if found:
+        if found and found[0].kind != "input changed":
             with suppress(Exception):  # backward does not run again
                 found = list(of_apply(vertex, steps[:VISITS])) or found
         return found

@@ -91,8 +91,9 @@ class Repeated:
         """Tell whether forward makes the same again, with random numbers of this seed."""
         return all(is_same(self.again, self.value(self.arrays, seed)) for _ in range(times))
 
-    def changed(self):
-        """Return the place of an argument that requires grad and is another after forward.
+    def changed(self, gradient=None):
+        """Return the place of an argument that requires grad and is another after forward, or, with
+        a gradient (as ``handed``), after backward.
 
         What it got may have been changed already: it gets unsorted numbers of both signs.
         """
@@ -101,7 +102,9 @@ class Repeated:
                 np.resize(numbers, array.shape) if argument.needed else array
                 for argument, array in zip(self.call.arguments, self.arrays)], with_graph=True)
             before = {place: copy_of(args[place]) for place in self.wanted}
-            self.run(args)
+            output = self.run(args)
+            if gradient is not None:
+                output.grad_fn.apply(gradient)
             for place in self.wanted:
                 if not is_same(copy_of(args[place]), before[place]):
                     return place

@@ -26,7 +26,7 @@ SENTENCES = {
                         "sees only those that are arguments themselves, as in apply(*tensors).",
     "returns its argument": "{operation}.forward{at} returns its own argument; it has to return a "
                             "new Tensor, else the node of the argument is lost.",
-    "input changed": "{operation}.forward{at} changes the array of its argument {argument}; make a "
+    "input changed": "{operation}.{got}{at} changes the array of its argument {argument}; make a "
                      "new array.",
     "too many parents": "next_functions of {operation} has {got} entries for {expected} arguments; "
                         "do all nodes share one list (a class attribute, or a default argument)?",

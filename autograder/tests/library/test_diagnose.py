@@ -860,6 +860,31 @@ def test_the_advice_on_a_shape_is_by_the_shapes(shape, other, is_summed):
     assert ("was broadcast has to be summed" in found) == is_summed
 
 
+def test_a_backward_that_writes_into_an_argument_is_named():
+    class Flip(Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return Tensor(x.data * w.data)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            x, w = ctx.saved_tensors
+            flipped = w.data
+            flipped *= grad_output.data
+            return Tensor(flipped), Tensor(x.data * grad_output.data)
+
+    x, w = Tensor([3., 4.], requires_grad=True), Tensor([1., 2.], requires_grad=True)
+    found = diagnose(Flip.apply(x, w) * 3)
+    assert str(found).startswith("Flip.backward (test_diagnose.py:")
+    assert str(found).endswith(") changes the array of its argument w; make a new array.")
+
+
+def test_a_tensor_made_by_hand_as_no_leaf_is_a_constant():
+    h = Tensor(np.zeros((1, 2)), requires_grad=True, is_leaf=False)
+    assert diagnose((h @ Tensor(np.eye(2), requires_grad=True)).sum()) is None
+
+
 def test_what_a_forward_does_to_lists_and_arrays_of_its_class_is_taken_back():
     class Listing(Half):
         seen, by_name, total = [], {}, np.zeros(1)

@@ -103,7 +103,7 @@ class Call:
 
 
 def is_made_by_hand(tensor):
-    """Tell whether no operation made a Tensor that says it is no leaf: it is as good as constant."""
+    """Tell whether no operation made a Tensor that says it is no leaf: it is a constant."""
     return not tensor.is_leaf and tensor.grad_fn is None and call_of(tensor) is None
 
 

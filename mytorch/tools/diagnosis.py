@@ -7,6 +7,8 @@ its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4
 import os
 from collections import defaultdict
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 
@@ -196,7 +198,7 @@ class Pass:
         found = found or self.comparison.findings(vertex, steps)
         if found and found[0].kind != "input changed":
             with suppress(Exception):  # backward does not run again
-                found = list(of_apply(vertex, steps[:VISITS])) or found
+                found = list(of_apply(vertex, steps[:VISITS], self.comparison.as_gradient)) or found
         return found
 
     def of_arrival(self, step):
@@ -353,16 +355,21 @@ def of_a_leaf(leaf, terms, after, at):
                       got=np.asarray(after).dtype, **at)
 
 
-def of_apply(vertex, steps):
-    """Yield whether a node hands on something else than its operation's backward returns."""
+def of_apply(vertex, steps, as_gradient):
+    """Yield whether a node hands on something else than its operation's backward returns.
+
+    If its apply does not do so any more, the operation keeps something elsewhere than in ctx.
+    """
     for step in (step for step in steps if step.error is None):
-        grads = grads_in(vertex.backward(vertex.node.ctx, Tensor(step.received)))
-        for place, grad in enumerate(map(copy_of, grads)):
-            got = step.handed[place] if place < len(step.handed) else None
+        grads, again = (list(map(copy_of, grads_in(run(as_gradient(step.received)))))
+                        for run in (partial(vertex.backward, vertex.node.ctx), vertex.node.apply))
+        for place, (grad, got, later) in enumerate(zip_longest(grads, step.handed, again)):
             if is_numeric(grad) and vertex.parents[place] and not is_same(got, grad):
-                name = vertex.call.name_of(vertex.arguments()[place])
-                yield Finding("apply hands another", vertex.operation, name, expected=grad,
-                              got=got, **place_of(BackwardFunction.apply))
+                is_by_apply = not is_same(grad, later)
+                yield Finding("apply hands another" if is_by_apply else "kept elsewhere",
+                              vertex.operation, vertex.call.name_of(vertex.arguments()[place]),
+                              expected=grad, got=got, **place_of(
+                                  BackwardFunction.apply if is_by_apply else vertex.backward))
                 return
 
 

@@ -28,10 +28,13 @@ SENTENCES = {
                             "new Tensor, else the node of the argument is lost.",
     "input changed": "{operation}.{got}{at} changes the array of its argument {argument}; make a "
                      "new array.",
-    "too many parents": "next_functions of {operation} has {got} entries for {expected} arguments; "
-                        "do all nodes share one list (a class attribute, or a default argument)?",
-    "parents missing": "next_functions of {operation} has {got} entries for {expected} Tensors: "
-                       "each argument appends its node, or None if it is a constant.",
+    "shared list": "All nodes share one list as {got}, a class attribute or a default argument: "
+                   "make a new one in each node's (or context's) __init__.",
+    "too many parents": "next_functions of {operation} has {got} entries for {expected} "
+                        "argument(s): each appends one, its node or None (if, elif, else?).",
+    "parents missing": "next_functions of {operation} has {got} entries for {expected} Tensor(s): "
+                       "each argument appends its node, or None if it is a constant, to the one "
+                       "node whose ctx forward gets and which becomes the output's grad_fn.",
     "parent is None": "next_functions of {operation} holds None for its argument {argument}, which "
                       "requires grad.",
     "parent is another": "next_functions of {operation} holds a new {got} for its argument "
@@ -72,6 +75,9 @@ SENTENCES = {
                         "has to be of floating point numbers.",
     "apply hands another": "BackwardFunction.apply{at} hands {got} to the argument {argument} of "
                            "{operation}, whose backward returns {expected}.",
+    "kept elsewhere": "{operation}.backward{at} handed {got} to {argument}; run again on the same "
+                      "ctx, it hands {expected}: what forward keeps belongs into ctx, not on the "
+                      "class or in a global name, where the next call replaces it.",
     "value": "{operation}.backward{at} hands {got} to its argument {argument}{place}; differences "
              "of {operation}.forward say {expected}.",
     "random": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "
@@ -94,7 +100,7 @@ SENTENCES = {
     "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
                        "{at} visits every node that next_functions lists.",
     "another arrives": "{operation} was handed {expected} in all{place}, and {got} arrives: "
-                       "backward(){at} brings each gradient to its node once.",
+                       "backward(){at} has to come along every path to it, with what is handed on there.",
     "gradients share memory": "The .grad of {argument} and {got} share one array, and "
                               "AccumulateGrad{at} adds to it in place, so that both change: make a "
                               "new array.",

@@ -1,7 +1,5 @@
 """What is wrong with the graph that forward left, from what its operations got."""
 
-from collections import Counter
-
 from mytorch.autograd_engine import AccumulateGrad
 from mytorch.tensor import Tensor
 from mytorch.tools.calls import APPLY, call_of
@@ -33,17 +31,25 @@ def hidden(call, argument):
 def graph_findings(vertices):
     """Yield what is wrong with the nodes that forward left, the first operation first."""
     order = {vertex: number for number, vertex in enumerate(vertices)}
-    lists = Counter(id(vertex.node.next_functions) for vertex in vertices
-                    if vertex.kind == "operation" and isinstance(vertex.node.next_functions, list))
+    yield from shared_lists([vertex.node for vertex in vertices if vertex.kind == "operation"])
     for vertex in vertices:
         if vertex.kind == "operation" and vertex.call:
-            parents = vertex.node.next_functions
-            yield from call_findings(vertex.call, parents, lists[id(parents)] > 1)
+            yield from call_findings(vertex.call, vertex.node.next_functions)
         if any(parent and order[parent] >= order[vertex] for parent in vertex.parents):
             yield Finding("cycle", vertex.operation, **place_of(APPLY))
 
 
-def call_findings(call, parents, is_shared=False):
+def shared_lists(nodes):
+    """Yield a Finding where several nodes have one list of parents, or of saved tensors."""
+    for name, lists in (("next_functions", [node.next_functions for node in nodes]),
+                        ("saved_tensors", [getattr(getattr(node, "ctx", None), "saved_tensors", ())
+                                           for node in nodes])):
+        found = [id(one) for one in lists if isinstance(one, list) and one]
+        if len(set(found)) < len(found):
+            yield Finding("shared list", got=name)
+
+
+def call_findings(call, parents):
     """Yield what is wrong with the next_functions of an operation's node, from what it got."""
     for argument in call.arguments:
         yield from lost(argument.value) or hidden(call, argument)
@@ -53,7 +59,7 @@ def call_findings(call, parents, is_shared=False):
     if isinstance(call.result, Tensor):
         yield Finding("data is a Tensor", name)
     tensors = sum(argument.is_tensor for argument in call.arguments)
-    if len(parents) > len(call.arguments) or is_shared:
+    if len(parents) > len(call.arguments):
         yield Finding("too many parents", name, expected=len(call.arguments), got=len(parents),
                       **place_of(APPLY))
     elif len(parents) < tensors:
@@ -63,8 +69,9 @@ def call_findings(call, parents, is_shared=False):
         wrong = [(parent, argument) for parent, argument
                  in zip(parents, call.arguments_of(len(parents)))
                  if argument is not None and argument.needed and not stands_for(parent, argument)]
-        if wrong and all(any(stands_for(parent, argument) for parent, _ in wrong)
-                         for _, argument in wrong):
+        nodes = [parent for parent in parents if parent is not None]
+        if wrong and len(nodes) == sum(argument.needed for argument in call.arguments) and all(
+                any(stands_for(node, argument) for node in nodes) for _, argument in wrong):
             yield Finding("parents in another order", name, **place_of(APPLY))
             return
         for parent, argument in wrong:

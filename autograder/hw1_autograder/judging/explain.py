@@ -166,14 +166,15 @@ def fits(check, wrong, values):
 
 BREAK_ANY_GRAPH = (  # the first that was found is told
     "forward returns", "apply returns", "data is a Tensor", "requires_grad lost", "no node",
-    "parents missing", "too many parents", "parents in another order",
+    "shared list", "parents missing", "too many parents", "parents in another order",
     "parent is another", "parent is None",
     "seed is no Tensor", "seed's shape")
 OF_SHAPES = ("gradient not summed", "gradient's shape")
 FINDINGS = BREAK_ANY_GRAPH + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "gradient's dtype", *OF_SHAPES, "no Tensor arrives",
-    "shape that arrives", "no grad_fn", "gradients share memory", "input changed")
+    "shape that arrives", "no grad_fn", "gradients share memory", "input changed",
+    "kept elsewhere")
 ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
           "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
 NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",

@@ -254,7 +254,7 @@ MADE = [
                                          "backward(parent, grads[0])")),
     ("graph: no Tensor arrives", "1.2", (ENGINE, "backward(parent, grad)",
                                              "backward(parent, grads)")),
-    ("graph: too many parents", "1.2", (ENGINE, "        self.next_functions = []\n\n    def "
+    ("graph: shared list", "1.2", (ENGINE, "        self.next_functions = []\n\n    def "
                                             "apply(self, *grads)", "\n    next_functions = []\n\n"
                                             "    def apply(self, *grads)")),
     ("graph: parent is None", "1.2", (

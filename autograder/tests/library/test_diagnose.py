@@ -297,13 +297,31 @@ FAULTS = [
         ENGINE, "            node.next_functions.append(parent)\n",
         "            if parent is not None:\n"
         "                node.next_functions.append(parent)\n")),
-    ("plain", chain, "too many parents Mul ", (
+    ("plain", chain, "shared list  ", (
         ENGINE, "        self.next_functions = []\n\n    def apply(self, *grads)",
         "\n    next_functions = []\n\n    def apply(self, *grads)")),
-    ("plain", chain, "too many parents Mul ", (
+    ("plain", chain, "shared list  ", (
         ENGINE, "    def __init__(self, cls):\n", "    def __init__(self, cls, parents=[]):\n"),
      (ENGINE, "        self.next_functions = []\n\n    def apply(self, *grads)",
       "        self.next_functions = parents\n\n    def apply(self, *grads)")),
+    ("plain", chain, "shared list  ", (
+        ENGINE, "    def __init__(self):\n        self.saved_tensors = []\n",
+        "    saved_tensors = []\n"),
+     (ENGINE, "self.saved_tensors = [tensor for tensor in tensors]",
+      "self.saved_tensors.extend(tensors)")),
+    ("plain", handout, "too many parents Mul ", (
+        ENGINE, "            parent = None\n            if", "            parent = None\n"
+        "            node.next_functions += [] if getattr(arg, 'requires_grad', 0) else [None]\n"
+        "            if")),
+    ("plain", handout, "parents in another order Mul ", (
+        ENGINE, "node.next_functions.append(parent)", "node.next_functions.insert(0, parent)")),
+    ("plain", two_products, "kept elsewhere Mul a", (F, """\
+        ctx.save_for_backward(a, b)
+        return tensor.Tensor(a.data * b.data)""", """\
+        global kept
+        kept = a, b
+        return tensor.Tensor(a.data * b.data)"""),
+     (F, "        a, b = ctx.saved_tensors\n        mul_a", "        a, b = kept\n        mul_a")),
     ("plain", chain, "parent is None Mul a", (ENGINE, NODE + TAKE, TAKE + NODE)),
     ("plain", chain, "parent is another Div a", (
         ENGINE, NODE + TAKE, "                parent = AccumulateGrad(arg)\n")),

@@ -78,6 +78,7 @@ mistake("operator-outside-the-graph", "1.1", "The operator computes the right nu
         "has.", operator_is_in_the_graph="False")
 mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.", sub="b - a")
 mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.", div="b / a")
+mistake("div-rounded", "1.1.3", "The quotient is rounded down: a / b, not a // b.", div="a // b")
 mistake("sub-both-signs", "1.1.1", "The signs of your two gradients are exchanged: d(a-b)/da is "
         "1, and d(a-b)/db is -1.", sub_gradients="-g, g")
 mistake("mul-like-add", "1.1.2", "Your gradients are those of a + b: d(ab)/da is b, and d(ab)/db "
@@ -92,8 +93,9 @@ mistake("div-sign", "1.1.3", "Your gradient for b lacks its minus: d(a/b)/db is 
         div_gradients="g / b, g * a / b ** 2")
 mistake("div-b-like-a", "1.1.3", "Your gradient for b is 1/b, which is the one for a: d(a/b)/db "
         "is -a/b^2.", div_gradients="g / b, g / b")
-mistake("div-b-not-squared", "1.1.3", "Your gradient for b is -a/b; the b has to be squared: "
-        "d(a/b)/db is -a/b^2.", div_gradients="g / b, -g * a / b")
+mistake("div-b-not-squared", "1.1.3", "Your gradient for b is -a/b or -(a/b)^2; b has to be "
+        "squared, and nothing else: d(a/b)/db is -a/b^2.",
+        div_gradients=["g / b, -g * a / b", "g / b, -g * (a / b) ** 2"])
 mistake("mul-matmul", "1.1.2", "What is computed is the matrix product a @ b; the product here is "
         "element by element, a * b.",
         dict(mul="a @ b", mul_gradients="g @ b, g @ a"),
@@ -131,9 +133,15 @@ mistake("output-flags", "1.2", "The output's requires_grad and is_leaf are left 
         "constant; set both from the inputs, in Function.apply() or in forward (Appendix A.1).",
         dict(output_requires_grad="False", output_is_leaf="True"),
         dict(output_requires_grad="False", output_is_leaf="True", output_has_node="False"))
+BELONGS = ("what forward keeps belongs into ctx, not on the class or in a global name, where the "
+           "next call replaces it.")
 mistake("state-on-class", "1.2", "The second product's values are used for the first one's "
-        "gradients: what forward keeps belongs into ctx, not on the class (Mul.a = a) or in a "
-        "global name, where the next call replaces it.", product_gradients="d, c")
+        "gradients: " + BELONGS, product_gradients="d, c")
+for problem, words, changed in (
+        ("2.2", "ReLU's", dict(relu_kept="other")), ("2.4", "batch's", dict(batch_kept="other")),
+        ("2.5", "loss'", dict(loss_kept=["other", "(other[0], own[1])"]))):
+    mistake("state-on-class", problem, f"The second {words} values are used for the first one's "
+            "gradient: " + BELONGS, **changed)
 mistake("grad-is-array", "1.2", "The numbers are right, but .grad is a NumPy array; it has to be "
         "a Tensor (Appendix A).", grad_is_an_array="True")
 mistake("grad-in-graph", "1.2", "The numbers are right, but .grad requires grad itself, so that a "
@@ -201,10 +209,6 @@ mistake("relu-leaky", "2.2", "forward lets a part of the negative entries throug
 mistake("relu-sign-of-gradient", "2.2", "Your ReLU looks at the sign of the gradient; what counts "
         "is the sign of its input in forward, which has to be saved there.",
         relu_gradient="np.where(g > 0, g, 0)")
-
-mistake("state-on-class", "2.2", "A second ReLU's values are used for the first one's gradient: "
-        "what forward keeps belongs into ctx, not on the class or in a global name, where the next "
-        "call replaces it.", relu_kept="other")
 
 # ---- 2.3 SGD
 
@@ -315,6 +319,9 @@ mistake("bn-running-std", "2.4", "running_var is updated with the standard devia
         "the variance, without a root.",
         running_var=[_moved("var", std) for std in (
             "x.std(axis=0)", "x.std(axis=0, ddof=1)", "np.sqrt(x.var(axis=0) + EPS)")])
+mistake("bn-running-shared", "2.4", "The batch of another layer moves the running estimates too: "
+        "each layer has its own, self.running_mean, not on the class.",
+        moved_by="[*batches, 2 * batches[-1]]")
 mistake("bn-running-sum", "2.4", "The running estimates take a sum over the batch; they take the "
         "mean, and the variance.",
         running_var=_moved("var", "x.var(axis=0) * len(x)"),
@@ -552,7 +559,7 @@ mistake("momentum-velocity-not-reversed", "2.6", "The old velocity counts with t
 mistake("momentum-no-weight", "2.6", "The new weight is the velocity alone: W + velocity.",
         momentum_step="beta * v - lr * g, beta * v - lr * g")
 mistake("momentum-uphill", "2.6", "The step goes uphill: velocity = beta * velocity - lr * "
-        "gradient.",
+        "gradient, and the weight moves by + velocity.",
         momentum_step=["w + beta * v + lr * g, beta * v + lr * g",
                        "w - (beta * v - lr * g), beta * v - lr * g"])
 mistake("momentum-lr-ignored", "2.6", "The learning rate is left out: velocity = beta * velocity "

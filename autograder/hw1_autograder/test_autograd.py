@@ -95,6 +95,7 @@ def ask_of_operator(number, name, each, swap):
            {f"{number}.1": ("forward",)}, operation=name)  # the operator shows what it does
     class Operator:
         unscored = ("given",)
+        forward = (output,)
 
         def inputs(rng):
             return {"a": numbers(rng, 2, 2), "b": positive(rng, 2, 2)}

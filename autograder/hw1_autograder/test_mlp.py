@@ -310,9 +310,11 @@ formulas(
     batchnorm=lambda x, gamma, beta:
         gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + EPS) + beta,
     running_start=lambda n: (np.zeros(n), np.ones(n)),
+    moved_by=lambda batches: batches,  # what moves the estimates of a layer, not of another
     running_mean=lambda mean, x: (1 - ALPHA) * mean + ALPHA * x.mean(axis=0),  # equation 8
     # Equations 7 and 9.
     running_var=lambda var, x: (1 - ALPHA) * var + ALPHA * x.var(axis=0, ddof=1),
+    batch_kept=lambda x, other: x,  # what backward takes for x when another batch came since
     batchnorm_eval=lambda x, gamma, beta, mean, var:
         gamma * (x - mean) / np.sqrt(var + EPS) + beta,
     running_after_eval=lambda mean, var, x: (mean, var))
@@ -365,14 +367,15 @@ class BatchNormBackward:
 
     def scenario(x, gamma, beta):
         bn, x = batchnorm(gamma, beta), Tensor(x, requires_grad=True)
-        out = bn(x)
+        out, _ = bn(x), bn(Tensor(x.data[::-1]))
         out.log().backward()
         return {"x.grad": x.grad, "gamma.grad": flat(bn.gamma.grad),
                 "beta.grad": flat(bn.beta.grad), "out": out}
 
     def reference(f, x, gamma, beta):
         out = f.batchnorm(x, gamma, beta)
-        grad_x, grad_gamma, grad_beta = f.batchnorm_gradients(x, gamma, 1 / out)
+        grad_x, grad_gamma, grad_beta = f.batchnorm_gradients(
+            f.batch_kept(x, x[::-1]), gamma, 1 / out)
         return {"x.grad": grad_x, "gamma.grad": grad_gamma, "beta.grad": grad_beta, "out": out}
 
 
@@ -387,10 +390,11 @@ class BatchNormRunning:
         return {"x": np.stack([spread(rng), spread(rng) + 1])}
 
     def scenario(x):
-        bn = BatchNorm1d(2)
-        bn.train()
-        for batch in x:
-            bn(Tensor(batch, requires_grad=True))
+        bn, other = BatchNorm1d(2), BatchNorm1d(2)
+        for layer, batches in ((bn, x), (other, 2 * x[1:])):
+            layer.train()
+            for batch in batches:
+                layer(Tensor(batch, requires_grad=True))
         return {"running_mean": flat(bn.running_mean),
                 "running_var": flat(bn.running_var),
                 "running_mean is outside the graph":
@@ -398,7 +402,7 @@ class BatchNormRunning:
 
     def reference(f, x):
         mean, var = f.running_start(2)
-        for batch in x:
+        for batch in f.moved_by(x):
             mean, var = f.running_mean(mean, batch), f.running_var(var, batch)
         return {"running_mean": mean, "running_var": var}
 
@@ -447,6 +451,7 @@ def one_hot(target, x):
 formulas(
     cross_entropy=lambda log_p, target: -(log_p * one_hot(target, log_p)).sum() / len(log_p),
     cross_entropy_gradient=lambda x, target: (softmax(x) - one_hot(target, x)) / len(x),
+    loss_kept=lambda own, other: own,  # the logits and target of backward, after another loss
     through_loss=lambda gradient, g: gradient * g)  # the gradient of the logits, when g comes in
 
 
@@ -499,8 +504,9 @@ class CrossEntropyBackward:
     unscored = ("loss",)
 
     def scenario(logits, target):
-        a, b = (Tensor(logits, requires_grad=True) for _ in range(2))
-        loss, same = (CrossEntropyLoss()(x, Tensor(target)) for x in (a, b))
+        a, b = (Tensor(x, requires_grad=True) for x in (logits, logits[::-1]))
+        loss, same = (CrossEntropyLoss()(x, Tensor(labels))
+                      for x, labels in ((a, target), (b, target[::-1])))
         loss.backward()
         same.log().backward()
         return {"loss": flat(loss), "gradient of loss": a.grad,
@@ -508,9 +514,11 @@ class CrossEntropyBackward:
 
     def reference(f, logits, target):
         loss = np.array([f.cross_entropy(f.log_softmax(logits), target)])
-        gradient = f.cross_entropy_gradient(logits, target)
+        first, second = (logits, target), (logits[::-1], target[::-1])
+        gradient, other = (f.cross_entropy_gradient(*of)
+                           for of in (f.loss_kept(first, second), second))
         return {"loss": loss, "gradient of loss": f.through_loss(gradient, 1),
-                "loss * gradient of log(loss)": loss * f.through_loss(gradient, 1 / loss)}
+                "loss * gradient of log(loss)": loss * f.through_loss(other, 1 / loss)}
 
 
 @check("2.5", "Cross entropy of two linear layers, backward", 2, after=NETWORK)

@@ -100,7 +100,8 @@ SENTENCES = {
     "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
                        "{at} visits every node that next_functions lists.",
     "another arrives": "{operation} was handed {expected} in all{place}, and {got} arrives: "
-                       "backward(){at} has to come along every path to it, with what is handed on there.",
+                       "backward(){at} has to come along every path to it, with what is handed on "
+                       "there.",
     "gradients share memory": "The .grad of {argument} and {got} share one array, and "
                               "AccumulateGrad{at} adds to it in place, so that both change: make a "
                               "new array.",

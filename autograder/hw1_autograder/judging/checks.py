@@ -56,6 +56,7 @@ class Check:
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is not True.
         unscored (tuple): names of values that are not scored but tell mistakes apart.
+        forward (tuple): names of values that no backward pass made.
         asks_for_facts (bool): whether its values are the very facts of the graph.
         after (dict): what this rests on, in order: the number of a problem or a check, and which
             of its values; ANY of them, or none where only an error there leads to one here.
@@ -73,6 +74,7 @@ class Check:
         self.reference = getattr(plan, "reference", None)  # the starter has keys instead
         self.advice = getattr(plan, "advice", {})
         self.unscored = getattr(plan, "unscored", ())
+        self.forward = getattr(plan, "forward", ("forward", "out", "loss", "y", "e"))
         self.asks_for_facts = getattr(plan, "asks_for_facts", False)
         self.after = after
         self.operation = operation

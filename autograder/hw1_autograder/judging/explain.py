@@ -26,7 +26,6 @@ from inside.texts import SENTENCES, Finding
 from judging.checks import ANY, alike, same, wrong_values
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
-FORWARD = ("forward", "out", "loss", "y", "e")  # values that no backward pass made
 ASKED_BY_ITSELF = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")  # or given
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
@@ -69,7 +68,7 @@ def explain(check, inputs, key, answer, observed, failed):
                            "the cause.", brief=True)
     if failure:
         return found or fact_of(NUMBERS, observed)
-    if set(FORWARD) & set(wrong_values(check, key.expected, answer.values)):
+    if set(check.forward) & set(wrong_values(check, key.expected, answer.values)):
         return found or of_advice(check, answer.values)
     numbers = fact_of(NUMBERS, observed)
     if found and numbers and found.id != numbers.id:
@@ -118,9 +117,10 @@ def of_a_failure(failure, observed, before):
 
 def of_values(check, inputs, key, values, observed):
     off = wrong_values(check, key.expected, values)
-    broken = None if check.asks_for_facts else fact_of(BREAK_ANY_GRAPH, observed)
-    if broken:
-        return broken
+    if not check.asks_for_facts and not set(off) <= set(check.forward):
+        broken = fact_of(BREAK_ANY_GRAPH, observed)
+        if broken:
+            return broken
     single = known(check, key.mistakes, values)
     found = (only(single, 1) or fact_of(FINDINGS + ENGINE, observed) or only(single, 2)
              or relation(inputs, key, values, off))
@@ -242,8 +242,16 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
      "backward returns a single {0}; it has to return a gradient for each input."),
     ("ValueError", r"not enough values to unpack \(expected \d, got \d\)", "saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
+    ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", "grad",
+     "A gradient is a list or tuple here: a backward returns several as a tuple, and backward() of "
+     "the engine gives each parent its own one."),
     ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", "",
      "Is this ctx.saved_tensors? It is a sequence also of one: a, = ctx.saved_tensors."),
+    ("AttributeError", r"'Tensor' object has no attribute '(?:apply|next_functions)'", "",
+     "backward() of the engine goes from node to node: Tensor.backward() starts it with "
+     "self.grad_fn, and next_functions holds nodes, not Tensors."),
+    ("IndexError", r".*out of (?:range|bounds)", "momentums",
+     "self.momentums is a list with one velocity for each parameter: self.momentums[i] = ..."),
     ("AttributeError", r"'NoneType' object has no attribute '(?:apply|next_functions)'", "",
      "A node is None: next_functions holds None for a constant, which backward() has to skip, and "
      "so is grad_fn before the tensor has a node."),

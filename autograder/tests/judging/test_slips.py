@@ -51,8 +51,28 @@ SLIPS = {
                     (ENGINE, "        needs = False\n",
                      "        needs = all(getattr(a, 'requires_grad', True) for a in args)\n"),
                     (ENGINE, "                needs = True\n", "")),
-    "state on the class of ReLU": (["2.2.2"], "A second ReLU's values are used for the first one's",
+    "state on the class of ReLU": (["2.2.2"], "The second ReLU's values are used for",
                                    (F, "ctx.mask", "ReLU.mask")),
+    "state on the class of the loss": (["2.5.3"], "The second loss' values are used for",
+                                       (F, "    return loss\n", LOSS.replace(
+                                           "return tensor.Tensor(loss.data)",
+                                           "Function.p = log_softmax\n            "
+                                           "return tensor.Tensor(loss.data)").replace(
+                                           "np.exp(log_softmax.data)", "np.exp(Function.p.data)")
+                                        % "[np.arange(n), target.data] -= 1")),
+    "operands the wrong way round": (["1.1.1.2"], "What is computed is b - a, not a - b",
+                                     (TENSOR, "F.Sub.apply(self, other)", "F.Sub.apply(other, self)"
+                                      ),
+                                     (ENGINE, "        needs = False\n        for arg in args:",
+                                      "        return output\n        for arg in args:")),
+    "the tensor for its node": (["1.2.2"], "Tensor.backward() starts it with self.grad_fn",
+                                (TENSOR, "backward(self.grad_fn,", "backward(self,")),
+    "a list for a tuple": (["1.2.7"], "a backward returns several as a tuple",
+                           (F, MUL, MUL.replace("return (", "return [")[:-1] + "]")),
+    "a velocity over all": (["2.6.2"], "a list with one velocity for each parameter",
+                            (SGD, "self.momentums[i] = velocity", "self.momentums = velocity")),
+    "estimates on the class": (["2.4.3"], "The batch of another layer moves the running",
+                               (BN, "self.running_", "BatchNorm1d.running_")),
     "the last input decides": (["1.2.1"], "only if one certain input does",
                                (ENGINE, "        output.requires_grad = needs\n        output.is_",
                                 "        needs = bool(getattr(args[-1], 'requires_grad', needs))\n"

@@ -17,7 +17,7 @@ import traceback
 import numpy as np
 
 from inside import describe, helpers, imports
-from judging.checks import difference, same
+from judging.checks import difference, same, wrong_values
 from judging.report import shown_inputs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,7 +26,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def run_again(check, inputs, key, root, seconds):
     """Run the scenario of a check on the submission in the folder ``root``; print what comes.
 
-    After ``seconds`` it is interrupted, unless a debugger is at work.
+    Returns whether that is as expected.  After ``seconds`` it is interrupted, unless a debugger is
+    at work.
     """
     prepare(root)
     print(f"{check.number} {check.name} (run here, with your own rights)")
@@ -40,11 +41,15 @@ def run_again(check, inputs, key, root, seconds):
                                        else value for name, value in inputs.items()})
     except (Exception, KeyboardInterrupt) as error:  # Ctrl-C shows where an endless loop is
         tell(error, root)
+        if isinstance(error, KeyboardInterrupt) and watch.is_alive():
+            raise
+        values = {}
     else:
         print()
         compare(key.expected, values)
     finally:
         watch.cancel()
+    return not wrong_values(check, key.expected, values)
 
 
 def prepare(root):

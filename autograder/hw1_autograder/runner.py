@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import random
+import shlex
 import signal
 import sys
 import zlib
@@ -194,8 +195,11 @@ def again(options):
         for check in CHECKS:
             if is_part(check, options.again):
                 inputs = inputs_of(check, options.seed)
-                run_again(check, inputs, key_of(check, inputs), os.path.abspath(root),
-                          options.timeout)
+                right = run_again(check, inputs, key_of(check, inputs), os.path.abspath(root),
+                                  options.timeout)
+                if not right and to_repeat(options) is not None:
+                    print("what the grader makes of it:",
+                          shlex.join(["./grade.sh", "1", *to_repeat(options), check.number]))
     return 0
 
 

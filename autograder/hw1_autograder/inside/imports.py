@@ -174,7 +174,9 @@ def first_imports(root):
     for name in ("mytorch.nn", "mytorch.optim", "mytorch"):
         try:
             importlib.import_module(name)
-        except Exception:
+        except Exception as error:
+            if "partially initialized" in str(error):
+                note("circle", name)
             bare[name] = types.ModuleType(name)
             bare[name].__path__ = [os.path.join(root, *name.split("."))]
             for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:

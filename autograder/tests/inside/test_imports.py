@@ -159,6 +159,18 @@ def test_imports_that_work_in_no_order_say_where():
     assert "mytorch/" in messages(results)[-1]
 
 
+def test_a_package_that_cannot_be_imported_for_a_circle_is_a_warning():
+    circle = [("nn/functional.py", "import mytorch.tensor as tensor",
+               "import mytorch.tensor as tensor\nfrom mytorch.tensor import Tensor"),
+              ("autograd_engine.py", "def backward(",
+               "from mytorch.tensor import Tensor\n\n\ndef backward("),
+              ("__init__.py", None, "from mytorch.tensor import Tensor\n"),
+              ("tensor.py", "import mytorch.nn.functional as F", "from mytorch.nn import functional"
+               " as F")]
+    results = results_of(*circle, checks=CHECKS[2:4])
+    assert any("import mytorch fails" in text for text in warnings_of(results))
+
+
 def test_after_appending_mytorch_to_the_path_its_modules_are_the_same_ones():
     assert lost(with_imports("import sys\nsys.path.append('./mytorch')\n"
                              "from tensor import Tensor as T\nimport nn.functional as F2\n"

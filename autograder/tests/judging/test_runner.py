@@ -320,7 +320,8 @@ def test_an_endless_loop_can_be_interrupted_where_it_is():
                 process.send_signal(signal.SIGINT)
                 break
         shown = process.communicate(timeout=30)[0].decode()
-    assert "nn/functional.py" in shown and shown.rstrip().endswith("KeyboardInterrupt")
+    assert "nn/functional.py" in shown and shown.endswith("KeyboardInterrupt\n\ninterrupted\n")
+    assert process.returncode == 130
 
 
 def test_a_run_can_be_limited_to_problems():

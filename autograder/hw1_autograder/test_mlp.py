@@ -367,7 +367,7 @@ class BatchNormBackward:
 
     def scenario(x, gamma, beta):
         bn, x = batchnorm(gamma, beta), Tensor(x, requires_grad=True)
-        out, _ = bn(x), bn(Tensor(x.data[::-1]))
+        out, _ = bn(x), bn(Tensor(2 * x.data[::-1]))
         out.log().backward()
         return {"x.grad": x.grad, "gamma.grad": flat(bn.gamma.grad),
                 "beta.grad": flat(bn.beta.grad), "out": out}
@@ -375,7 +375,7 @@ class BatchNormBackward:
     def reference(f, x, gamma, beta):
         out = f.batchnorm(x, gamma, beta)
         grad_x, grad_gamma, grad_beta = f.batchnorm_gradients(
-            f.batch_kept(x, x[::-1]), gamma, 1 / out)
+            f.batch_kept(x, 2 * x[::-1]), gamma, 1 / out)
         return {"x.grad": grad_x, "gamma.grad": grad_gamma, "beta.grad": grad_beta, "out": out}
 
 

@@ -176,7 +176,7 @@ def first_imports(root):
             importlib.import_module(name)
         except Exception as error:
             if "partially initialized" in str(error):
-                note("circle", name)
+                note("circle", "mytorch")
             bare[name] = types.ModuleType(name)
             bare[name].__path__ = [os.path.join(root, *name.split("."))]
             for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:

@@ -144,4 +144,5 @@ def told():
         for field, value in vars(finding).items():
             facts[f"{number} {field}"] = value if field == "line" else tools.findings.shown(value)
         facts[f"{number} file"] = os.path.basename(finding.file)
+        facts[f"{number} index"] = str(finding.index or "")
     return facts

@@ -202,4 +202,5 @@ def cause_of(result):
         return None, hint
     late = failure.kind == "late"  # then the line is any of the loop's
     key = (failure.kind, failure.type, failure.file, None if late else failure.line)
-    return key, f"{failure.began or failure.place} ({textwrap.shorten(failure.lines[0], 250)})"
+    text = f"{failure.began or failure.place} ({textwrap.shorten(failure.lines[0], 250)})"
+    return key, f"{text}: {hint}" if hint else text

@@ -21,8 +21,8 @@ WARNINGS = {
     "toolbox": "{} is imported; deep learning toolboxes are only allowed for testing, and using "
                "one fails the check (handout, Directions)",
     "missing": "{} is imported, which is not installed here; using it fails the check",
-    "circle": "import {} fails, as files import each other in a circle: ./grade.sh m and "
-              "sandbox.py will not run",
+    "circle": "import mytorch, or of a package in it, fails, as files import each other in a "
+              "circle: ./grade.sh m and sandbox.py will not run",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
 SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed"}
 

@@ -10,8 +10,7 @@ The first that fits is told, in this order:
    as "times -1"; two mistakes together; of an exception, its own words;
 6. a failed check of the same problem, which may be the cause;
 7. where the forward values are right: a finding in numbers, of an operation against differences of
-   its forward, or of what arrives; it also stands below the others, as evidence;
-8. the sandbox, where operations of the student's own are in the graph.
+   its forward, or of what arrives; it also stands below the others, as evidence.
 
 A formula is needed for none of this, only the AnswerKey.
 """
@@ -26,7 +25,6 @@ from inside.texts import SENTENCES, Finding
 from judging.checks import ANY, alike, same, wrong_values
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
-ASKED_BY_ITSELF = ("Add", "Sub", "Mul", "Div", "Log", "Reshape", "Transpose")  # or given
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
@@ -73,8 +71,7 @@ def explain(check, inputs, key, answer, observed, failed):
     numbers = fact_of(NUMBERS, observed)
     if found and numbers and found.id != numbers.id:
         found.evidence = numbers.message
-    return (found or numbers or of_advice(check, answer.values)
-            or look_into_the_sandbox(observed))
+    return found or numbers or of_advice(check, answer.values)
 
 
 def of_advice(check, values):
@@ -127,14 +124,6 @@ def of_values(check, inputs, key, values, observed):
     if not found and not single and numbers_in(off, values) > 3:
         found = only(known(check, key.pairs, values), 2)
     return found
-
-
-def look_into_the_sandbox(observed):
-    own = sorted(observed.uses - set(ASKED_BY_ITSELF))
-    if not own:
-        return None
-    return Explanation(None, f"Nothing known fits. python3 sandbox.py compares the gradients of "
-                       f"each operation ({', '.join(own)[:60]}) with differences of its forward.")
 
 
 def only(mistakes, most):
@@ -306,10 +295,6 @@ def relation(inputs, key, values, off):
                                ".data), it was made without requires_grad, or backward() does not "
                                "reach it.")
         return None
-    if any("a Tensor whose .data is a Tensor" == got for got, _ in pairs
-           if isinstance(got, str)):
-        return Explanation("data is a Tensor", "A tensor's .data became a Tensor: compute with "
-                           "the arrays in .data, and assign an array to it.")
     if not all(isinstance(a, np.ndarray) and isinstance(b, np.ndarray) for a, b in pairs):
         return None
     return _of_arrays(inputs, pairs, off)

@@ -187,7 +187,8 @@ def first_to_fix(failed):
     if len(problems) > 1:
         return text
     first = next(result for result in failed if result.check.points)
-    return f"{first.check.number} {first.check.name}: {cause_of(first)[1]}".rstrip(": ")
+    said = cause_of(first)[1] or f"handout, section {first.check.problem}"
+    return f"{first.check.number} {first.check.name}: {said}"
 
 
 def cause_of(result):
@@ -195,7 +196,7 @@ def cause_of(result):
     failure, explanation = result.answer.failure, result.explanation
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
-        return None, "it is to be written" if result.not_written else hint
+        return None, "" if result.not_written else hint
     if explanation and (explanation.id or "").startswith("graph: "):
         return explanation.message, hint
     if not failure or not failure.place:

@@ -52,8 +52,8 @@ def find(folder):
         CannotMake: there are none.
     """
     submitters, notes = read_metadata(folder / METADATA)
-    found, others = {}, []
-    for entry in sorted(folder.iterdir()):
+    found, others, entries = {}, [], sorted(folder.iterdir())
+    for entry in entries:
         if NO_SUBMISSION.fullmatch(entry.name) or entry.name == METADATA:
             continue
         upload = (Upload(entry, submitters[entry.name]) if entry.name in submitters else
@@ -66,6 +66,9 @@ def find(folder):
             found[upload.name] = upload
         elif other is not upload and upload.version == other.version:
             other.problem = f"two submissions: {other.path.name} and {entry.name}; remove one"
+    for name in submitters.keys() - {entry.name for entry in entries}:
+        upload = Upload(folder / name, submitters[name], problem="its folder is missing")
+        found.setdefault(upload.name, upload)
     if not found:
         raise kit.CannotMake(f"{folder} holds no submissions (folders or archives, one a student)")
     if others:

@@ -317,6 +317,15 @@ def test_a_student_with_two_submissions_is_a_row_that_names_both_and_the_rest_is
         "B.json", "b (2).json", "c.json"}
 
 
+def test_a_student_whose_folder_is_missing_has_a_row_that_says_so(tmp_path):
+    (tmp_path / "submission_5").mkdir()
+    (tmp_path / "submission_metadata.yml").write_text("".join(
+        f"submission_{number}:\n  :submitters:\n  - :name: {name}\n"
+        for number, name in ((5, "Al"), (6, "Bo"))))
+    assert {upload.name: upload.problem for upload in uploads.find(tmp_path)[0]} == {
+        "Al": "", "Bo": "its folder is missing"}
+
+
 def test_a_student_in_two_groups_is_graded_in_neither(tmp_path):
     for number in (5, 6, 7):
         (tmp_path / f"submission_{number}").mkdir()

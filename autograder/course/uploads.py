@@ -66,7 +66,7 @@ def find(folder):
             found[upload.name] = upload
         elif other is not upload and upload.version == other.version:
             other.problem = f"two submissions: {other.path.name} and {entry.name}; remove one"
-    for name in submitters.keys() - {entry.name for entry in entries}:
+    for name in sorted(submitters.keys() - {entry.name for entry in entries}):
         upload = Upload(folder / name, submitters[name], problem="its folder is missing")
         found.setdefault(upload.name, upload)
     if not found:

@@ -36,6 +36,7 @@ class Explanation:
     id: str  # None: nothing is named
     message: str
     of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
+    is_finding: bool = False  # of the graph or a pass, in words that hold for every check
     evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
@@ -193,7 +194,7 @@ class Observed:
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
     return finding and Explanation(f"graph: {finding.kind}", str(finding),
-                                   of=finding.operation or None)
+                                   of=finding.operation or None, is_finding=True)
 
 
 def speaks_of_shapes(failure):

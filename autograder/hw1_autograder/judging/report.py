@@ -197,7 +197,7 @@ def cause_of(result):
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
         return None, "" if result.not_written else hint
-    if explanation and (explanation.id or "").startswith("graph: "):
+    if explanation and explanation.is_finding:
         return explanation.message, hint
     if not failure or not failure.place:
         return None, hint

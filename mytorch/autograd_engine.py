@@ -25,7 +25,7 @@ import threading
 import weakref
 from collections import defaultdict
 
-from mytorch.checks import check_gradient, one_for_each, told_again
+from mytorch.checks import check_gradient, name_operation, one_for_each
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
@@ -126,8 +126,9 @@ class Function:
         recorded = node.link(args)
         try:
             output = cls.forward(node.ctx, *args)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise told_again(error, cls, args)
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            name_operation(error, cls, args)
+            raise
         if not hasattr(output, "grad_fn"):
             raise TypeError(f"{cls.__name__}.forward must return a Tensor, got "
                             f"{type(output).__name__}")

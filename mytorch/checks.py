@@ -30,12 +30,11 @@ def one_for_each(node, returned):
     return grads
 
 
-def told_again(error, operation, args):
-    """An error of ``forward`` with the operation and what it got, if it is of a class of Python's
-    own; else as it is.
+def name_operation(error, operation, args):
+    """Put the operation and the shapes of its Tensors before the text of an error of ``forward``;
+    a subclass, whose arguments may be no text, stays as it is.
     """
-    if type(error) not in (AttributeError, TypeError, ValueError):
-        return error
-    got = ", ".join([f"a tensor of shape {arg.shape}" if hasattr(arg, "grad_fn")
-                     else type(arg).__name__ for arg in args])
-    return type(error)(f"{operation.__name__} of {got}: {error}")
+    if type(error) in (AttributeError, IndexError, TypeError, ValueError):
+        tensors = [f"a tensor of shape {arg.shape}" for arg in args if hasattr(arg, "grad_fn")]
+        got = " of " + ", ".join(tensors) if tensors else ""
+        error.args = (f"{operation.__name__}{got}: {error}",)

@@ -31,7 +31,8 @@ def _in_place(compute):
         result = compute(self, other)
         if self.is_leaf and self.requires_grad and is_recording():
             raise RuntimeError("a leaf that requires grad cannot be changed in place while a graph "
-                               "is recorded; assign to its .data")
+                               "is recorded; for another tensor write x = x + other, to change "
+                               "this one assign to its .data")
         if result.requires_grad:
             return result
         if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
@@ -271,11 +272,11 @@ class Tensor:
 
     def __matmul__(self, other):
         if not isinstance(other, Tensor):
-            raise TypeError(f"@ takes two Tensors, got Tensor and {_describe(other)}")
+            raise TypeError(f"@ takes two Tensors, got {_describe(other)}")
         return F.MatMul.apply(self, other)
 
     def __rmatmul__(self, other):
-        raise TypeError(f"@ takes two Tensors, got {_describe(other)} and Tensor")
+        raise TypeError(f"@ takes two Tensors, got {_describe(other)}")
 
     def T(self):
         """The transpose of a 2-D tensor."""
@@ -310,8 +311,7 @@ class Tensor:
         if isinstance(other, Tensor):
             return other
         if not isinstance(other, _NUMBERS):
-            raise TypeError(f"{symbol} takes Tensors and numbers, got Tensor and "
-                            f"{_describe(other)}")
+            raise TypeError(f"{symbol} takes Tensors and numbers, got {_describe(other)}")
         self.settle_data()
         return Tensor(np.array(other, self.dtype if self.dtype.kind == "f" else None))
 
@@ -362,7 +362,7 @@ def _describe(value):
     name = type(value).__name__
     if isinstance(value, (np.ndarray, list)):
         return name + "; wrap it, Tensor(...), or leave out a .data"
-    return f"{name}; is it a method to be called, as in T()?" if callable(value) else name
+    return f"{name}; is it to be called, as in T()?" if callable(value) else name
 
 
 # The operators need the operations and the operations need Tensor, which exists by now.

@@ -154,9 +154,14 @@ def test_numpys_functions_say_that_a_tensor_is_no_array():
         w.data -= 0.1 * w.grad
 
 
-def test_a_method_in_place_of_its_result_is_told():
-    with pytest.raises(TypeError, match=r"got Tensor and method; .*T\(\)"):
-        Tensor.ones(2, 2) @ Tensor.ones(2, 2).T
+def test_an_operand_that_does_not_fit_is_named_and_then_what_to_do():
+    x = Tensor.ones(2, 2)
+    for use in (lambda: x @ x.T, lambda: x.T @ x, lambda: x + x.T):
+        with pytest.raises(TypeError, match=r"got method; is it to be called, as in T\(\)\?$"):
+            use()
+    for use in (lambda: x @ x.data, lambda: x.data @ x, lambda: x.data * x):
+        with pytest.raises(TypeError, match=r"got ndarray; wrap it, .*leave out a \.data$"):
+            use()
 
 
 def test_a_tensor_is_no_array():
@@ -335,7 +340,7 @@ def test_a_leaf_is_changed_in_place_outside_the_graph_as_descent_by_hand_does(st
 @pytest.mark.parametrize("step", STEPS)
 def test_a_leaf_is_not_changed_in_place_while_a_graph_is_recorded(step):
     p = leaf([2.])
-    with pytest.raises(RuntimeError, match="assign to its .data"):
+    with pytest.raises(RuntimeError, match="write x = x . other.* assign to its .data"):
         step(p)
     assert p.data.tolist() == [2.]
 

@@ -279,7 +279,7 @@ class Sum(Function):
 
     @staticmethod
     def forward(ctx, a, axis, keepdims):
-        axes = settle_axes(ctx, a, axis)
+        axes = settle_axes(ctx, a, axis, keepdims)
         return in_dtype_of(a, sum_over(a.data, axes), ctx.kept if keepdims else None)
 
     @staticmethod
@@ -293,7 +293,7 @@ class Mean(Function):
 
     @staticmethod
     def forward(ctx, a, axis, keepdims):
-        axes = settle_axes(ctx, a, axis)
+        axes = settle_axes(ctx, a, axis, keepdims)
         ctx.n = np.prod([a.shape[axis] for axis in axes])
         return in_dtype_of(a, sum_over(a.data, axes) / ctx.n, ctx.kept if keepdims else None)
 
@@ -303,17 +303,21 @@ class Mean(Function):
         return Tensor(np.broadcast_to((g / ctx.n).astype(g.dtype), ctx.shape)), None, None
 
 
-def settle_axes(ctx, a, axis):
+def settle_axes(ctx, a, axis, keepdims):
     """The axes that are named, ascending from 0; of none named, all, as in PyTorch.
 
     Sets ``ctx.shape``, the input's, and ``ctx.kept``, in which these axes have length 1.
     """
-    every, named = range(a.ndim), list(axis) if isinstance(axis, (tuple, list)) else [axis]
-    if axis is None or not named:
-        named = every
-    axes = tuple(sorted({every[one] for one in named if -a.ndim <= one < a.ndim}))
-    if len(axes) != len(named):
-        raise ValueError(f"axis {axis} is none of its {a.ndim} axes, or one twice")
+    if not isinstance(keepdims, (bool, np.bool_)):
+        raise TypeError(f"keepdims is a boolean, got {keepdims!r}; two axes are a tuple, (0, 1)")
+    named = axis if isinstance(axis, (tuple, list)) else () if axis is None else (axis,)
+    if any(isinstance(one, bool) or not isinstance(one, (int, np.integer)) for one in named):
+        raise TypeError(f"axis is an integer or a tuple of some, got {axis!r}")
+    if not all(-a.ndim <= one < a.ndim for one in named):
+        raise ValueError(f"axis {axis} is out of range for {a.ndim} axes")
+    axes = tuple(sorted({one % a.ndim for one in named or range(a.ndim)}))
+    if len(axes) < len(named):
+        raise ValueError(f"axis {axis} names one axis twice")
     ctx.shape = a.shape
     ctx.kept = [1 if axis in axes else length for axis, length in enumerate(a.shape)]
     return axes

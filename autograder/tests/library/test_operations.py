@@ -267,10 +267,31 @@ def test_sums_over_any_axes_agree_with_numpy(shape, axis):
     assert Tensor(x).mean(axis, keepdims=True).shape == x.mean(axis, keepdims=True).shape
 
 
-@pytest.mark.parametrize("axis", [2, -3, (0, 0), (1, 5)])
-def test_an_axis_that_is_not_there_or_named_twice_is_a_clear_error(axis):
-    with pytest.raises(ValueError, match=r"Sum of a tensor of shape \(2, 3\), .*: axis"):
+@pytest.mark.parametrize("axis, text", [(2, "out of range"), (-3, "out of range"),
+                                        ((1, 5), "out of range"), ((0, 0), "twice"),
+                                        ([1, -1], "twice")])
+def test_an_axis_that_is_not_there_or_named_twice_is_a_clear_error(axis, text):
+    with pytest.raises(ValueError, match=rf"Sum of a tensor of shape \(2, 3\): axis .*{text}"):
         Tensor.ones(2, 3).sum(axis)
+
+
+@pytest.mark.parametrize("axis", [True, 1., "0", (0, False), np.array([0, 1]), [[0]]])
+def test_an_axis_that_is_no_integer_is_a_clear_error(axis):
+    for method in (Tensor.sum, Tensor.mean):
+        with pytest.raises(TypeError, match="axis is an integer or a tuple of some, got "):
+            method(Tensor.ones(2, 3), axis)
+
+
+def test_a_second_axis_is_not_taken_for_keepdims():
+    for method in (Tensor.sum, Tensor.mean):
+        with pytest.raises(TypeError, match=r"keepdims is a boolean, got 1; .*\(0, 1\)"):
+            method(Tensor.ones(2, 3), 0, 1)
+
+
+def test_numpys_integers_and_booleans_are_axes_and_flags():
+    x = Tensor(np.arange(6.).reshape(2, 3))
+    assert x.sum(np.int64(-1), np.bool_(True)).data.tolist() == [[3], [12]]
+    assert x.sum((np.uint8(0), 1)).item() == 15
 
 
 @pytest.mark.parametrize("exponent", [2, 3, 0, 1, -1, 0.5, 2.5])

@@ -169,6 +169,11 @@ def power(a, b):
 
 # ---- element-wise operations of one tensor
 
+def in_floats(a):
+    """A tensor's array, integers as float64: NumPy takes roots of its small ones in float16."""
+    return a.data if a.data.dtype.kind == "f" else a.data.astype(np.float64)
+
+
 class Neg(Function):
     """z = -a;  dz/da = -1."""
 
@@ -187,7 +192,7 @@ class Log(Function):
     @staticmethod
     def forward(ctx, a):
         ctx.save_for_backward(a)
-        return Tensor(np.log(a.data))
+        return Tensor(np.log(in_floats(a)))
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -200,7 +205,7 @@ class Exp(Function):
 
     @staticmethod
     def forward(ctx, a):
-        z = Tensor(np.exp(a.data))
+        z = Tensor(np.exp(in_floats(a)))
         ctx.save_for_backward(z)
         return z
 
@@ -215,7 +220,7 @@ class Sqrt(Function):
 
     @staticmethod
     def forward(ctx, a):
-        z = Tensor(np.sqrt(a.data))
+        z = Tensor(np.sqrt(in_floats(a)))
         ctx.save_for_backward(z)
         return z
 

@@ -173,6 +173,15 @@ def test_batchnorm_computes_no_gradient_of_an_input_that_wants_none():
         True] * 3
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "int64"])
+def test_exp_log_and_sqrt_of_integers_are_float64(dtype):
+    x = np.array([1, 12]).astype(dtype)
+    for name in ("exp", "log", "sqrt"):
+        y = getattr(Tensor(x), name)()
+        assert y.dtype == np.float64
+        assert np.allclose(y.data, getattr(np, name)(x.astype(float)), rtol=1e-15)
+
+
 @pytest.mark.filterwarnings("error")
 def test_no_warning_where_nothing_is_wrong():
     """Inner results that no value depends on must not warn: 0 * log 0, 0 / 0 of what is masked."""

@@ -14,14 +14,16 @@ from mytorch.grad_mode import is_recording
 
 
 def _comparison(compare, symbol):
-    """A method of Tensor that compares element by element; its result is a Tensor of booleans, as
-    in PyTorch, so that ``tensor in a_list`` is an error.
-    """
+    """A method that compares element by element and gives a Tensor of booleans, as in PyTorch."""
     def method(self, other):
-        self.settle_data()
         if not isinstance(other, _COMPARABLE):
             return NotImplemented
-        return Tensor(compare(self.data, self._operand(other, symbol).data))
+        a, b = self, self._operand(other, symbol)
+        a.settle_data()
+        b.settle_data()
+        if "f" in a.dtype.kind + b.dtype.kind:  # integers are compared as they are
+            a, b = F.operands(autograd_engine.ContextManager(), a, b)
+        return Tensor(compare(a.data, b.data))
     return method
 
 

@@ -667,7 +667,8 @@ def test_needs_input_grad_says_which_gradients_are_wanted():
 @pytest.mark.parametrize("value", [Tensor([1.]), [1.], 1.])
 @pytest.mark.parametrize("use", [lambda x: x * x, lambda x: x + Tensor([2.]), repr, Tensor.item,
                                  lambda x: x * 2, lambda x: x == 1, lambda x: 1 < x,
-                                 Tensor.backward, Tensor.copy, lambda x: SGD([x]).step()])
+                                 lambda x: Tensor([1.]) == x, Tensor.backward, Tensor.copy,
+                                 lambda x: SGD([x]).step()])
 def test_what_is_no_array_in_data_is_the_same_clear_error_everywhere(value, use):
     x = leaf([1.])
     x.grad, x.data = Tensor([1.]), value

@@ -186,6 +186,20 @@ def test_tensors_are_compared_element_by_element():
     assert not a == None and a != None and not a == "text"  # noqa: E711
 
 
+def test_a_single_number_is_compared_in_the_dtype_of_the_elements_as_it_is_subtracted():
+    x, number = Tensor(np.float32([0.1, 2])), Tensor(0.1)
+    assert (x - number).data[0] == 0
+    for equal in (x == number, number == x, x <= number, number >= x, x == 0.1):
+        assert equal.data.tolist() == [True, False]
+    assert (x > number).data.tolist() == (x != number).data.tolist() == [False, True]
+
+
+def test_integers_are_compared_as_they_are():
+    x = Tensor(np.array([255, 44], np.uint8))
+    for other in (-1, 300, Tensor(-1), Tensor(300)):
+        assert (x == other).data.tolist() == [False, False]
+
+
 @pytest.mark.parametrize("compare", [lambda a, b: a == b, lambda a, b: b == a,
                                      lambda a, b: a != b, lambda a, b: b != a])
 def test_a_tensor_compared_with_an_array_is_an_error_that_says_how(compare):

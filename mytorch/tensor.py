@@ -228,9 +228,11 @@ class Tensor:
         Source: handout 0.1.5 (step 1).
         """
         if not self.requires_grad or (self.grad_fn is None and not self.is_leaf):
-            raise RuntimeError("backward() on a tensor outside the graph "
-                               f"(requires_grad={self.requires_grad}, grad_fn=None): nothing it "
-                               "was computed from requires grad, or no_grad was on")
+            raise RuntimeError("backward() on a tensor outside the graph (requires_grad="
+                               f"{self.requires_grad}, is_leaf={self.is_leaf}, grad_fn="
+                               f"{getattr(self.grad_fn, 'function_name', None)}): nothing it was "
+                               "computed from requires grad, no_grad was on, or the tensors were "
+                               "in a list, into which apply does not look")
         self.settle_data()
         self.grad_fn = self.grad_fn or autograd_engine.AccumulateGrad(self)
         autograd_engine.backward(self.grad_fn, Tensor(np.ones_like(self.data)))

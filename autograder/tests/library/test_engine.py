@@ -161,9 +161,14 @@ def test_backward_of_a_leaf_gives_ones_and_accumulates():
     assert a.grad.data.tolist() == [[2, 2], [2, 2]]
 
 
-def test_backward_of_a_constant_is_an_error():
-    with pytest.raises(RuntimeError, match="outside the graph"):
+def test_backward_of_a_constant_is_an_error_that_shows_it_and_names_the_usual_causes():
+    with pytest.raises(RuntimeError, match=r"outside the graph \(requires_grad=False, is_leaf=True,"
+                       r" grad_fn=None\): .*requires grad, .*no_grad.*, .*list"):
         (Tensor(1.) + 1).backward()
+    y = leaf(1.) * 2
+    y.requires_grad = False
+    with pytest.raises(RuntimeError, match="requires_grad=False, is_leaf=False, grad_fn=Mul"):
+        y.backward()
 
 
 def test_the_gradient_of_any_shape_starts_from_ones_of_its_own_dtype():

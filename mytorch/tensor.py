@@ -67,7 +67,7 @@ class Tensor:
 
     Raises:
         TypeError: the data are no numbers, or a flag is no boolean.
-        ValueError: the flags contradict each other (Appendix A).
+        ValueError: a parameter is no leaf or requires no grad (Appendix A).
 
     >>> a = Tensor([1., 2.], requires_grad=True)
     >>> (a * a).sum().backward()
@@ -204,7 +204,7 @@ class Tensor:
 
     def __getstate__(self):
         """For pickle and copy.deepcopy: a leaf travels with its gradient, without its node."""
-        if not self.is_leaf:
+        if not self.is_leaf and self.grad_fn is not None:
             raise RuntimeError("only leaves can be pickled or deep-copied, this is the output "
                                "of an operation; tensor.copy() gives a leaf")
         return {**vars(self), "grad_fn": None}
@@ -336,10 +336,9 @@ def _check_flags(requires_grad, is_leaf, is_parameter):
         if not isinstance(flag, _BOOLEANS):
             raise TypeError(f"{name} must be a boolean, got {flag!r}; a tensor of a shape is made "
                             "by Tensor.zeros(2, 3)")
-    if not requires_grad and (is_parameter or not is_leaf) or is_parameter and not is_leaf:
-        raise ValueError("a tensor that requires no grad is a leaf, and a parameter is a leaf that "
-                         f"requires grad; got requires_grad={requires_grad}, is_leaf={is_leaf}, "
-                         f"is_parameter={is_parameter}")
+    if is_parameter and not (requires_grad and is_leaf):
+        raise ValueError("a parameter is a leaf that requires grad: Tensor(data, "
+                         "requires_grad=True, is_parameter=True)")
 
 
 def _as_array(data):

@@ -95,11 +95,26 @@ def test_arguments_that_are_no_tensors_have_no_node():
 
 
 @pytest.mark.parametrize("flags", [
-    dict(requires_grad=False, is_leaf=False), dict(is_parameter=True),
-    dict(requires_grad=True, is_leaf=False, is_parameter=True)])
-def test_flags_that_contradict_appendix_a_are_an_error(flags):
-    with pytest.raises(ValueError):
+    dict(is_parameter=True), dict(requires_grad=True, is_leaf=False, is_parameter=True)])
+def test_a_parameter_is_a_leaf_that_requires_grad(flags):
+    with pytest.raises(ValueError, match="^a parameter is a leaf that requires grad: Tensor.data, "
+                                         "requires_grad=True, is_parameter=True"):
         Tensor(1., **flags)
+
+
+def test_a_constant_may_be_called_no_leaf_as_old_gradients_are():
+    class Old(Double):
+        @staticmethod
+        def backward(ctx, grad_output):
+            return Tensor(2 * grad_output.data, requires_grad=False, is_leaf=False)
+
+    a, constant = leaf(3.), Tensor(2., requires_grad=False, is_leaf=False)
+    Old.apply(a * constant).backward()
+    assert a.grad.item() == 4 and a.grad.is_leaf and constant.grad_fn is None
+    assert not (constant * 2).requires_grad and repr(constant) == "Tensor(2.)"
+    assert copy.deepcopy(constant).item() == pickle.loads(pickle.dumps(constant)).item() == 2
+    with pytest.raises(RuntimeError, match="outside the graph"):
+        constant.backward()
 
 
 @pytest.mark.parametrize("returned", [

@@ -18,7 +18,8 @@ class SGD(Optimizer):
         momentum (float): how much of the last step is kept, not negative.
 
     Attributes:
-        momentums (list of np.ndarray): the V of each parameter; zeros before the first step.
+        momentums (list of np.ndarray): the V of each parameter, by its place in params, so that
+            one taken out shifts the others'; zeros before the first step.
 
     Raises:
         TypeError, ValueError: a negative lr or momentum, unusable params; in ``step``, a V that

@@ -27,15 +27,13 @@ class Optimizer:
         self.state = defaultdict(dict)
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, got none")
-        found = set()
         for index, param in enumerate(self.params):
             if not isinstance(param, Tensor):
                 raise TypeError(f"parameter {index} must be a Tensor, got {type(param).__name__}")
             if not param.is_leaf or not (param.requires_grad or param.is_parameter):
                 raise ValueError(f"parameter {index} must be a leaf that requires grad")
-            if param in found:
-                raise ValueError(f"parameter {index} is in the list twice")
-            found.add(param)
+        if len(set(self.params)) < len(self.params):
+            raise ValueError("a parameter is in the list twice")
 
     def step(self):
         """Update every parameter from its gradient."""

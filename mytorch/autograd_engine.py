@@ -25,7 +25,7 @@ import threading
 import weakref
 from collections import defaultdict
 
-from mytorch.checks import check_gradient, name_operation, one_for_each
+from mytorch.checks import check_gradient, checked_gradients, name_operation
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
@@ -46,13 +46,14 @@ def backward(grad_fn, grad_of_outputs):
         raise TypeError(f"backward() starts at a node, got {type(grad_fn).__name__}")
     check_gradient(grad_of_outputs, grad_fn.shape, "what backward() starts with")
     edges = count_edges(grad_fn)
+    # Recording is off: gradients are in no graph, also if a backward computes them with leaves.
     with room_to_recurse(len(edges)), no_grad():
         Traversal(edges).visit(grad_fn, grad_of_outputs)
 
 
 def count_edges(root):
     """For every node that can be reached from ``root``: how many edges lead to it."""
-    edges, found = {root: 1}, [root]
+    edges, found = {root: 1}, [root]  # 1: the call that starts there
     for node in found:  # grows while it is walked
         for parent in node.next_functions:
             if parent in edges:
@@ -69,6 +70,7 @@ class Traversal:
     """
 
     def __init__(self, edges):
+        # A leaf's node adds for itself, so only those of operations wait.
         self.missing = {node: n for node, n in edges.items() if n > 1 and node.next_functions}
         self.sums = {}  # of each node that waits: the sum of the gradients that came
 
@@ -87,9 +89,13 @@ class Traversal:
                 self.visit(parent, grads.pop())
 
     def add(self, node, grad):
-        """Add a gradient to those that came to a node before; returns their sum."""
+        """Add a gradient to those that came to a node before; returns their sum.
+
+        It is a call of its own, so that no frame keeps the two while the search goes deeper.
+        """
         before = self.sums.pop(node, None)
         if before is not None:
+            # type(grad) is Tensor, which is built on this file.
             grad = before if grad is None else type(grad)(before.data + grad.data)
         self.missing[node] -= 1
         if self.missing[node]:
@@ -146,8 +152,9 @@ class Function:
 class AccumulateGrad:
     """The node of a gradient-enabled leaf: adds every gradient that arrives to ``.grad``.
 
-    The leaf, ``variable``, is held weakly, because it holds this node; operations that use it
-    keep it alive.  Once nothing does, it is None.  Handout 0.1.5 (steps 4 and 8) and 0.1.6.
+    The leaf holds this node as its ``grad_fn``, so the node holds the leaf, ``variable``, weakly:
+    a cycle would wait for the garbage collector.  Operations that use the leaf keep it alive;
+    once nothing does, ``variable`` is None.  Handout 0.1.5 (steps 4 and 8) and 0.1.6.
     """
 
     next_functions = ()  # the search ends here
@@ -205,7 +212,7 @@ class BackwardFunction:
                 if arg.requires_grad and recording:
                     if arg.is_leaf:
                         arg.grad_fn = arg.grad_fn or AccumulateGrad(arg)
-                        arg.grad_fn.shape = arg.data.shape
+                        arg.grad_fn.shape = arg.data.shape  # its .data may be another by now
                         leaves.append(arg)
                     node = arg.grad_fn
             self.next_functions.append(node)
@@ -215,7 +222,7 @@ class BackwardFunction:
 
     def apply(self, *grads):
         """The operation's ``backward``: a list with one gradient for each argument of forward."""
-        return one_for_each(self, self.cls.backward(self.ctx, *grads))
+        return checked_gradients(self, self.cls.backward(self.ctx, *grads))
 
 
 class ContextManager:
@@ -225,7 +232,7 @@ class ContextManager:
     set as an attribute.  Handout 0.1.5 (step 7).
     """
 
-    needs_input_grad = defaultdict(lambda: True)  # of each argument; apply says which are not
+    needs_input_grad = defaultdict(lambda: True)  # where no apply ran, all are needed
     saved_tensors = ()
 
     def save_for_backward(self, *tensors):

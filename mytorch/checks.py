@@ -9,7 +9,7 @@ def check_gradient(value, shape, name, hint=""):
         raise RuntimeError(f"{name} must have shape {shape}, got {value.data.shape}{hint}")
 
 
-def one_for_each(node, returned):
+def checked_gradients(node, returned):
     """What an operation's ``backward`` returned, as a list with a gradient for each argument of
     its ``forward``; an error where it is none.  A None at the end may be missing or too many.
     """

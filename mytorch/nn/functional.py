@@ -145,7 +145,8 @@ class Pow(Function):
         grad_a = grad_b = None
         if ctx.needs_input_grad[0]:
             constant = b.data == 0
-            slope = b.data * power(a.data, np.where(constant, 0, b.data - 1.).astype(g.dtype))
+            exponent = np.where(constant, 0, b.data - 1.).astype(g.dtype)  # 0 * 0 ** -1 is NaN
+            slope = b.data * power(a.data, exponent)
             grad_a = Tensor(unbroadcast(product(g, slope, constant), a.shape))
         if ctx.needs_input_grad[1]:
             constant = (a.data == 0) & (b.data >= 0)
@@ -247,7 +248,7 @@ class ReLU(Function):
         g, mask = grad_output.data, ctx.mask
         if math.isfinite(np.vdot(g, g)):
             return Tensor(g * mask)
-        return Tensor(np.where(mask, g, g.dtype.type(0)))  # also where g is inf; 15 times as slow
+        return Tensor(np.where(mask, g, g.dtype.type(0)))  # inf * 0 is NaN; 15 times as slow
 
 
 # ---- shapes and sums
@@ -407,7 +408,8 @@ class BatchNorm(Function):
 
     @staticmethod
     def forward(ctx, x, gamma, beta, statistics, eps, of_batch):
-        # x (N, F), gamma and beta (F,): Tensors; statistics: from x's array to mean and var (F,)
+        # x (N, F), gamma and beta (F,): Tensors; statistics: gives mean and var (F,) of x's array,
+        # a function because they move with x when this is run again for differences
         ctx.mean, var = statistics(x.data)
         ctx.std, ctx.of_batch = np.sqrt(var + eps), of_batch
         ctx.scale = gamma.data / ctx.std

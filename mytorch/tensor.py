@@ -342,8 +342,6 @@ def _check_flags(requires_grad, is_leaf, is_parameter):
 
 
 def _as_array(data):
-    if isinstance(data, np.floating):  # what arithmetic on 0-d arrays makes
-        return np.array(data)
     if isinstance(data, Tensor):
         raise TypeError("the data of a Tensor is an array, got a Tensor; copy() makes a new one")
     try:

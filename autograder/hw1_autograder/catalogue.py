@@ -154,6 +154,8 @@ mistake("weight-not-transposed", "2.1", "The weight is stored as (in, out) or no
         "weight has the shape (out_features, in_features), and the layer computes x W^T + b.",
         dict(linear="x @ w + b", weight_shape="n_in, n_out"), linear="x @ w + b",
         weight_shape="n_in, n_out")
+mistake("bias-size", "2.1", "The bias has one number for each output: (out_features,).",
+        bias_size=["n_in", "1"])
 mistake("bias-left-out", "2.1", "The bias is left out: the layer computes x W^T + b.",
         dict(linear="x @ w.T", linear_gradients="g @ w, g.T @ x, None"), linear="x @ w.T")
 mistake("bias-subtracted", "2.1", "The bias does not count once: the layer computes x W^T + b.",
@@ -220,8 +222,7 @@ mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * g
 mistake("sgd-lr-fixed", "2.3", "The step has a fixed learning rate, whatever lr is given: use "
         "self.lr.", sgd=["w - 0.1 * g", "w - 0.01 * g", "w - 0.001 * g"])
 mistake("sgd-unchanged", "2.3", "The parameters do not change: step() has to assign the new "
-        "values to param.data (or are there no params? A generator gives them once: keep "
-        "list(params)).", sgd="w")
+        "values to param.data.", sgd="w")
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
         sgd=["-lr * g", "lr * g"])
 mistake("sgd-reversed", "2.3", "The signs are wrong: W - lr * gradient, not lr * gradient - W.",

@@ -287,7 +287,7 @@ class SharedSubexpressions:
         a, b = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
         t = a.log()
         u = t + b
-        y = (u + t) + u
+        y = (t + u) + u
         y.backward()
         return {"a.grad": a.grad, "b.grad": b.grad}
 

@@ -16,8 +16,8 @@ FORWARD = {"1.1.1": ("forward", "a - b"), "1.1.2": ("forward", "a * b"),
            "1.1.3": ("forward", "a / b"), "1.2.1": ()}
 BACKWARD = {"1.1.1": ANY, "1.1.2": ANY, "1.1.3": ANY, **REQUIRES_GRAD,
             "1.2.2": ("a.grad", "b.grad", "a.grad is an array, no Tensor"), "1.2.4": ("a.grad",),
-            "1.2.6": ("a.grad", "c.grad"), "1.2.7": ("gradients of a * b",),
-            "1.2.8": ("a.grad", "b.grad"), "1.2.9": ("a.grad",)}
+            "1.2.5": ("a.grad", "b.grad"), "1.2.6": ("a.grad", "c.grad"),
+            "1.2.7": ("gradients of a * b",), "1.2.8": ("a.grad", "b.grad"), "1.2.9": ("a.grad",)}
 LINEAR = {"2.1.1": ("one layer", "two layers")}
 NETWORK = {**BACKWARD, "2.1": ANY}
 
@@ -35,6 +35,7 @@ formulas(
     linear=lambda x, w, b: x @ w.T + b,
     linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g.sum(axis=0)),
     weight_shape=lambda n_in, n_out: (n_out, n_in),
+    bias_size=lambda n_in, n_out: n_out,
     sequence=lambda layers: layers)  # the order in which Sequential calls its layers
 
 
@@ -58,7 +59,8 @@ def two_layers(rng):
 
 
 @check("2.1", "Linear forward, one layer and two in a Sequential",
-       {"one layer": 2, "two layers": 1, "shape of Linear(3, 5).weight": 1}, after=FORWARD)
+       {"one layer": 2, "two layers": 1, "Linear(3, 5): shape of weight, size of bias": 1},
+       after=FORWARD)
 class LinearForward:
     inputs = two_layers
     advice = {"the weights are as they were":
@@ -66,9 +68,9 @@ class LinearForward:
               "makes a new tensor (handout 2.1)"}
 
     def scenario(x, w1, b1, w2, b2):
-        one, two = linear(w1, b1), linear(w2, b2)
-        shape = np.shape(Linear(3, 5).weight.data)
-        return {"shape of Linear(3, 5).weight": str(shape),
+        one, two, new = linear(w1, b1), linear(w2, b2), Linear(3, 5)
+        return {"Linear(3, 5): shape of weight, size of bias":
+                    f"{np.shape(new.weight.data)}, {np.size(new.bias.data)}",
                 "one layer": one(Tensor(x)),
                 "two layers": Sequential(one, two)(Tensor(x)),
                 "the weights are as they were":
@@ -78,7 +80,8 @@ class LinearForward:
         out = x
         for layer in f.sequence([(w1, b1), (w2, b2)]):
             out = f.linear(out, *layer)
-        return {"shape of Linear(3, 5).weight": str(f.weight_shape(3, 5)),
+        return {"Linear(3, 5): shape of weight, size of bias":
+                    f"{f.weight_shape(3, 5)}, {f.bias_size(3, 5)}",
                 "one layer": f.linear(x, w1, b1), "two layers": out}
 
 

@@ -297,9 +297,12 @@ class Pass:
             if not arrived:
                 yield Finding("nothing arrives", vertex.label, expected=sum(handed[vertex]), **at)
             else:
-                off = first_different(sum(arrived), handed[vertex])
+                terms = handed[vertex]
+                off = first_different(sum(arrived), terms)
+                is_one = len(terms) > 1 and any(is_same(sum(arrived), term) for term in terms)
                 if off:
-                    yield Finding("another arrives", vertex.label, **off, **at)
+                    yield Finding("one of several arrives" if is_one else "another arrives",
+                                  vertex.label, **off, **at)
 
     def of_the_gradients(self, visits):
         """Yield each leaf that does not keep what arrives, and what else keeps a gradient."""

@@ -99,9 +99,13 @@ SENTENCES = {
     "error in the engine": "The pass ends with {got}{at}.",
     "nothing arrives": "{operation} was handed {expected}, and nothing arrives there: backward()"
                        "{at} visits every node that next_functions lists.",
+    "one of several arrives": "{operation} was handed {expected} in all{place}, and only one of "
+                              "those gradients arrives, {got}: backward(){at} has to come along "
+                              "every path to it, or to add them up.",
     "another arrives": "{operation} was handed {expected} in all{place}, and {got} arrives: "
-                       "backward(){at} has to come along every path to it, with what is handed on "
-                       "there.",
+                       "backward(){at} has to bring what each operation hands on, unchanged and "
+                       "once; what is added to in place, or kept from the call before, comes too "
+                       "often.",
     "gradients share memory": "The .grad of {argument} and {got} share one array, and "
                               "AccumulateGrad{at} adds to it in place, so that both change: make a "
                               "new array.",
@@ -116,7 +120,13 @@ SENTENCES = {
     "a gradient too many": "{argument} has a .grad although it is {got}; only leaves that require "
                            "grad keep one.",
 
-    # a step of the optimizer
+    # the optimizer
+    "no parameters": "The optimizer has no parameters: did a generator give them once (keep "
+                     "list(params))? Or does parameters() find none: is_parameter=True, and the "
+                     "layers of a layer?",
+    "parameter twice": "The optimizer has a parameter twice, which then moves twice: parameters() "
+                       "gives each once.",
+    "gradient kept": "zero_grad() leaves a gradient: the .grad of each parameter becomes None.",
     "param.data is a Tensor": "step() leaves a Tensor in param.data: compute with the arrays in "
                               "param.data and param.grad.data.",
     "parameter replaced": "step() puts a new Tensor into the list of parameters, and the layers "

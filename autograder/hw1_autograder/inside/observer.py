@@ -56,6 +56,7 @@ def watch():
     with suppress(ImportError):
         from mytorch.optim.sgd import SGD
         wrap(SGD, "step", stepped)
+        wrap(SGD, "zero_grad", cleared)
 
 
 def wrap(owner, name, wrapper):
@@ -71,11 +72,24 @@ def note(kind, operation="", **fields):
 def stepped(original, optimizer, *args):
     """One step of an optimizer."""
     before = list(optimizer.params)
+    if not before:
+        note("no parameters")
+    if len({id(param) for param in before}) < len(before):
+        note("parameter twice")
     result = original(optimizer, *args)
     if any(one is not other for one, other in zip(before, optimizer.params)):
         note("parameter replaced")
     if any(hasattr(param.data, "requires_grad") for param in optimizer.params):
         note("param.data is a Tensor")
+    return result
+
+
+def cleared(original, optimizer, *args):
+    """One call of zero_grad()."""
+    result = original(optimizer, *args)
+    if any(tools.values.is_numeric(grad) and grad.any() for grad in (
+            tools.values.array_of(param.grad) for param in optimizer.params)):
+        note("gradient kept")
     return result
 
 

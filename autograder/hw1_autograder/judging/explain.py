@@ -3,7 +3,7 @@
 The first that fits is told, in this order:
 
 1. a check that this one rests on (its ``after``) and that failed: fix that first;
-2. what ``observer.py`` found when the scenario ran once more, if it breaks any graph;
+2. what ``observer.py`` found when the scenario ran once more, if nothing is right with it;
 3. the one mistake of the catalogue whose values are exactly those that came;
 4. another such finding, or one of where the engine brings gradients;
 5. two mistakes of which either fits; a relation of the values that came to those expected, such
@@ -116,7 +116,7 @@ def of_a_failure(failure, observed, before):
 def of_values(check, inputs, key, values, observed):
     off = wrong_values(check, key.expected, values)
     if not check.asks_for_facts and not set(off) <= set(check.forward):
-        broken = fact_of(BREAK_ANY_GRAPH, observed)
+        broken = fact_of(DECISIVE, observed)
         if broken:
             return broken
     single = known(check, key.mistakes, values)
@@ -154,19 +154,20 @@ def fits(check, wrong, values):
 
 # ---- what is found in the graph
 
-BREAK_ANY_GRAPH = (  # the first that was found is told
+DECISIVE = (  # nothing can be right with one of these; the first that was found is told
     "forward returns", "apply returns", "data is a Tensor", "requires_grad lost", "no node",
     "shared list", "parents missing", "too many parents", "parents in another order",
     "parent is another", "parent is None",
-    "seed is no Tensor", "seed's shape")
+    "seed is no Tensor", "seed's shape", "no parameters", "parameter twice", "gradient kept")
 OF_SHAPES = ("gradient not summed", "gradient's shape")
-FINDINGS = BREAK_ANY_GRAPH + (
+FINDINGS = DECISIVE + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "gradient's dtype", *OF_SHAPES, "no Tensor arrives",
     "shape that arrives", "no grad_fn", "gradients share memory", "input changed",
     "kept elsewhere")
-ENGINE = ("nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
-          "another arrives", "not accumulated", "a gradient too many")  # whatever the numbers are
+ENGINE = (  # whatever the numbers are
+    "nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
+    "one of several arrives", "another arrives", "not accumulated", "a gradient too many")
 NUMBERS = ("apply hands another", "value", "random", "factor", "written elsewhere",
            "changes its gradient", "cycle", "visited too often", "returns its argument",
            "too many gradients") + ENGINE

@@ -225,7 +225,7 @@ MADE = [
                                             "output.requires_grad = True")),
     ("output-never-leaf", "1.2", (
         ENGINE, "output.is_leaf = not needs", "output.is_leaf = False")),
-    ("graph: another arrives", "1.2", (ENGINE, "grad_of_outputs):\n",
+    ("graph: one of several arrives", "1.2", (ENGINE, "grad_of_outputs):\n",
                               "grad_of_outputs, seen=None):\n    seen = seen or {0}\n"
                               "    if id(grad_fn) in seen:\n        return\n"
                               "    seen.add(id(grad_fn))\n"),

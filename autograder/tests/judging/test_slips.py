@@ -62,6 +62,15 @@ SLIPS = {
                                            "return tensor.Tensor(loss.data)").replace(
                                            "np.exp(log_softmax.data)", "np.exp(Function.p.data)")
                                         % "[np.arange(n), target.data] -= 1")),
+    "parameters that are not found": (["2.3.2"], "The optimizer has no parameters",
+                                      (LINEAR, "requires_grad=True, is_parameter=True)",
+                                       "requires_grad=True)")),
+    "parameters given twice": (["2.3.2"], "The optimizer has a parameter twice",
+                               ("optim/optimizer.py", "list(params)", "2 * list(params)")),
+    "gradients that stay": (["2.3.2"], "zero_grad() leaves a gradient",
+                            ("optim/optimizer.py", "param.grad = None", "grad = None")),
+    "a bias of one number": (["2.1.1"], "one number for each output",
+                             (LINEAR, "np.zeros(out_features)", "np.zeros(1)")),
     "operands the wrong way round": (["1.1.1.2"], "What is computed is b - a, not a - b",
                                      (TENSOR, "F.Sub.apply(self, other)", "F.Sub.apply(other, self)"
                                       ),

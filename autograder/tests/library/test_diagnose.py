@@ -371,7 +371,7 @@ FAULTS = [
                                                      "backward(parent, grad[0])")),
     ("plain", chain, "error in the engine  ", (ENGINE, "        if parent is not None:\n",
                                                      "        if parent.is_there:\n")),
-    ("plain", two_products, "another arrives leaf 3 ", (
+    ("plain", two_products, "one of several arrives leaf 3 ", (
         ENGINE, "def backward(grad_fn, grad_of_outputs):\n",
         "def backward(grad_fn, grad_of_outputs, seen=None):\n    seen = seen or {0}\n"
         "    if id(grad_fn) in seen:\n        return\n    seen.add(id(grad_fn))\n"),
@@ -428,7 +428,7 @@ FAULTS = [
     ("sorted", elementwise("-"), "value Sub b", (F, "sub_b = -grad_output.data",
                                                     "sub_b = grad_output.data")),
     ("sorted", relu, "factor ReLU a", (F, "grad_output.data * ctx.mask", "ctx.mask * 1.")),
-    ("sorted", two_products, "another arrives leaf 3 ", (ENGINE, SORTED_SUM, "grad")),
+    ("sorted", two_products, "one of several arrives leaf 3 ", (ENGINE, SORTED_SUM, "grad")),
     ("sorted", chain, "visited too often leaf 2 ", (ENGINE, "    for node in reversed(order):\n",
                                                "    for node in order[::-1] * 50:\n"
                                                "        sums.setdefault(node, grad_of_outputs)\n")),
@@ -446,7 +446,8 @@ FAULTS = [
                                                  "Tensor(grad_output.data)")),
     ("ours", network, "value Linear bias", (F, "Tensor(sum_rows(g)) if ctx.needs_input_grad[2]",
                                                "Tensor(g.mean(axis=0)) if True")),
-    ("ours", chain, "another arrives ", (ENGINE, "type(grad)(before.data + grad.data)", "grad")),
+    ("ours", chain, "one of several arrives ", (ENGINE, "type(grad)(before.data + grad.data)",
+                                                "grad")),
 ]
 NAMES = [f"{number} {kind.strip()} on {name}" for number, (name, _, kind, *_) in enumerate(FAULTS)]
 

@@ -30,7 +30,7 @@ def run_again(check, inputs, key, root, seconds):
     at work.
     """
     prepare(root)
-    print(f"{check.number} {check.name} (run here, with your own rights)")
+    print(f"\n{check.number} {check.name} (run here, with your own rights)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs) + "\n")
     watch = threading.Timer(seconds, interrupt, [seconds])
@@ -46,7 +46,7 @@ def run_again(check, inputs, key, root, seconds):
         values = {}
     else:
         print()
-        compare(key.expected, values)
+        compare(key.expected, values, brief=len(wrong_values(check, key.expected, values)) > 1)
     finally:
         watch.cancel()
     return not wrong_values(check, key.expected, values)
@@ -81,12 +81,12 @@ def tell(error, root):
         print(describe.describe(error, root, {})["message"])
 
 
-def compare(expected, values):
+def compare(expected, values, brief):
     for name, right in expected.items():
         if same(values[name], right):
             print(f"{name}: as expected")
         else:
-            print("\n".join(difference(name, values[name], right)))
+            print("\n".join(difference(name, values[name], right, brief)))
             print("    expected", np.array2string(np.asarray(right), prefix="    expected "))
             print("    got     ", np.array2string(np.asarray(values[name]), prefix="    expected "))
 

@@ -74,8 +74,8 @@ mistake("operator-hands-one-twice", "1.1", "The operator hands its function the 
         "it has self and other.", *[dict(operator_hands=twice, operator_is_in_the_graph="False")
                                     for twice in ("a, a", "b, b")])
 mistake("operator-outside-the-graph", "1.1", "The operator computes the right numbers, but not "
-        "through the function's apply(): its output has no place in the graph, as that of a + b "
-        "has.", operator_is_in_the_graph="False")
+        "through the function's apply() of both operands: its output, or one of them, has no place "
+        "in the graph, as with a + b.", operator_is_in_the_graph="False")
 mistake("sub-reversed", "1.1.1", "What is computed is b - a, not a - b.", sub="b - a")
 mistake("div-reversed", "1.1.3", "What is computed is b / a, not a / b.", div="b / a")
 mistake("div-rounded", "1.1.3", "The quotient is rounded down: a / b, not a // b.", div="a // b")
@@ -260,14 +260,12 @@ def _moved(old, new):
 
 
 def _partial_gradients(through_mean, through_var):
-    """Make the gradients of BatchNorm with the mean or the variance taken for a constant."""
-    def gradients(x, gamma, g):
-        right = FORMULAS.batchnorm_gradients(x, gamma, g)
-        inverse_std = 1 / np.sqrt(x.var(axis=0) + EPS)
-        x_hat = (x - x.mean(axis=0)) * inverse_std
-        flow = g - through_mean * g.mean(axis=0) - through_var * x_hat * (g * x_hat).mean(axis=0)
-        return (gamma * inverse_std * flow,) + right[1:]
-    return gradients
+    """Write the gradients of BatchNorm with other shares of the flow through mean and variance."""
+    std = "np.sqrt(x.var(axis=0) + EPS)"
+    x_hat = f"(x - x.mean(axis=0)) / {std}"
+    flow = (f"g - {through_mean} * g.mean(axis=0)"
+            f" - {through_var} * {x_hat} * (g * {x_hat}).mean(axis=0)")
+    return f"(gamma / {std} * ({flow}),) + batchnorm_gradients(x, gamma, g)[1:]"
 
 
 def _affine_gradients(change, gamma_there=None):
@@ -413,15 +411,22 @@ mistake("bn-affine-left-out", "2.4", "gamma and beta are left out: y = gamma * x
         dict(batchnorm="batchnorm(x, 1, 0)", batchnorm_gradients=_affine_gradients(
             lambda gamma, beta, n: (None, None), 1)),
         batchnorm="batchnorm(x, 1, 0)")
+IN_GRAPH = "so compute it with operations of the graph, or add its term to your formula."
 mistake("bn-mean-constant", "2.4", "Your gradient takes the mean for a constant; it depends on x "
-        "too, so compute it with operations of the graph.",
+        "too, " + IN_GRAPH,
         batchnorm_gradients=_partial_gradients(0, 1))
 mistake("bn-var-constant", "2.4", "Your gradient takes the variance for a constant; it depends on "
-        "x too, so compute it with operations of the graph.",
+        "x too, " + IN_GRAPH,
         batchnorm_gradients=_partial_gradients(1, 0))
 mistake("bn-statistics-constant", "2.4", "Your gradient takes mean and variance for constants; "
         "both depend on x, so compute them with operations of the graph.",
         batchnorm_gradients=_partial_gradients(0, 0))
+mistake("bn-terms", "2.4", "A term of your gradient of x has another factor. It is gamma / "
+        "sqrt(var + eps) * (grad - mean(grad) - x_hat * mean(grad * x_hat)), with means over the "
+        "batch, each divided by m.",
+        batchnorm_gradients=[_partial_gradients(*shares) for share in (
+            "len(x)", "len(x) / x.shape[1]", "-1") for shares in (
+                (share, 1), (1, share), (share, share))])
 mistake("bn-gamma-gradient", "2.4", "The gradient of gamma is the sum of grad * x_hat over the "
         "batch, that of beta the sum of grad: one of them is averaged, or lacks x_hat.",
         batchnorm_gradients=[_affine_gradients(change) for change in (

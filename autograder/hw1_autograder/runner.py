@@ -67,11 +67,11 @@ class Result:
                            if answer.values.get(name) is not True]
             self.off = wrong_values(check, key.expected, answer.values)
             self.points = check.earned(key.expected, answer.values)
-            self.lines = [line for name in self.off[:2]
+            self.lines = [line for name in self.off[:3]
                           for line in difference(name, answer.values.get(name),
-                                                 key.expected[name])]
-        if len(self.off) > 2:
-            self.lines.append("also off: " + ", ".join(self.off[2:]))
+                                                 key.expected[name], brief=len(self.off) > 1)]
+        if len(self.off) > 3:
+            self.lines.append("also off: " + ", ".join(self.off[3:]))
         self.passed = not self.lines
 
     @property

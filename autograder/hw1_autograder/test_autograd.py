@@ -313,8 +313,9 @@ class Shapes:
 @check("1.2", "The time of backward()", 0, after=GRAPH)
 class LinearTime:
     advice = {"each node's backward ran once":
-              "backward() goes through a node once for each path to it, so that its time doubles "
-              "with each y = y + y; wait for all paths, then go on once (handout 0.1.8)"}
+              "optional, it costs no points: backward() goes through a node once for each path to "
+              "it, so that its time doubles with each y = y + y; to wait for all paths, and then "
+              "go on once, makes it linear (handout 0.1.8)"}
 
     def inputs(rng):
         return {"depth": 10}

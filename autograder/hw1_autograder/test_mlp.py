@@ -500,7 +500,7 @@ class CrossEntropyLarge:
         return {"loss of logits": np.array([loss]), "loss of 5000 * logits": np.array([large])}
 
 
-@check("2.5", "Cross entropy backward; then with 1/loss as the incoming gradient",
+@check("2.5", "Cross entropy backward, for incoming gradients 1 and 1/loss",
        {"gradient of loss": 5, "loss * gradient of log(loss)": 2}, after=BACKWARD)
 class CrossEntropyBackward:
     inputs = logits_and_target

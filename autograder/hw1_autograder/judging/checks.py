@@ -169,8 +169,8 @@ def alike(got, expected):
     return same(got, expected)
 
 
-def difference(name, got, expected):
-    """Say in lines how a value differs: shapes, the first and the worst entry."""
+def difference(name, got, expected, brief=False):
+    """Say in lines how a value differs: shapes, the first and the worst entry; or in one line."""
     if not isinstance(expected, np.ndarray):
         return [f"{name}: expected {_fact(expected)}, got {_fact(got)}"]
     if not isinstance(got, np.ndarray):
@@ -183,6 +183,9 @@ def difference(name, got, expected):
         error = np.abs(got - expected)
         off = ~np.isclose(got, expected, RTOL, ATOL)
     first = tuple(int(i) for i in np.argwhere(off)[0])
+    if brief:
+        return [f"{name}: {off.sum()} of {off.size} differ, at {first}: expected "
+                f"{expected[first]:.5g}, got {got[first]:.5g}"]
     worst = tuple(int(i) for i in np.unravel_index(
         np.argmax(np.where(np.isnan(error), np.inf, error) * off), error.shape))
     lines = [f"{name}: shape {got.shape} and dtype {got.dtype}, {off.sum()} of {off.size} entries "

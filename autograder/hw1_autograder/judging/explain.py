@@ -16,6 +16,7 @@ A formula is needed for none of this, only the AnswerKey.
 """
 
 import re
+import textwrap
 from dataclasses import dataclass, field, fields
 from typing import Optional
 
@@ -36,7 +37,7 @@ class Explanation:
     id: str  # None: nothing is named
     message: str
     of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
-    is_finding: bool = False  # of the graph or a pass, in words that hold for every check
+    at: Optional[str] = None  # of a finding: the place of the code at fault, if it is known
     evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
@@ -195,7 +196,7 @@ class Observed:
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
     return finding and Explanation(f"graph: {finding.kind}", str(finding),
-                                   of=finding.operation or None, is_finding=True)
+                                   of=finding.operation or None, at=finding.at)
 
 
 def speaks_of_shapes(failure):
@@ -252,6 +253,8 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
      "There is None where a Tensor should be: is a return missing in what makes it?"),
     ("TypeError", r"unsupported operand .*'NoneType'", "",
      "There is None where a Tensor should be: is a return missing in what makes it?"),
+    ("AttributeError", r"'(?:method|function)' object has no attribute", "",
+     "There is a function in place of what it returns: is it called, with parentheses ()?"),
     ("AttributeError", r"'memoryview' object", "", ARRAY),
     ("TypeError", r"(?:unsupported operand|bad operand) .*'memoryview'", "", ARRAY),
     ("TypeError", r"bad operand type for unary -: 'Tensor'", "",
@@ -287,12 +290,13 @@ def relation(inputs, key, values, off):
     right = [name for name in key.expected if name not in off]
     if any(got is None for got, _ in pairs):
         names = [name for name in off if values.get(name) is None]
+        listed = textwrap.shorten(", ".join(names), 60)
         if not all("grad" in name for name in names):
-            return Explanation("None", f"{', '.join(names)[:60]}: None (is a return missing?).")
+            return Explanation("None", f"{listed}: None (is a return missing?).")
         if all(got is None or same(got, expected) for got, expected in pairs):
             also = "; the forward values are right" if "out" in right or "loss" in right else ""
             are = "is" if len(names) == 1 else "are"
-            return Explanation("gradient missing", f"{', '.join(names)[:60]} {are} None{also}: "
+            return Explanation("gradient missing", f"{listed} {are} None{also}: "
                                "what leads there was computed outside the graph (in NumPy, or from "
                                ".data), it was made without requires_grad, or backward() does not "
                                "reach it.")
@@ -308,7 +312,7 @@ def _of_arrays(inputs, pairs, off):
     got, expected = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     if np.unique(np.abs(expected[np.abs(expected) > 1e-3]).round(4)).size < 3:
         return None  # too little to tell one relation from another
-    names = ", ".join(off)[:60]
+    names = textwrap.shorten(", ".join(off), 60)
     if not got.any():
         return Explanation("all zero", f"{names}: all zeros.")
     if all(a.shape == b.T.shape and same(a, b.T) for a, b in pairs):
@@ -317,22 +321,34 @@ def _of_arrays(inputs, pairs, off):
         return Explanation("shape", f"{names}: the numbers are right, the shape is not.")
     start = np.concatenate([np.ravel(inputs[name]) if name in inputs else np.zeros(pair[1].size)
                             for name, pair in zip(off, pairs)])  # where step() began
-    return _times(inputs, got - start, expected - start, names, "the step" if start.any() else
-                  "what is expected")
-
-
-def _times(inputs, got, expected, names, what):
-    """Look for one factor between all numbers and those expected."""
     if not np.isfinite(got).all():
         return None
+    word = (_times(inputs, got - start, expected - start)
+            or len(pairs) == 1 and _times_a_power(inputs, *pairs[0]))
+    what = "the step" if start.any() else "what is expected"
+    return Explanation("times a factor", f"{names}: {what}, times {word}.") if word else None
+
+
+def _times(inputs, got, expected):
+    """Look for one factor between all numbers and those expected, and name it."""
     factor = got @ expected / (expected @ expected)
     if not same(got, factor * expected) or abs(factor) < 1e-3:
         return None
-    word = f"{factor:.4g}"
-    for value, meaning in _factors(inputs):
-        if np.isclose(factor, value, 1e-3):
-            word += f" ({meaning})"
-    return Explanation("times a factor", f"{names}: {what}, times {word}.")
+    meanings = [("minus " * (factor < 0 < value) + meaning) for value, meaning in _factors(inputs)
+                if np.isclose(abs(factor), abs(value), 1e-3) and (value > 0 or factor < 0)]
+    return f"{factor:.4g}" + "".join(f" ({meaning})" for meaning in meanings)
+
+
+def _times_a_power(inputs, got, expected):
+    """Look for an input of which a power, or its negative, is the factor, number by number."""
+    for name, value in inputs.items():
+        if np.shape(value) != expected.shape or not np.all(value):
+            continue
+        for power, word in ((1., "{}"), (-1., "1 / {}"), (2., "{}^2"), (-2., "1 / {}^2")):
+            for sign, minus in ((1, ""), (-1, "-")):
+                if same(got, sign * expected * value ** power):
+                    return minus + word.format(name)
+    return None
 
 
 def _factors(inputs):

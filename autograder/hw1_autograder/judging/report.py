@@ -27,7 +27,7 @@ class Printer:
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         lead = ("to run it alone, with print() and a debugger" if options is not None else
                 "at home, on other numbers, with print() and a debugger")
-        self.again = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
+        self.command = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
                                "--again"])
         self.problem = None
         self.failures = []  # that were shown
@@ -43,7 +43,8 @@ class Printer:
             print(self.paint(f"\n{check.problem} {TITLES[check.problem]}", "1"))
         mark = (self.paint("FAIL", "31") if not result.passed else
                 self.paint("warn", "33") if result.advice else self.paint("ok  ", "32"))
-        print(f"  {mark}  {check.name:66} {result.points}/{check.points}", flush=True)
+        print(f"  {mark}  {check.number:8}{check.name:60}{result.points}/{check.points}",
+              flush=True)
         if not result.passed:
             self.explain(result)
 
@@ -67,17 +68,17 @@ class Printer:
         else:
             self._details(result)
         if explanation:
-            self._lines(_wrapped(f"=> {self._once(explanation.message, result.check.number)}",
-                                 most=5))
+            self._lines(_wrapped(f"=> {self._once(explanation, result.check.number)}", most=5))
             if explanation.evidence:
                 self._lines(_wrapped("   seen: " + explanation.evidence, most=3))
-        self._lines([f"{self.again} {result.check.number}"])
+        self._lines([f"{self.command} {result.check.number}"])
         print()
 
-    def _once(self, message, number):
-        """Return a message, or where it was told before."""
-        before = self.told.setdefault(message, number)
-        return message if before == number else f"the same as said of {before}."
+    def _once(self, explanation, number):
+        """Return an explanation's message or, where it names something, where that was told."""
+        before = self.told.setdefault(explanation.message, number)
+        return (explanation.message if before == number or explanation.id is None else
+                f"the same as said of {before}.")
 
     def _details(self, result):
         for line in result.check.shown.split("\n"):
@@ -87,8 +88,8 @@ class Printer:
         if printed:
             self._lines(_wrapped("it printed: " + " / ".join(printed.split("\n")), most=1))
         lines = [part for line in result.lines for part in _wrapped(line, MORE, most=2)]
-        if len(lines) > 3:
-            lines = lines[:2] + [lines[2][:67] + " ..."]
+        if len(lines) > 4:
+            lines = lines[:3] + [lines[3][:67] + " ..."]
         self._lines(self.paint(line, "1") for line in lines)
 
     def _lines(self, lines):
@@ -187,7 +188,7 @@ def first_to_fix(failed):
     if len(problems) > 1:
         return text
     first = next(result for result in failed if result.check.points)
-    said = cause_of(first)[1] or f"handout, section {first.check.problem}"
+    said = cause_of(first)[1] or textwrap.shorten(first.lines[0], 250)
     return f"{first.check.number} {first.check.name}: {said}"
 
 
@@ -196,9 +197,9 @@ def cause_of(result):
     failure, explanation = result.answer.failure, result.explanation
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
-        return None, "" if result.not_written else hint
-    if explanation and explanation.is_finding:
-        return explanation.message, hint
+        return None, f"handout, section {result.check.problem}" if result.not_written else hint
+    if explanation and explanation.at is not None:
+        return (explanation.id, explanation.at), hint
     if not failure or not failure.place:
         return None, hint
     late = failure.kind == "late"  # then the line is any of the loop's

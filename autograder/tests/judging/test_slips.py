@@ -13,6 +13,7 @@ from judging.explain import relation
 from judging.report import Printer, first_to_fix, warnings_of
 from runner import is_part
 
+B = np.array([[1., 2., 4.], [5., -3., 0.5]])
 F, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
 BN, SGD, LINEAR = "nn/batchnorm.py", "optim/sgd.py", "nn/linear.py"
 MUL = ("        return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n"
@@ -293,8 +294,10 @@ def test_a_hint_is_told_once(shown):
 
 @pytest.mark.parametrize("change, words", [
     (np.transpose, "transposed, the numbers are right"), (np.atleast_3d, "the shape is not"),
-    (np.zeros_like, "all zeros"), (np.negative, "what is expected, times -1 (a sign)")])
+    (np.zeros_like, "all zeros"), (np.negative, "what is expected, times -1 (a sign)"),
+    (lambda right: -10 * right, "times -10 (minus 1/lr)"),
+    (lambda right: -right / B ** 2, "times -1 / b^2")])
 def test_what_wrong_numbers_have_to_do_with_right_ones_is_told(change, words):
     right = np.arange(6.).reshape(2, 3)
-    told = relation({}, AnswerKey({"x": right}, []), {"x": change(right)}, ["x"])
+    told = relation({"b": B, "lr": 0.1}, AnswerKey({"x": right}, []), {"x": change(right)}, ["x"])
     assert told.message.startswith("x: ") and words in told.message

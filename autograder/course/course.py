@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 
 import autolab
@@ -11,8 +10,7 @@ import gradescope
 import kit
 import starter
 from kit import homework
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+from outside import ending
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,20 +55,11 @@ def arguments():
     return options
 
 
-def end(number, frame):
-    """Clean up and end; a second signal does not disturb that."""
-    for other in ENDING:
-        signal.signal(other, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
     options = arguments()
-    for number in ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, end)
+    ending.clean_up_first()
     sys.stdout.reconfigure(errors="replace")
     try:
         kit.check_homework()

@@ -56,9 +56,7 @@ def prepare(root):
     """Treat imports and random numbers as the worker does."""
     if root not in sys.path:
         imports.prepare(**imports.look_through(root))
-        imports.install(root)
-        sys.path.insert(0, root)
-        imports.first_imports(root)
+        imports.enter(root)
     np.random.seed(0)
     random.seed(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell

@@ -154,8 +154,8 @@ mistake("weight-not-transposed", "2.1", "The weight is stored as (in, out) or no
         "weight has the shape (out_features, in_features), and the layer computes x W^T + b.",
         dict(linear="x @ w + b", weight_shape="n_in, n_out"), linear="x @ w + b",
         weight_shape="n_in, n_out")
-mistake("bias-size", "2.1", "The bias has one number for each output: (out_features,).",
-        bias_size=["n_in", "1"])
+mistake("bias-shape", "2.1", "The bias has one number for each output: (out_features,).",
+        bias_shape=["(n_in,)", "(1,)"])
 mistake("bias-left-out", "2.1", "The bias is left out: the layer computes x W^T + b.",
         dict(linear="x @ w.T", linear_gradients="g @ w, g.T @ x, None"), linear="x @ w.T")
 mistake("bias-subtracted", "2.1", "The bias does not count once: the layer computes x W^T + b.",

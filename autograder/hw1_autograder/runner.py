@@ -12,7 +12,6 @@ import json
 import os
 import random
 import shlex
-import signal
 import sys
 import zlib
 from contextlib import suppress
@@ -36,13 +35,13 @@ from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E40
 from judging.explain import NOT_WRITTEN, Observed, explain, read_facts  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
 from judging.report import Printer, conclude, report  # noqa: E402
+from outside import ending  # noqa: E402
 from outside.answers import one_line  # noqa: E402
 from outside.client import Worker  # noqa: E402
 from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = homework.SEED
-ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
 class Result:
@@ -124,7 +123,7 @@ def arguments():
         prog="./grade.sh 1",
         description=f"Score a submission on the problems of {homework.TITLE}.")
     parser.add_argument("numbers", nargs="*", metavar="N",
-                        help="only this problem or check, such as 2.4 or 2.4.3")
+                        help="only this part, problem or check, such as 2, 2.4 or 2.4.3")
     parser.add_argument("--problem", action="append", default=[], metavar="N", help="the same")
     parser.add_argument("--submission", default=REPOSITORY, metavar="DIR_OR_TAR",
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
@@ -170,7 +169,7 @@ def settle_the_seed(options, refuse):
     wanted = options.seed or (str(SEED) if published else "random")
     options.drawn = wanted == "random"
     if not (options.drawn or wanted.isdecimal()):
-        refuse(f"--seed must be a number or 'random', not {wanted}")
+        refuse(f"--seed must be a number from 0 on or 'random', not {wanted}")
     options.seed = random.SystemRandom().randrange(10 ** 6) if options.drawn else int(wanted)
 
 
@@ -220,12 +219,12 @@ def silence():
 def run(options, printer):
     """Grade, print and report; return the exit code."""
     results = []
-    if options.seed != SEED:
-        print(f"seed {options.seed}")
     if options.json:
         open(options.json, "a").close()  # better to know now than after grading
     with opened(options.submission) as root, \
             Worker(options.timeout, options.isolation) as worker:  # the report comes before its end
+        if options.seed != SEED:
+            print(f"seed {options.seed}")
         for result in grade(worker, root, options.checks, options.seed):
             results.append(result)
             try:
@@ -245,32 +244,6 @@ def run(options, printer):
     return 0
 
 
-def endings():
-    return [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
-
-
-def end(number, _):
-    """Clean up, which no second signal interrupts, and end."""
-    for other in endings():
-        signal.signal(other, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, lambda *_: leave(number))
-    sys.unraisablehook = leave_later
-    leave(number)
-
-
-def leave(number):
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(128 + number)
-
-
-def leave_later(lost):
-    """Leave once more where that was lost: Python ignores what is raised in a callback of its own.
-    """
-    if lost.exc_type in (SystemExit, KeyboardInterrupt):
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-
-
 def main():
     if sys.stdout is None:  # closed
         sys.stdout = open(os.devnull, "w")
@@ -280,11 +253,11 @@ def main():
         return 2
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    for number in endings() if not options.again else []:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, end)
     try:
-        return again(options) if options.again else run(options, Printer(to_repeat(options)))
+        if options.again:
+            return again(options)
+        ending.clean_up_first()
+        return run(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"
         silence()
         return 2

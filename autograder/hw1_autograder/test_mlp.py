@@ -35,7 +35,7 @@ formulas(
     linear=lambda x, w, b: x @ w.T + b,
     linear_gradients=lambda x, w, g: (g @ w, g.T @ x, g.sum(axis=0)),
     weight_shape=lambda n_in, n_out: (n_out, n_in),
-    bias_size=lambda n_in, n_out: n_out,
+    bias_shape=lambda n_in, n_out: (n_out,),
     sequence=lambda layers: layers)  # the order in which Sequential calls its layers
 
 
@@ -59,8 +59,7 @@ def two_layers(rng):
 
 
 @check("2.1", "Linear forward, one layer and two in a Sequential",
-       {"one layer": 2, "two layers": 1, "Linear(3, 5): shape of weight, size of bias": 1},
-       after=FORWARD)
+       {"one layer": 2, "two layers": 1, "shapes of Linear(3, 5)": 1}, after=FORWARD)
 class LinearForward:
     inputs = two_layers
     advice = {"the weights are as they were":
@@ -69,8 +68,8 @@ class LinearForward:
 
     def scenario(x, w1, b1, w2, b2):
         one, two, new = linear(w1, b1), linear(w2, b2), Linear(3, 5)
-        return {"Linear(3, 5): shape of weight, size of bias":
-                    f"{np.shape(new.weight.data)}, {np.size(new.bias.data)}",
+        weight, bias = np.shape(new.weight.data), np.shape(new.bias.data)
+        return {"shapes of Linear(3, 5)": f"{weight}, {bias[-1:]}",
                 "one layer": one(Tensor(x)),
                 "two layers": Sequential(one, two)(Tensor(x)),
                 "the weights are as they were":
@@ -80,8 +79,7 @@ class LinearForward:
         out = x
         for layer in f.sequence([(w1, b1), (w2, b2)]):
             out = f.linear(out, *layer)
-        return {"Linear(3, 5): shape of weight, size of bias":
-                    f"{f.weight_shape(3, 5)}, {f.bias_size(3, 5)}",
+        return {"shapes of Linear(3, 5)": f"{f.weight_shape(3, 5)}, {f.bias_shape(3, 5)}",
                 "one layer": f.linear(x, w1, b1), "two layers": out}
 
 

@@ -19,6 +19,7 @@ import homework
 import runner
 from judging.checks import CHECKS, TITLES
 from judging.mistakes import key_of
+from outside import ending
 from outside.answers import Answer
 from outside.client import Worker
 from runner import Result
@@ -132,7 +133,7 @@ def grade_together(root, checks=CHECKS, seed=homework.SEED, seconds=5):
 
 def command(*arguments, main=runner.main):
     """What a command, the grader's, does in this process: exit code and output, as of one."""
-    signals = runner.endings()
+    signals = ending.signals()
     handlers = [signal.getsignal(number) for number in signals]
     out, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     with mock.patch.object(sys, "argv", ["", *map(str, arguments)]), redirect_stdout(out), \

@@ -120,6 +120,13 @@ def rename_conversions(tree):
 
 # ---- in a check
 
+def enter(root):
+    """Make the submission in this folder the one that is imported."""
+    sys.path.insert(0, root)
+    install(root)
+    first_imports(root)
+
+
 def install(root):
     """From now on, imports are met as this file says."""
     own = own_names(root)

@@ -187,9 +187,7 @@ def run_scenario(source, inputs):
     np.random.seed(0)
     random.seed(0)
     sys.argv = [os.path.join(GIVEN, "submission")]
-    sys.path.insert(0, GIVEN)
-    imports.install(GIVEN)
-    imports.first_imports(GIVEN)
+    imports.enter(GIVEN)
     exec(compile(source, "<the check>", "exec"), vars(helpers))
     return {name: values.encode(value) for name, value in helpers.scenario(**inputs).items()}
 

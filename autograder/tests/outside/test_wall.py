@@ -709,7 +709,7 @@ def test_when_the_grader_is_ended_nothing_is_left_running(number, isolation, tmp
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_that_arrives_in_a_callback_of_pythons_own_ends_the_run_too(number, code):
     program = (f"import os, signal, sys, time, weakref\nsys.path.insert(0, {HOMEWORK!r})\n"
-               f"import runner\nsignal.signal({int(number)}, runner.end)\n"
+               f"from outside import ending\nending.clean_up_first()\n"
                f"def callback(_):\n    os.kill(os.getpid(), {int(number)})\n    time.sleep(0.1)\n"
                "class Thing:\n    pass\nthing = Thing()\nkept = weakref.ref(thing, callback)\n"
                "del thing\ntime.sleep(5)\nprint('not ended')\n")

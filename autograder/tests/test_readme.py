@@ -25,7 +25,7 @@ COMMANDS = {
     "./grade.sh test autograder/tests/library/test_engine.py": (
         {".py": ".py --collect-only"}, "tests"),
     "./grade.sh 1": ({}, TOTAL),
-    "./grade.sh 1 --problem 2.4": ({}, scores("2.4")),
+    "./grade.sh 1 2.4": ({}, scores("2.4")),
     "./grade.sh 1 --submission ../other/handin.tar": ({}, TOTAL),
     "./grade.sh 1 --seed 7 --json report.json": ({"7": "7 2.2"}, "report.json"),
     "./grade.sh 1 --submission X --json report.json": ({"X": "../other/handin.tar 2.2"},

@@ -285,7 +285,7 @@ def test_the_given_accumulategrad_says_what_to_do_with_an_array(made):
             "from mytorch.autograd_engine import AccumulateGrad\n"
             "AccumulateGrad(Tensor(1.)).apply(np.ones(1))\n")
     said = run(made, sys.executable, "-B", "-c", code).stdout
-    assert "got ndarray; what an operation's backward returns is wrapped, Tensor(...)" in said
+    assert "got ndarray; an operation's backward returns one, Tensor(...), for each" in said
 
 
 # ---- the cutting

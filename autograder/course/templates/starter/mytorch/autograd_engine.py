@@ -62,8 +62,8 @@ class AccumulateGrad:
 
     def apply(self, grad):
         if not hasattr(grad, "grad_fn"):
-            raise TypeError(f"a gradient is a Tensor, got {type(grad).__name__}; what an "
-                            "operation's backward returns is wrapped, Tensor(...)")
+            raise TypeError(f"a gradient is a Tensor, got {type(grad).__name__}; an operation's "
+                            "backward returns one, Tensor(...), for each of its inputs")
         old = self.variable.grad
         total = grad.data if old is None else old.data + grad.data
         if total.shape != self.variable.shape:

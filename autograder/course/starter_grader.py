@@ -23,10 +23,7 @@ def write(folder):
             text, lambda module, imported: imported not in unused), "utf-8")
     shutil.copyfile(kit.TEMPLATES / "starter" / "grader" / "mistakes.py",
                     place / "judging" / "mistakes.py")
-    found = keys()
-    pairs = {number: key.pop("pairs") for number, key in found.items()}
-    for name, content in (("keys.json", found), ("pairs.json", pairs)):
-        (place / name).write_text(json.dumps(content, separators=(",", ":")))
+    (place / "keys.json").write_text(json.dumps(keys(), separators=(",", ":")))
 
 
 def _is_an_answer(node):
@@ -47,7 +44,7 @@ def keys():
         key = runner.key_of(check, inputs)
         found[check.number] = {
             "inputs": packed(inputs), "expected": packed(key.expected),
-            "mistakes": list(map(told, key.mistakes)), "pairs": list(map(told, key.pairs))}
+            "mistakes": list(map(told, key.mistakes))}
     return found
 
 

@@ -168,7 +168,7 @@ def _halves(figure, figures, graded):
 
 def _label(text):
     """The first clause of what the grader says to one student, said of several."""
-    clause = re.match(r"\S+ (?:Either: |Two mistakes: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
+    clause = re.match(r"\S+ (?:Either: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
     return re.sub(r"\b([Yy])ou(r?)\b", lambda word: ("T" if word[1] == "Y" else "t") + "he" + (
         "ir" if word[2] else "y"), clause)
 

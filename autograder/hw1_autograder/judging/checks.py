@@ -39,7 +39,6 @@ class AnswerKey:
     """Judges the answer to a check on given inputs; nothing else is needed for it."""
     expected: dict
     mistakes: Iterable[KnownMistake]  # looked at only when an answer is not as expected
-    pairs: Iterable[KnownMistake] = ()  # of mistakes: only where nothing else explains it
 
 
 class Check:

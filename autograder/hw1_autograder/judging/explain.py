@@ -7,7 +7,7 @@ The first that fits is told, in this order:
 3. the one mistake of the catalogue whose values are exactly those that came;
 4. another such finding, or one of where the engine brings gradients;
 5. two mistakes of which either fits; a relation of the values that came to those expected, such
-   as "times -1"; two mistakes together; of an exception, its own words;
+   as "times -1"; of an exception, its own words;
 6. a failed check of the same problem, which may be the cause;
 7. where the forward values are right: a finding in numbers, of an operation against differences of
    its forward, or of what arrives; it also stands below the others, as evidence.
@@ -120,12 +120,9 @@ def of_values(check, inputs, key, values, observed):
         broken = fact_of(DECISIVE, observed)
         if broken:
             return broken
-    single = known(check, key.mistakes, values)
-    found = (only(single, 1) or fact_of(FINDINGS + ENGINE, observed) or only(single, 2)
-             or relation(inputs, key, values, off))
-    if not found and not single and numbers_in(off, values) > 3:
-        found = only(known(check, key.pairs, values), 2)
-    return found
+    fitting = known(check, key.mistakes, values)
+    return (only(fitting, 1) or fact_of(FINDINGS + ENGINE, observed) or only(fitting, 2)
+            or relation(inputs, key, values, off))
 
 
 def only(mistakes, most):
@@ -142,10 +139,6 @@ def known(check, mistakes, values):
     """The known mistakes that lead to these values."""
     return [mistake for mistake in mistakes
             if any(fits(check, wrong, values) for wrong in mistake.values)]
-
-
-def numbers_in(off, values):
-    return sum(np.size(values.get(name)) for name in off)
 
 
 def fits(check, wrong, values):

@@ -7,13 +7,12 @@ those formulas, gives exactly what the submission gave.
 
 import inspect
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import combinations
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
 
-from judging.checks import FORMULAS, KnownMistake, wrong_values
+from judging.checks import FORMULAS, AnswerKey, KnownMistake, wrong_values
 
 MISTAKES = []
 ANY_SEED = True  # the starter knows the answers for one seed alone
@@ -61,51 +60,31 @@ def _written(name, expression):
 
 def key_of(check, inputs):
     """Make the AnswerKey to a check on these inputs."""
-    return ComputedKey(check, inputs)
+    expected = check.expected(inputs)
+    return AnswerKey(expected, known_mistakes(check, inputs, expected))
 
 
-class ComputedKey:
-    """An AnswerKey that computes the values of mistakes when it is asked for them."""
-
-    def __init__(self, check, inputs):
-        self.check, self.inputs, self.expected = check, inputs, check.expected(inputs)
-
-    @cached_property
-    def found(self):
-        """The Mistakes that lead to other values, each with those."""
-        problem = self.check.problem + "."
-        found = [(mistake, self.values_of(mistake.variants)) for mistake in MISTAKES
-                 if problem.startswith(mistake.problem + ".")]
-        return [(mistake, values) for mistake, values in found if values]
-
-    @property
-    def mistakes(self):
-        return [self.known(mistake.id, mistake.message, values) for mistake, values in self.found]
-
-    @property
-    def pairs(self):
-        """Yield a KnownMistake for any two of those."""
-        for (one, _), (other, _) in combinations(self.found, 2):
-            values = self.values_of([dict(a, **b) for a in one.variants for b in other.variants
-                                     if not a.keys() & b])
+def known_mistakes(check, inputs, expected):
+    """Yield a KnownMistake for each mistake that leads to other values."""
+    for mistake in MISTAKES:
+        if (check.problem + ".").startswith(mistake.problem + "."):
+            values = values_of(check, inputs, expected, mistake.variants)
             if values:
-                yield self.known(f"{one.id}+{other.id}",
-                                 f"Two mistakes: {one.message} {other.message}", values)
+                message = f"{mistake.message} Handout {check.problem}."
+                yield KnownMistake(mistake.id, message, values)
 
-    def known(self, id, message, values):
-        return KnownMistake(id, f"{message} Handout {self.check.problem}.", values)
 
-    def values_of(self, variants):
-        """Compute the wrong values that each of these variants leads to, if any."""
-        found = []
-        for variant in variants:
-            try:
-                values = self.check.expected(self.inputs, formulas_with(variant))
-            except (ValueError, TypeError, IndexError):  # it does not get as far as an answer
-                continue
-            if wrong_values(self.check, self.expected, values):
-                found.append(values)
-        return found
+def values_of(check, inputs, expected, variants):
+    """Compute the wrong values that each of these variants leads to in a check, if any."""
+    found = []
+    for variant in variants:
+        try:
+            values = check.expected(inputs, formulas_with(variant))
+        except (ValueError, TypeError, IndexError):  # it does not get as far as an answer
+            continue
+        if wrong_values(check, expected, values):
+            found.append(values)
+    return found
 
 
 import catalogue  # noqa: E402,F401 (it fills the catalogue)

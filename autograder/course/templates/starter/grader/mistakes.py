@@ -9,13 +9,7 @@ from judging.checks import AnswerKey, KnownMistake, same
 from outside.submission import UnusableSubmission
 
 ANY_SEED = False
-
-
-def _read(name):
-    return json.loads((Path(__file__).parents[1] / name).read_text("utf-8"))
-
-
-KEYS = _read("keys.json")
+KEYS = json.loads((Path(__file__).parents[1] / "keys.json").read_text("utf-8"))
 
 
 def key_of(check, inputs):
@@ -24,12 +18,7 @@ def key_of(check, inputs):
     if not all(same(inputs[name], value) for name, value in _values(key["inputs"]).items()):
         raise UnusableSubmission("the grader of the handout knows the answers for its default seed "
                                  "only; leave out --seed")
-    return AnswerKey(_values(key["expected"]), map(_known, key["mistakes"]), _pairs(check.number))
-
-
-def _pairs(number):
-    """Yield the pairs of mistakes, from a file ten times as long that is seldom wanted."""
-    yield from map(_known, _read("pairs.json")[number])
+    return AnswerKey(_values(key["expected"]), map(_known, key["mistakes"]))
 
 
 def _known(mistake):

@@ -149,7 +149,8 @@ def arguments():
         if not any(is_part(check, number) for check in CHECKS):
             if number == homework.BY_HAND:
                 parser.error(f"{number} is graded by hand: {homework.BY_HAND_HOW}")
-            parser.error(f"{number} is not scored here; these are: {', '.join(TITLES)}")
+            there = [check.number for check in CHECKS if number.startswith(check.problem + ".")]
+            parser.error(f"{number} is not scored here; these are: {', '.join(there or TITLES)}")
     if options.again and (wanted or options.json or options.isolation == "require"):
         parser.error("--again runs a check in this process: it takes no other number, no --json "
                      "and no isolation")

@@ -324,6 +324,11 @@ def test_an_endless_loop_can_be_interrupted_where_it_is():
     assert process.returncode == 130
 
 
+def test_a_check_that_is_not_there_is_refused_with_those_of_its_problem():
+    process = run("2.4.9")
+    assert process.returncode == 2 and "these are: 2.4.1, 2.4.2, 2.4.3, 2.4.4\n" in process.stderr
+
+
 def test_a_run_can_be_limited_to_problems():
     process = run("--problem", "2.4", "--problem", "1.1")
     assert scores_of(process) == {**points_below("1.1"), "2.4": POINTS["2.4"]}

@@ -32,7 +32,7 @@ def run_again(check, inputs, key, root, seconds):
     prepare(root)
     print(f"\n{check.number} {check.name} (run here, with your own rights)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
-    print("with " + shown_inputs(inputs) + "\n")
+    print("with " + shown_inputs(inputs))
     watch = threading.Timer(seconds, interrupt, [seconds])
     watch.daemon = True
     watch.start()

@@ -10,7 +10,7 @@ The first that fits is told, in this order:
    as "times -1"; of an exception, its own words;
 6. a failed check of the same problem, which may be the cause;
 7. where the forward values are right: a finding in numbers, of an operation against differences of
-   its forward, or of what arrives; it also stands below the others, as evidence.
+   its forward, or of what arrives; it also stands, as evidence, below what is no finding.
 
 A formula is needed for none of this, only the AnswerKey.
 """
@@ -71,7 +71,7 @@ def explain(check, inputs, key, answer, observed, failed):
     if set(check.forward) & set(wrong_values(check, key.expected, answer.values)):
         return found or of_advice(check, answer.values)
     numbers = fact_of(NUMBERS, observed)
-    if found and numbers and found.id != numbers.id:
+    if found and found.at is None and numbers:  # two findings would contradict each other
         found.evidence = numbers.message
     return found or numbers or of_advice(check, answer.values)
 
@@ -327,7 +327,8 @@ def _times(inputs, got, expected):
     factor = got @ expected / (expected @ expected)
     if not same(got, factor * expected) or abs(factor) < 1e-3:
         return None
-    meanings = [("minus " * (factor < 0 < value) + meaning) for value, meaning in _factors(inputs)
+    meanings = [f"minus {meaning}" if factor < 0 < value else meaning
+                for value, meaning in _factors(inputs)
                 if np.isclose(abs(factor), abs(value), 1e-3) and (value > 0 or factor < 0)]
     return f"{factor:.4g}" + "".join(f" ({meaning})" for meaning in meanings)
 
@@ -346,7 +347,7 @@ def _times_a_power(inputs, got, expected):
 
 def _factors(inputs):
     yield -1, "a sign"
-    yield 2, "does something count twice?"
+    yield 2, "twice"
     for name in ("x", "logits"):
         if np.ndim(inputs.get(name, 0)) == 2:
             yield len(inputs[name]), "the batch size N"

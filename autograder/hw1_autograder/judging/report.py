@@ -1,4 +1,6 @@
-"""Reports: for a person, each failure in under twenty lines of 80 columns; and as a dict."""
+"""Reports: for a person, each failure in under twenty lines, of 80 columns but for the command
+that runs it again; and as a dict.
+"""
 
 import os
 import re
@@ -197,7 +199,7 @@ def cause_of(result):
     failure, explanation = result.answer.failure, result.explanation
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
-        return None, f"handout, section {result.check.problem}" if result.not_written else hint
+        return None, hint or f"handout, section {result.check.problem}"
     if explanation and explanation.at is not None:
         return (explanation.id, explanation.at), hint
     if not failure or not failure.place:

@@ -9,8 +9,9 @@ import pytest
 import runner
 from graded import REPOSITORY, checks_around, lost, results_of, side_by_side, variant, worth
 from judging.checks import CHECKS, FORMULAS
-from judging.explain import known
+from judging.explain import Observed, explain, known
 from judging.mistakes import MISTAKES, key_of
+from outside.answers import Answer
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
 BATCHNORM, SGD, LINEAR, SEQUENTIAL = ("nn/batchnorm.py", "optim/sgd.py", "nn/linear.py",
@@ -454,3 +455,25 @@ def test_no_entry_of_the_catalogue_is_taken_for_another_in_every_check(seed):
 def test_the_formulas_of_the_catalogue_leave_the_right_ones_alone():
     assert all(callable(f) for f in vars(FORMULAS).values())
     assert FORMULAS.sub_gradients(1, 1, 2) == (2, -2)
+
+
+def strange(value, rng):
+    """Another value in the place of an expected one."""
+    if not isinstance(value, np.ndarray):
+        return rng.choice([None, True, 5, "text"])
+    return [2 * value, -10 * value, value > 0, value.astype(np.float16), value.astype(np.int8),
+            np.full_like(value, np.nan), value.T, value[None], None, "text", np.zeros(0),
+            value.astype(np.longdouble) / 3, value][rng.randint(13)]
+
+
+def test_whatever_a_submission_answers_it_is_judged_and_explained():
+    rng = np.random.RandomState(0)
+    for check in CHECKS:
+        inputs = runner.inputs_of(check, 1)
+        key = key_of(check, inputs)
+        for _ in range(4):
+            values = {name: strange(value, rng) for name, value in key.expected.items()}
+            result = runner.Result(check, inputs, key, Answer(values))
+            if not result.passed:
+                result.explanation = explain(check, inputs, key, result.answer, Observed(), [])
+            assert result.passed or result.message

@@ -301,3 +301,14 @@ def test_what_wrong_numbers_have_to_do_with_right_ones_is_told(change, words):
     right = np.arange(6.).reshape(2, 3)
     told = relation({"b": B, "lr": 0.1}, AnswerKey({"x": right}, []), {"x": change(right)}, ["x"])
     assert told.message.startswith("x: ") and words in told.message
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_every_factor_that_has_a_meaning_is_told_with_its_sign(sign):
+    x = np.arange(6.).reshape(3, 2)
+    for factor, meaning in ((2, "twice"), (3, "the batch size N"),
+                            (1 / 3, "one over the batch size N"), (0.1, "lr"), (10, "1/lr"),
+                            (1 / 6, "one over the number of entries")):
+        told = relation({"x": x, "lr": 0.1}, AnswerKey({"y": B}, []), {"y": sign * factor * B},
+                        ["y"]).message
+        assert told.endswith(f"({'minus ' * (sign < 0)}{meaning}).")

@@ -25,7 +25,7 @@ import threading
 import weakref
 from collections import defaultdict
 
-from mytorch.checks import check_gradient, checked_gradients, name_operation
+from mytorch.checks import NAMED, check_gradient, checked_gradients, name_operation
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
 
 
@@ -132,7 +132,7 @@ class Function:
         recorded = node.link(args)
         try:
             output = cls.forward(node.ctx, *args)
-        except (AttributeError, IndexError, TypeError, ValueError) as error:
+        except NAMED as error:
             name_operation(error, cls, args)
             raise
         if not hasattr(output, "grad_fn"):

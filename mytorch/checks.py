@@ -1,5 +1,8 @@
 """What the engine refuses, and in which words: arguments and gradients that do not fit."""
 
+# What forward raises of these is raised again with the operation's name.
+NAMED = (AttributeError, IndexError, TypeError, ValueError)
+
 
 def check_gradient(value, shape, name, hint=""):
     """Raise a clear error unless it is a Tensor of this shape; of any, where that is None."""
@@ -34,7 +37,7 @@ def name_operation(error, operation, args):
     """Put the operation and the shapes of its Tensors before the text of an error of ``forward``;
     a subclass, whose arguments may be no text, stays as it is.
     """
-    if type(error) in (AttributeError, IndexError, TypeError, ValueError):
+    if type(error) in NAMED:
         tensors = [f"a tensor of shape {arg.shape}" for arg in args if hasattr(arg, "grad_fn")]
         got = " of " + ", ".join(tensors) if tensors else ""
         error.args = (f"{operation.__name__}{got}: {error}",)

@@ -43,13 +43,13 @@ def run_again(check, inputs, key, root, seconds):
         tell(error, root)
         if isinstance(error, KeyboardInterrupt) and watch.is_alive():
             raise
-        values = {}
-    else:
-        print()
-        compare(key.expected, values, brief=len(wrong_values(check, key.expected, values)) > 1)
+        return False
     finally:
         watch.cancel()
-    return not wrong_values(check, key.expected, values)
+    off = wrong_values(check, key.expected, values)
+    print()
+    compare(key.expected, values, brief=len(off) > 1)
+    return not off
 
 
 def prepare(root):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
+CIRCLE = re.compile(r"partially initialized module '([\w.]+)'")  # in Python's words
 RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
         "and starts no program, process or connection")
 
@@ -127,7 +128,7 @@ def repeated(frames):
 
 def circle_of(error, frames):
     """Find the lines of imports that lead from a module back to itself, if an error is of that."""
-    module = re.search(r"partially initialized module '([\w.]+)'", str(error))
+    module = CIRCLE.search(str(error))
     if not module:
         return []
     file = module.group(1).replace(".", os.sep) + ".py"

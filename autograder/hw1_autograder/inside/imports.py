@@ -28,6 +28,8 @@ from contextlib import suppress
 
 import numpy as np
 
+from inside.describe import CIRCLE
+
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
 FIRST = ("mytorch.tensor", "mytorch.nn.functional")
@@ -182,7 +184,7 @@ def first_imports(root):
         try:
             importlib.import_module(name)
         except Exception as error:
-            if "partially initialized" in str(error):
+            if CIRCLE.search(str(error)):
                 note("circle", "mytorch")
             bare[name] = types.ModuleType(name)
             bare[name].__path__ = [os.path.join(root, *name.split("."))]

@@ -155,8 +155,7 @@ def told():
     """The facts, by names such as "0 kind"; numbers that are shown cross as they are shown."""
     facts = {f"uses {number}": name for number, name in enumerate(uses)}
     for number, finding in enumerate(found[:MOST]):
-        for field, value in vars(finding).items():
+        parts = dict(vars(finding), file=os.path.basename(finding.file), index=finding.index or "")
+        for field, value in parts.items():
             facts[f"{number} {field}"] = value if field == "line" else tools.findings.shown(value)
-        facts[f"{number} file"] = os.path.basename(finding.file)
-        facts[f"{number} index"] = str(finding.index or "")
     return facts

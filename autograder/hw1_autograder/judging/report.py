@@ -30,7 +30,7 @@ class Printer:
         lead = ("to run it alone, with print() and a debugger" if options is not None else
                 "at home, on other numbers, with print() and a debugger")
         self.command = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),
-                               "--again"])
+                                 "--again"])
         self.problem = None
         self.failures = []  # that were shown
         self.told = {}  # what was said of a failure, and the check where it was

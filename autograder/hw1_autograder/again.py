@@ -74,7 +74,7 @@ def tell(error, root):
     told.stack[:] = [frame for frame in told.stack
                      if frame.filename.startswith((root + os.sep, "<check"))
                      and not frame.filename.startswith(HERE)]
-    print("".join(told.format()), end="")
+    print("".join(told.format()), end="", flush=True)  # before what follows on standard error
     if isinstance(error, RecursionError):
         print(describe.describe(error, root, {})["message"])
 

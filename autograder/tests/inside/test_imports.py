@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import subprocess
+import tempfile
 import textwrap
 
 import pytest
@@ -86,26 +87,30 @@ def test_a_module_of_the_submission_that_is_missing_is_no_package():
     assert "No module named 'mytorch.nn.helpers'" in messages(results)[0]
 
 
-def installed(text, tmp_path, monkeypatch):
-    """Install a package of one file; its name."""
-    package = tmp_path / "dist-packages" / "some_package.py"
-    package.parent.mkdir()
-    package.write_text(text)
-    sites = wall.sites()
-    monkeypatch.setattr(wall, "sites", lambda: sites + [str(package.parent)])
-    return package.stem
+@pytest.fixture
+def install(monkeypatch):
+    """A function that installs a package of one file, for every user, and returns its name."""
+    with tempfile.TemporaryDirectory(prefix="dist-packages-") as folder:
+        def put(text):
+            os.chmod(folder, 0o755)  # checks may run as another user
+            with open(os.path.join(folder, "some_package.py"), "w") as file:
+                file.write(text)
+            return "some_package"
+
+        sites = wall.sites()
+        monkeypatch.setattr(wall, "sites", lambda: sites + [folder])
+        yield put
 
 
-def test_any_package_that_is_slow_to_import_is_loaded_once_for_all_checks(tmp_path, monkeypatch):
-    name = installed("import time\ntime.sleep(0.4)\n", tmp_path, monkeypatch)
+def test_any_package_that_is_slow_to_import_is_loaded_once_for_all_checks(install):
+    name = install("import time\ntime.sleep(0.4)\n")
     with variant(("tensor.py", "import numpy as np\n", f"import numpy as np\nimport {name}\n")
                  ) as root, Worker(0.3) as worker:
         assert lost(list(runner.grade(worker, root, CHECKS[:3], runner.SEED))) == {}
 
 
-def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(
-        tmp_path, monkeypatch):
-    name = installed("import os\nos._exit(3)\n", tmp_path, monkeypatch)
+def test_a_package_that_crashes_when_imported_costs_only_those_who_import_it(install):
+    name = install("import os\nos._exit(3)\n")
     with variant(("nn/batchnorm.py", "import numpy as np\n",
                   f"import numpy as np\nimport {name}\n")) as root, Worker(5) as worker:
         results = list(runner.grade(worker, root, CHECKS, runner.SEED))

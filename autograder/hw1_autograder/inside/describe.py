@@ -1,28 +1,25 @@
 """Describes an exception, or a running stack, as plain data: what went wrong and where."""
 
 import errno
+import inspect
 import os
 import re
 from collections import Counter
+from itertools import takewhile
 
 REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
 CIRCLE = re.compile(r"partially initialized module '([\w.]+)'")  # in Python's words
+SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
         "and starts no program, process or connection")
 
 
 class Line:
-    """A line on a stack: its function, and the name and value of the first argument."""
+    """A line on a stack: its file and number and, where a function runs, the frame."""
 
-    def __init__(self, file, line, name="", argument="", value=None):
-        self.file, self.line, self.name = file, line, name
-        self.argument, self.value = argument, value
-
-    @classmethod
-    def of(cls, frame, line):
-        code = frame.f_code
-        argument = code.co_varnames[0] if code.co_argcount else ""
-        return cls(code.co_filename, line, code.co_name, argument, frame.f_locals.get(argument))
+    def __init__(self, file, line, frame=None):
+        self.file, self.line, self.frame = file, line, frame
+        self.name = frame.f_code.co_name if frame else ""
 
     def text(self):
         try:
@@ -31,15 +28,20 @@ class Line:
         except (OSError, IndexError, TypeError):
             return ""
 
-    def applies(self):
+    def arguments(self):
+        """Return the function's arguments in order, as pairs: name and value now."""
+        if not self.frame:
+            return []
+        names, rest, _, values = inspect.getargvalues(self.frame)
+        return ([(name, values[name]) for name in names if name in values]
+                + [(rest, value) for value in values.get(rest, ())])
+
+    def is_operation(self):
         """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
-        return (self.name == "apply" and isinstance(self.value, type)
+        return (self.name == "apply" and any(isinstance(one, type) for _, one in
+                                             self.arguments()[:1])
                 or os.path.basename(self.file) == "tensor.py"
                 and self.name not in ("backward", "<module>"))
-
-    def leads_on(self):
-        """Tell whether this calls layers or nodes of the graph, whatever they are."""
-        return self.name in ("__call__", "apply", "backward", "<module>")
 
 
 def describe(error, root, limits):
@@ -52,8 +54,8 @@ def describe(error, root, limits):
     frames, message, circle = stack_of(error, root), message_of(error, limits)[:400], []
     if isinstance(error, RecursionError) and frames:
         again = repeated(frames)
-        message += f" ({told_of(again, root)})"
-        frames = ([line for line in again if not line.applies()] or again)[-1:]
+        message += f" ({told_of(again, frames, root)})"
+        frames = ([line for line in again if not line.is_operation()] or again)[-1:]
     elif isinstance(error, (ImportError, AttributeError)):
         circle = circle_of(error, frames)
     if circle:
@@ -61,16 +63,15 @@ def describe(error, root, limits):
         engine = [line for line in circle if line.file.endswith(os.sep + "autograd_engine.py")]
         frames = engine[-1:] or circle  # the engine needs none of the others
     return {"type": type(error).__name__, "message": message, "circular": bool(circle),
-            **places(frames, root)}
+            **places(frames, root, error)}
 
 
 def stack_of(error, root):
     """Return the submission's lines on the stack of an exception, the innermost last."""
-    frames, trace = [], error.__traceback__
+    lines, trace = [], error.__traceback__
     while trace is not None:
-        frames.append((trace.tb_frame, trace.tb_lineno))
+        lines.append(line_of(trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
-    lines = [Line.of(*pair) for pair in frames]
     if isinstance(error, SyntaxError):
         lines.append(Line(error.filename, error.lineno))
     if getattr(error, "place", None):  # of a stand-in for a package
@@ -82,48 +83,67 @@ def stack_from(frame, root):
     """Return the same of a frame that is running."""
     lines = []
     while frame is not None:
-        lines.insert(0, Line.of(frame, frame.f_lineno))
+        lines.insert(0, line_of(frame, frame.f_lineno))
         frame = frame.f_back
     return [line for line in lines if is_inside(line.file, root)]
+
+
+def line_of(frame, line):
+    return Line(frame.f_code.co_filename, line, frame)
+
+
+def where_it_stays(stacks):
+    """Return the innermost line on the last of some stacks whose function runs in all of them."""
+    shared = takewhile(lambda lines: all(line.frame is lines[0].frame for line in lines),
+                       zip(*stacks))
+    return [lines[-1] for lines in shared][-1:]
 
 
 def is_inside(file, root):
     return str(file).startswith(root + os.sep)
 
 
-def places(frames, root):
-    """Find where it fell, and the line that called the operation in which it fell, if one did."""
+def places(frames, root, error=None):
+    """Find where it fell and, where an operation fell on what it got, the line that gave it that.
+
+    That is so if an error is of shapes, or names the type of an argument.
+    """
     if not frames:
         return {"place": [], "began": []}
     fell = len(frames) - 1
     while fell and frames[fell].text().startswith("raise "):
         fell -= 1  # rather where something is called than where it is refused
-    began, within = None, frames[fell].applies()
-    for line in reversed(frames[:fell]):
-        if line.applies():
-            within = True
-        elif within:
-            began = line
-            break
-        elif line.leads_on():
-            break
-    return {"place": as_data(frames[fell], root), "began": as_data(began, root) if began else []}
+    began, got = caller(frames[:fell + 1])
+    types = {type(value).__name__ for value in got} - {"Tensor"}
+    if "ndarray" in types:
+        types.add("memoryview")  # the .data of an array
+    named = types.intersection(re.findall(r"\w+", str(error)))
+    is_of_shapes = isinstance(error, ValueError) and SHAPES.search(str(error))
+    return {"place": as_data(frames[fell], root),
+            "began": as_data(began, root) if began and (named or is_of_shapes) else []}
+
+
+def caller(frames):
+    """Find the line that called the innermost operation, and what this and others in it got."""
+    within = False
+    for i, line in reversed(list(enumerate(frames))):
+        if within and not line.is_operation():
+            return line, [value for inner in frames[i + 1:] for _, value in inner.arguments()]
+        within |= line.is_operation()
+    return None, []
 
 
 def repeated(frames):
     """Find the lines that call each other without end, in the order in which they do."""
     counts = Counter((line.file, line.line) for line in frames)
     most = max(counts.values())
-    often = {place for place, count in counts.items() if count > most // 2}
     last = {}
     for line in frames:
-        if (line.file, line.line) in often:
-            last.pop((line.file, line.line), None)
-            last[line.file, line.line] = line
-    same = [line for line in frames if (line.file, line.line) in often][-1 - len(last):]
-    found = list(last.values())
-    found[-1].same = len(same) > len(last) and same[0].value is found[-1].value
-    return found
+        place = line.file, line.line
+        if counts[place] > most // 2:
+            last.pop(place, None)
+            last[place] = line
+    return list(last.values())
 
 
 def circle_of(error, frames):
@@ -140,14 +160,16 @@ def listed(frames, root):
     return "; ".join(f"{os.path.relpath(line.file, root)}, line {line.line}" for line in frames)
 
 
-def told_of(frames, root):
-    """Say which lines call each other."""
-    last = frames[-1]
-    if len(frames) > 1:
-        return "these call each other: " + listed(frames[-4:], root)
-    if last.same and last.argument and not isinstance(last.value, type):
-        return f"{last.name}() calls itself with the same {last.argument}"
-    return f"{last.name}() calls itself"
+def told_of(circle, frames, root):
+    """Say which lines call each other; of one that calls itself, whether with the same argument."""
+    if len(circle) > 1:
+        return "these call each other: " + listed(circle[-4:], root)
+    last = circle[0]
+    calls = [line for line in frames if (line.file, line.line) == (last.file, last.line)][-2:]
+    before, now = ([pair for pair in line.arguments() if pair[0] not in ("self", "cls")]
+                   for line in calls)
+    same = now and before[0][1] is now[0][1]
+    return f"{last.name}() calls itself" + (f" with the same {now[0][0]}" if same else "")
 
 
 def message_of(error, limits):

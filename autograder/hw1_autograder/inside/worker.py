@@ -45,6 +45,7 @@ MOST_FILES = 100  # that a check may leave in its folder
 SHOWN = 2001  # bytes of what it printed, one more than is shown
 TICK = 0.05  # seconds after which it is looked what a child does
 TO_SAY_WHERE = 0.5  # seconds that a check has at its limit, to say where it was
+LOOKS, BETWEEN = 5, 0.01  # how often it then looks where it is, and after how many seconds
 
 
 # ---- this process: a child for each request
@@ -142,8 +143,8 @@ def run_child(request, folder, answer, output):
     try:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", 1), open(2, "w", 1)
         limit(folder, FILTER and "source" in request)  # what packages do when imported is theirs
-        signal.signal(signal.SIGALRM, lambda number, frame: send({"error": late(frame)}))
-        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        signal.signal(signal.SIGALRM, at_the_limit(send))
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"], BETWEEN)
         reply = {"values": run_scenario(request["source"], request["inputs"])
                  if "source" in request else imports.look_through(GIVEN, SETTINGS["sites"])}
     except BaseException as error:  # whatever it is, it is the answer
@@ -175,10 +176,17 @@ def without_place(text):
     return text.replace(GIVEN + os.sep, "")
 
 
-def late(frame):
-    """The same for the frame in which the time ran out."""
-    return dict(describe.places(describe.stack_from(frame, GIVEN), GIVEN), type="", message="",
-                late=True, circular=False)
+def at_the_limit(send):
+    """Make a handler of signals that looks where this is, some times, and sends where it stays."""
+    stacks = []
+
+    def look(number, frame):
+        stacks.append(describe.stack_from(frame, GIVEN))
+        if len(stacks) == LOOKS:
+            send({"error": dict(
+                describe.places(describe.where_it_stays(stacks), GIVEN), type="", message="",
+                late=True, circular=False)})
+    return look
 
 
 def run_scenario(source, inputs):

@@ -22,6 +22,7 @@ from typing import Optional
 
 import numpy as np
 
+from inside.describe import SHAPES
 from inside.texts import SENTENCES, Finding
 from judging.checks import ANY, alike, same, wrong_values
 
@@ -29,7 +30,6 @@ OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
-SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 
 
 @dataclass

@@ -37,7 +37,7 @@ class Failure:
         message (str): one clean line.
         type (str): the exception's class, if it was one.
         file (str), line (int), code (str): where it fell, if that is known.
-        began (Place or None): the line that called the operation in which it fell.
+        began (Place or None): where an operation fell on what it got, the line that gave it that.
     """
     kind: str
     message: str
@@ -52,13 +52,22 @@ class Failure:
         return Place(self.file, self.line, self.code) if self.file else None
 
     @property
+    def at(self):
+        """Return the Place to look at first."""
+        return self.began or self.place
+
+    @property
     def is_exception(self):
         return bool(self.type)
 
+    @property
+    def key(self):
+        """Return what failures by the same error at the same place share; None without a place."""
+        line = None if self.kind == "late" else self.line  # which is any of the loop's
+        return (self.kind, self.type, self.file, line) if self.file else None
+
     def is_like(self, other):
-        """Tell whether another fell by the same error at the same place."""
-        return bool(other and self.file) and (self.kind, self.type, self.file, self.line) == (
-            other.kind, other.type, other.file, other.line)
+        return bool(other and self.key) and self.key == other.key
 
     @property
     def lines(self):

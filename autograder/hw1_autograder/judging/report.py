@@ -65,8 +65,7 @@ class Printer:
             return
         self.failures.append(failure)
         if failure and failure.kind == "syntax" or explanation and explanation.brief:
-            self._lines(part for line in result.lines[:2]
-                        for part in _wrapped(line, MORE, most=2))
+            self._lines(_told(result.lines[:2]))
         else:
             self._details(result)
         if explanation:
@@ -89,10 +88,7 @@ class Printer:
         printed = result.answer.output.strip()
         if printed:
             self._lines(_wrapped("it printed: " + " / ".join(printed.split("\n")), most=1))
-        lines = [part for line in result.lines for part in _wrapped(line, MORE, most=2)]
-        if len(lines) > 4:
-            lines = lines[:3] + [lines[3][:67] + " ..."]
-        self._lines(self.paint(line, "1") for line in lines)
+        self._lines(self.paint(line, "1") for line in _told(result.lines))
 
     def _lines(self, lines):
         for line in lines:
@@ -106,6 +102,13 @@ def shown_inputs(inputs):
             np.asarray(value), separator=", ", threshold=40, max_line_width=10 ** 6,
             formatter={"float_kind": "{:.10g}".format}))
     return "; ".join(f"{name} = {shown(value)}" for name, value in inputs.items())
+
+
+def _told(lines):
+    """Wrap what went wrong, and put each line below it, such as a place, in one."""
+    first, *others = lines
+    return _wrapped(first, MORE, most=3) + [
+        line if len(line) <= 71 else line[:67] + " ..." for line in others]
 
 
 def _wrapped(text, more="", most=None):
@@ -139,8 +142,7 @@ def entry(result):
     elif failure:
         made["kind"] = failure.kind
     if failure and failure.place:
-        at = failure.began or failure.place
-        made.update(file=at.file, line=at.line)
+        made.update(file=failure.at.file, line=failure.at.line)
     return made
 
 
@@ -202,9 +204,8 @@ def cause_of(result):
         return None, hint or f"handout, section {result.check.problem}"
     if explanation and explanation.at is not None:
         return (explanation.id, explanation.at), hint
-    if not failure or not failure.place:
+    if not failure or not failure.key:
         return None, hint
-    late = failure.kind == "late"  # then the line is any of the loop's
-    key = (failure.kind, failure.type, failure.file, None if late else failure.line)
-    text = f"{failure.began or failure.place} ({textwrap.shorten(failure.lines[0], 250)})"
-    return key, f"{text}: {hint}" if hint else text
+    fell = f"; it fell at {failure.place.file}, line {failure.line}" if failure.began else ""
+    text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{fell})"
+    return failure.key, f"{text}: {hint}" if hint else text

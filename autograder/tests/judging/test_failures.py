@@ -1,19 +1,25 @@
-"""Where a check fell, and the student's own line that began it, as data."""
+"""Where a check fell, and the student's own line that began it: as data and as it is told."""
 
 import pytest
 
 from graded import results_of
 from judging.checks import CHECKS
+from judging.report import Printer, entry, first_to_fix
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
 RETURN_MASK = "return tensor.Tensor(grad_output.data * ctx.mask)"
 
 
-def failure_of(problem, *changes, seconds=5):
-    """The first failure of a problem's checks."""
+def fallen(problem, *changes, seconds=5):
+    """The Results of a problem's checks that gave no values."""
     checks = [check for check in CHECKS if check.problem == problem]
     results = results_of(*changes, checks=checks, seconds=seconds)
-    return next(result.answer.failure for result in results if result.answer.failure)
+    return [result for result in results if result.answer.failure]
+
+
+def failure_of(problem, *changes, seconds=5):
+    """The first failure of a problem's checks."""
+    return fallen(problem, *changes, seconds=seconds)[0].answer.failure
 
 
 def test_the_line_that_began_it_stands_before_the_given_line_where_it_fell():
@@ -22,6 +28,47 @@ def test_the_line_that_began_it_stands_before_the_given_line_where_it_fell():
     assert failure.code == "return tensor.Tensor(a.data * b.data)" and failure.kind == "error"
     assert [line.strip().partition(" line")[0] for line in failure.lines[1:]] == [
         "mytorch/nn/functional.py,", "it fell at mytorch/nn/functional.py,"]
+
+
+LONG = "_and_a_name_that_is_long" * 4
+WRONG = {  # slips, and the place that is told: file, line and what the line begins with
+    "a name in an operation's forward": (
+        "2.2", FUNCTIONAL, "ctx.mask = a.data > 0", f"ctx.mask = a.data > nobody{LONG}",
+        "mytorch/nn/functional.py, line {}: ctx.mask = a.data > nobody_and"),
+    "a loop in an operation's forward": (
+        "2.2", FUNCTIONAL, "ctx.mask = a.data > 0",
+        "ctx.mask = a.data > 0\n        while True: ctx.mask",
+        "mytorch/nn/functional.py, line {}: while True: ctx.mask"),
+    "a loop around an operation": (
+        "2.1", "nn/linear.py", "out = x @", "while True: x = x + x\n        out = x @",
+        "mytorch/nn/linear.py, line {}: while True: x = x + x"),
+    "a wrong type in an operation's forward": (
+        "2.2", FUNCTIONAL, "ctx.mask = a.data > 0", "ctx.mask = a.data > [0, 'x']",
+        "mytorch/nn/functional.py, line {}: ctx.mask = a.data > [0, 'x']"),
+    "a wrong argument of an operation": (
+        "2.1", "nn/linear.py", "x @ self.weight.T()", f"x @ (None or {{}}.get('{LONG}'))",
+        "mytorch/nn/linear.py, line {}: out = x @ (None or"),
+}
+
+
+@pytest.mark.parametrize("slip", WRONG)
+def test_the_line_that_is_wrong_is_told_in_the_report_as_first_fix_and_in_the_json(slip, capsys):
+    problem, file, old, new, place = WRONG[slip]
+    results = fallen(problem, (file, old, new), seconds=0.3)
+    Printer().show(results[0])
+    said, first, told = capsys.readouterr().out, first_to_fix(results), entry(results[0])
+    place = place.format(told["line"])
+    assert place in said and place in first
+    assert told["file"] == place.partition(",")[0]
+
+
+def test_where_it_fell_is_told_below_the_line_that_gave_it_a_wrong_shape(capsys):
+    results = fallen("2.1", ("nn/linear.py", "x @ self.weight.T()", "x.T() @ self.weight.T()"))
+    Printer().show(results[0])
+    said = [line.strip() for line in capsys.readouterr().out.split("\n")]
+    at = next(i for i, line in enumerate(said) if line.startswith("mytorch/nn/linear.py, line "))
+    assert said[at + 1].startswith("it fell at mytorch/nn/functional.py, line ")
+    assert "; it fell at mytorch/nn/functional.py, line " in first_to_fix(results)
 
 
 def test_a_failure_in_a_line_of_its_own_names_that_line_alone():
@@ -78,6 +125,11 @@ def test_a_traversal_that_calls_itself_with_the_same_node_is_told_so():
                                  "            backward(grad_fn, grad_of_outputs)"))
     assert failure.message.endswith("(backward() calls itself with the same grad_fn)")
     assert failure.code == "backward(grad_fn, grad_of_outputs)"
+
+
+def test_a_method_that_calls_itself_with_the_same_argument_is_told_so():
+    failure = failure_of("2.2", ("nn/activations.py", "F.ReLU.apply(x)", "self.forward(x)"))
+    assert failure.message.endswith("(forward() calls itself with the same x)")
 
 
 def test_kinds_say_what_happened():

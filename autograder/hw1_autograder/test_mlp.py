@@ -254,7 +254,7 @@ def ask_of_steps(problem, name, points, count, options, swap):
             w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
             optimizer = SGD([w, b], lr=lr, momentum=momentum)
             for grad in g:
-                w.grad, b.grad = Tensor(grad), Tensor(2 * grad)
+                w.grad, b.grad = Tensor(grad.copy()), Tensor(2 * grad)
                 optimizer.step()
             return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
                     "all velocities are 0": stands_still(optimizer),

@@ -112,6 +112,10 @@ SLIPS = {
     def forward""")),
     "a step in place": (["2.3.1"], "step() changes the gradients that it uses",
                         (SGD, "self.lr * param.grad.data", "param.grad.data.__imul__(self.lr)")),
+    "a step in place, of a Tensor that does not copy": (
+        ["2.3.1"], "step() changes the gradients that it uses",
+        (TENSOR, "np.array(data)", "np.asarray(data)"),
+        (SGD, "self.lr * param.grad.data", "param.grad.data.__imul__(self.lr)")),
     "the weight turned round": (["2.1"], "Linear's forward changes its weight",
                                 (LINEAR, "self.weight.T()", "self.turned()"),
                                 (LINEAR, "    def forward",

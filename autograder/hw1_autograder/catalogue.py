@@ -131,7 +131,9 @@ mistake("output-never-leaf", "1.2", "The output of an operation on constants is 
         output_is_leaf="False")
 mistake("output-flags", "1.2", "The output's requires_grad and is_leaf are left as they are for a "
         "constant; set both from the inputs, in Function.apply() or in forward (Appendix A.1).",
-        dict(output_requires_grad="False", output_is_leaf="True"),
+        dict(output_requires_grad="False", output_is_leaf="True"))
+mistake(NOT_WRITTEN, "1.2", "the output of an operation has no node in grad_fn, and neither "
+        "requires_grad nor is_leaf is set (the rest of Function.apply(), Appendix A.1).",
         dict(output_requires_grad="False", output_is_leaf="True", output_has_node="False"))
 BELONGS = ("what forward keeps belongs into ctx, not on the class or in a global name, where the "
            "next call replaces it.")
@@ -533,13 +535,15 @@ mistake("xe-upstream-forgotten", "2.5", "The gradient that comes in is left out:
 
 PLAIN_STEP = dict(momentum_step="w - lr * g, v")
 
-mistake(NOT_WRITTEN, "2.6", "each step is - lr * gradient, and all velocities in self.momentums "
-        "are 0 (each is to be stored there: self.momentums[i] = ...).",
-        dict(PLAIN_STEP, velocities="{'all velocities are 0': True}"))
+mistake(NOT_WRITTEN, "2.6", "each step is - lr * gradient, and self.momentum is not used.",
+        dict(PLAIN_STEP, velocities="{'velocities': 'unused'}"))
+mistake("momentum-not-stored", "2.6", "Each step is - lr * gradient, as all velocities in "
+        "self.momentums stay 0: store each there, self.momentums[i] = ...",
+        dict(PLAIN_STEP, velocities="{'velocities': 'used, not stored'}"))
 mistake("momentum-forgotten", "2.6", "Momentum has no effect, each step is - lr * gradient: "
         "self.momentums holds a velocity that is not used, or not the one that is changed "
         "(self.momentums[i] = ..., no append).",
-        dict(PLAIN_STEP, velocities="{'all velocities are 0': False}"))
+        dict(PLAIN_STEP, velocities="{'velocities': 'stored'}"))
 mistake("momentum-fixed", "2.6", "The velocity is scaled by 0.9 whatever momentum is given: use "
         "self.momentum.", momentum_step="w + 0.9 * v - lr * g, 0.9 * v - lr * g")
 mistake("momentum-unchanged", "2.6", "The parameters do not change: either nothing is assigned to "

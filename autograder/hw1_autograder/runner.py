@@ -87,6 +87,8 @@ class Result:
     @property
     def message(self):
         said = [self.explanation.message, self.explanation.evidence] if self.explanation else []
+        if self.not_written:
+            return f"not written yet: {said[0] if said else self.answer.failure.message}"
         return "\n".join(filter(None, self.lines + said))
 
 

@@ -205,8 +205,8 @@ formulas(
     sgd=lambda w, g, lr: w - lr * g,
     moves=lambda index, count: True,  # whether step() moves the parameter of this index
     parameter_is_leaf=lambda: True,
-    # A fact that tells momentum not begun from a velocity that is not used; it is none of the
-    # expected values, as an optimizer may keep its velocities anywhere.
+    # A fact that tells momentum not begun from one that has no effect; it is none of the expected
+    # values, as an optimizer may keep its velocities anywhere.
     velocities=lambda: {},
     velocity_of=lambda index: index,  # the velocity that is used for the parameter of this index
     velocity_kept=lambda index: index)  # and the one that is replaced
@@ -243,7 +243,7 @@ def ask_of_steps(problem, name, points, count, options, swap):
     class ByHand:
         advice = {".grad is left to zero_grad()":
                   "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
-        unscored = ("all velocities are 0",)
+        unscored = ("velocities",)
 
         def inputs(rng):
             """Gradients of positive numbers: their mean is not 0."""
@@ -257,7 +257,7 @@ def ask_of_steps(problem, name, points, count, options, swap):
                 w.grad, b.grad = Tensor(grad.copy()), Tensor(2 * grad)
                 optimizer.step()
             return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
-                    "all velocities are 0": stands_still(optimizer),
+                    "velocities": velocities(optimizer),
                     ".grad is left to zero_grad()": holds(w.grad, g[-1])}
 
         def reference(f, w, b, g, lr, momentum=None):
@@ -272,7 +272,7 @@ def ask_of_training(problem, name, points, options, swap):
     """The check of an optimizer with these options that trains a network."""
     @check(problem, f"{name}: two linear layers, two steps", points, swap, after=NETWORK)
     class Network:
-        unscored = ("all velocities are 0",)
+        unscored = ("velocities",)
 
         def inputs(rng):
             return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), **options)
@@ -286,7 +286,7 @@ def ask_of_training(problem, name, points, options, swap):
                 net(Tensor(batch, requires_grad=True)).backward()
                 optimizer.step()
             return {**parameters(one, two),
-                    "all velocities are 0": stands_still(optimizer)}
+                    "velocities": velocities(optimizer)}
 
         def reference(f, x, w1, b1, w2, b2, lr, momentum=None):
             step, p = f.stepping(f, lr, momentum, 4), [w1, b1, w2, b2]

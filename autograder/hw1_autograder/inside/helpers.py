@@ -88,11 +88,15 @@ def leaves(node):
     return {leaf for parent in getattr(node, "next_functions", ()) for leaf in leaves(parent)}
 
 
-def stands_still(optimizer):
-    """Tell whether an optimizer has no velocity but 0, or none at all."""
-    velocities = getattr(optimizer, "momentums", None)
-    return not isinstance(velocities, (list, tuple)) or not any(
-        np.any(array_of(velocity)) for velocity in velocities)
+def velocities(optimizer):
+    """Tell how far an optimizer is with momentum: unused, used and not stored, or stored."""
+    stored = getattr(optimizer, "momentums", None)
+    if isinstance(stored, (list, tuple)) and any(np.any(array_of(one)) for one in stored):
+        return "stored"
+    methods = [vars(type(optimizer))[name] for name in vars(type(optimizer)) if name != "__init__"]
+    used = any("momentum" in method.__code__.co_names for method in methods
+               if hasattr(method, "__code__"))
+    return "used, not stored" if used else "unused"
 
 
 def put(owner, name, array):

@@ -57,8 +57,7 @@ class Printer:
             self._lines(["=> " + explanation.message])
             return
         if result.not_written:
-            said = explanation.message if explanation else failure.message
-            self._lines(_wrapped("not written yet: " + said, most=1 if failure else 3))
+            self._lines(_wrapped(result.message, most=3))
             return
         if failure and any(map(failure.is_like, self.failures)):
             self._lines(_wrapped("the same as above: " + result.lines[0], most=1))

@@ -76,6 +76,9 @@ MADE = [
     ("output-is-leaf", "1.2", (ENGINE, "output.is_leaf = not needs", "output.is_leaf = True")),
     ("output-flags", "1.2", (ENGINE, "        output.requires_grad = needs\n"
                                      "        output.is_leaf = not needs\n", "")),
+    ("not written", "1.2", (ENGINE, "        output.requires_grad = needs\n"
+                                    "        output.is_leaf = not needs\n"
+                                    "        output.grad_fn = node if needs else None\n", "")),
     ("graph: not accumulated", "1.2", (ENGINE, "grad.data if old is None else old.data + grad.data",
                                  "grad.data")),
     ("graph: nothing arrives", "1.2", (ENGINE, "            backward(parent, grad)\n",
@@ -182,7 +185,9 @@ MADE = [
                                "            ).reshape(n).sum(0) / tensor.Tensor(float(n))\n"
                                "    loss.data = value + 0 * loss.data\n")),
 
-    ("not written", "2.6", (SGD, "self.momentums[i] = velocity", "velocity = velocity")),
+    ("not written", "2.6", (SGD, "if self.momentum == 0", "if True"),
+     (SGD, "self.momentum *", "0 *")),
+    ("momentum-not-stored", "2.6", (SGD, "self.momentums[i] = velocity", "velocity = velocity")),
     ("momentum-uphill", "2.6", (SGD, "self.momentums[i] - self.lr",
                                 "self.momentums[i] + self.lr")),
     ("momentum-lr-ignored", "2.6", (SGD, "self.momentums[i] - self.lr * param.grad.data",
@@ -344,6 +349,7 @@ GOLDEN = {"sub-sign": 1, "div-swapped": 2, "grad-in-graph": 1, "bias-left-out": 
 ALSO = {"None": {"graph: forward returns"},
         "output-requires-grad": {"graph: requires_grad lost"},
         "output-flags": {"graph: requires_grad lost"},
+        "not written": {"graph: requires_grad lost"},
         "bias-gradient-averaged": {"unbroadcast-takes-one-row"},
         "relu-passes-all": {"relu-sign-of-gradient"}, "relu-sign-of-gradient": {"relu-passes-all"},
         "graph: no grad_fn": {"gradient missing"}, "bn-gamma-left-out": {"bn-eval-no-affine"},

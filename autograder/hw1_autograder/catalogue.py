@@ -382,14 +382,15 @@ mistake("bn-wrong-axis", "2.4", "Mean, variance or both are taken over the featu
                           "((x - {mean}) ** 2).mean(axis=1, keepdims=True)"))
 mistake("bn-statistics-of-all", "2.4", "Mean, variance or both are taken over all entries, rows "
         "and features together; there is one of each for every feature (axis 0).",
-        batchnorm=_either("x.mean()", "((x - {mean}) ** 2).mean()") + [
+        batchnorm=_either("x.mean()", "((x - {mean}) ** 2).mean()")
+        + _either("x.sum() / len(x)", "((x - {mean}) ** 2).sum() / len(x)") + [
             _normalised("x.sum(axis=0) / x.size", "((x - {mean}) ** 2).sum(axis=0) / x.size"),
             _normalised("x.sum(axis=0) / x.size"), _normalised(var="x.var(axis=0) / x.shape[1]")])
 mistake("bn-no-root", "2.4", "The square root is missing: divide by sqrt(var + eps).",
         batchnorm=_normalised(root="{var} + EPS"))
 mistake("bn-std-for-var", "2.4", "The root is taken twice, or of the standard deviation: divide "
         "by sqrt(var + eps).", batchnorm=_normalised(root="np.sqrt(np.sqrt({var}) + EPS)"))
-mistake("bn-eps-wrong", "2.4", "eps is not 1e-5: self.eps has the right one.",
+mistake("bn-eps-wrong", "2.4", "eps is not 1e-5, which is the default in __init__: use self.eps.",
         batchnorm=[_normalised(root="np.sqrt({var} + %s)" % eps)
                    for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
 mistake("bn-sign", "2.4", "The sign of x_hat is wrong: x - mean, not mean - x.",
@@ -484,6 +485,9 @@ mistake("xe-maximum-subtracted-twice", "2.5", "The maximum has the wrong sign, o
         "twice: log sum exp(x) = max + log sum exp(x - max), Appendix B.1.",
         log_softmax=["log_softmax(x) - x.max(axis=1, keepdims=True)",
                      "log_softmax(x) + 2 * x.max(axis=1, keepdims=True)"])
+mistake("xe-maximum-of-the-batch", "2.5", "The maximum that is subtracted is taken over the batch "
+        "(axis 0); it is each row's own (axis 1, keepdims=True).",
+        log_softmax="log_softmax(x - x.max(axis=0))")
 mistake("xe-wrong-axis", "2.5", "The softmax runs over the batch (axis 0); it runs over the "
         "classes of a row (axis 1).", log_softmax="log_softmax(x.T).T")
 mistake("xe-softmax-over-all", "2.5", "The softmax runs over all entries; it runs over the "

@@ -385,7 +385,10 @@ class BatchNormBackward:
 class BatchNormRunning:
     advice = {"running_mean is outside the graph":
               "your running estimates are part of the graph, which then grows with every batch; "
-              "compute them from .data (handout 2.4)"}
+              "compute them from .data (handout 2.4)",
+              "eps and momentum count":
+              "BatchNorm1d computes the same whatever eps or momentum it is given: use self.eps "
+              "and self.momentum in place of numbers (handout 2.4)"}
 
     def inputs(rng):
         return {"x": np.stack([spread(rng), spread(rng) + 1])}
@@ -399,7 +402,8 @@ class BatchNormRunning:
         return {"running_mean": flat(bn.running_mean),
                 "running_var": flat(bn.running_var),
                 "running_mean is outside the graph":
-                    not getattr(bn.running_mean, "requires_grad", False)}
+                    not getattr(bn.running_mean, "requires_grad", False),
+                "eps and momentum count": count(x[0], "eps", "momentum")}
 
     def reference(f, x):
         mean, var = f.running_start(2)

@@ -5,6 +5,7 @@ and only what it names, so that a broken file costs the points of what is in it.
 """
 
 import importlib
+from contextlib import suppress
 
 import numpy as np
 
@@ -126,6 +127,18 @@ def parameters(one, two):
 def gradients(one, two):
     """Name the gradients of two Linear layers."""
     return {f"{name}.grad": value.grad for name, value in parameters(one, two).items()}
+
+
+def count(x, *names):
+    """Tell whether a BatchNorm1d computes something else where any of these arguments is 0.5."""
+    bring(["BatchNorm1d", "Tensor"])
+    found = []
+    for options in ({}, *({name: 0.5} for name in names)):
+        with suppress(TypeError):  # there is no such argument
+            layer = BatchNorm1d(x.shape[1], **options)  # noqa: F821
+            layer.train()
+            found.append(joined(layer(Tensor(x)), layer.running_mean))  # noqa: F821
+    return not any(np.array_equal(found[0], other) for other in found[1:])
 
 
 def batchnorm(gamma, beta):

@@ -104,10 +104,9 @@ def shown_inputs(inputs):
 
 
 def _told(lines):
-    """Wrap what went wrong, and put each line below it, such as a place, in one."""
-    first, *others = lines
-    return _wrapped(first, MORE, most=3) + [
-        line if len(line) <= 71 else line[:67] + " ..." for line in others]
+    """Wrap what went wrong and each line below it, such as a place, which begins with its file."""
+    return [part for i, line in enumerate(lines)
+            for part in _wrapped(line, MORE, most=2 if i else 3)]
 
 
 def _wrapped(text, more="", most=None):

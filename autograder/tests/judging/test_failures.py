@@ -34,7 +34,7 @@ LONG = "_and_a_name_that_is_long" * 4
 WRONG = {  # slips, and the place that is told: file, line and what the line begins with
     "a name in an operation's forward": (
         "2.2", FUNCTIONAL, "ctx.mask = a.data > 0", f"ctx.mask = a.data > nobody{LONG}",
-        "mytorch/nn/functional.py, line {}: ctx.mask = a.data > nobody_and"),
+        "mytorch/nn/functional.py, line {}: ctx.mask = a.data >"),
     "a loop in an operation's forward": (
         "2.2", FUNCTIONAL, "ctx.mask = a.data > 0",
         "ctx.mask = a.data > 0\n        while True: ctx.mask",

@@ -60,8 +60,7 @@ def describe(error, root, limits):
         circle = circle_of(error, frames)
     if circle:
         message = f"{message.partition(' (most likely')[0]} (a circle: {listed(circle, root)})"
-        engine = [line for line in circle if line.file.endswith(os.sep + "autograd_engine.py")]
-        frames = engine[-1:] or circle  # the engine needs none of the others
+        frames = [closing(circle)]
     return {"type": type(error).__name__, "message": message, "circular": bool(circle),
             **places(frames, root, error)}
 
@@ -154,6 +153,12 @@ def circle_of(error, frames):
     file = module.group(1).replace(".", os.sep) + ".py"
     starts = [i for i, line in enumerate(frames) if line.file.endswith(os.sep + file)]
     return frames[starts[-1]:] if starts else frames
+
+
+def closing(circle):
+    """Return the line to change: the engine's, which needs none of the others, or the last."""
+    engine = [line for line in circle if line.file.endswith(os.sep + "autograd_engine.py")]
+    return (engine or circle)[-1]
 
 
 def listed(frames, root):

@@ -28,7 +28,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from inside.describe import CIRCLE
+from inside import describe
 
 TOOLBOXES = ("torch", "tensorflow", "keras", "jax", "autograd", "theano", "mxnet", "chainer",
              "paddle", "flax", "mindspore", "tinygrad", "mygrad", "micrograd")
@@ -184,8 +184,9 @@ def first_imports(root):
         try:
             importlib.import_module(name)
         except Exception as error:
-            if CIRCLE.search(str(error)):
-                note("circle", "mytorch")
+            circle = describe.circle_of(error, describe.stack_of(error, root))
+            if circle:
+                note("circle", describe.listed([describe.closing(circle)], root))
             bare[name] = types.ModuleType(name)
             bare[name].__path__ = [os.path.join(root, *name.split("."))]
             for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:

@@ -21,8 +21,9 @@ WARNINGS = {
     "toolbox": "{} is imported; deep learning toolboxes are only allowed for testing, and using "
                "one fails the check (handout, Directions)",
     "missing": "{} is imported, which is not installed here; using it fails the check",
-    "circle": "import mytorch, or of a package in it, fails, as files import each other in a "
-              "circle: ./grade.sh m and sandbox.py will not run",
+    "circle": "files import each other in a circle: {}, fails when mytorch is imported, as by "
+              "./grade.sh m and sandbox.py; import the module there in place of a name from it, or "
+              "in the function that needs it",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
 SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed"}
 

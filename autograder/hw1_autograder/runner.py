@@ -120,7 +120,7 @@ def observe(worker, check, inputs, answer):
     return read_facts(worker.run(check.observed, inputs).values or {})
 
 
-def arguments():
+def make_parser():
     parser = argparse.ArgumentParser(
         prog="./grade.sh 1",
         description=f"Score a submission on the problems of {homework.TITLE}.")
@@ -133,13 +133,20 @@ def arguments():
                         help="run only this check or problem, in this process, where print() and "
                              "a debugger work")
     parser.add_argument("--seed", help="what the random inputs are drawn from, a number or "
-                        f"'random' (default: {SEED} for this folder, else random)")
+                        f"'random' (default: {SEED} for this folder, else random)"
+                        if ANY_SEED else argparse.SUPPRESS)
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
                         help="time limit of a check (default: %(default)s)")
     parser.add_argument("--isolation", choices=("auto", "require", "none"), default="auto",
                         help="whether the kernel has to keep a submission from this machine: if "
                              "it can, without exception, or not at all (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write a full report there")
+    return parser
+
+
+def arguments():
+    """Read the command's arguments; what makes no sense ends it, and says why."""
+    parser = make_parser()
     options = parser.parse_args()
     if not 0 < options.timeout <= 3600:
         parser.error("--timeout must be above 0 and at most 3600")
@@ -157,6 +164,11 @@ def arguments():
         parser.error("--again runs a check in this process: it takes no other number, no --json "
                      "and no isolation")
     settle_the_seed(options, parser.error)
+    if options.json:
+        try:
+            open(options.json, "a").close()  # better to know now than after grading
+        except OSError as error:
+            parser.error(f"cannot write {options.json}: {error.strerror}")
     return options
 
 
@@ -222,8 +234,6 @@ def silence():
 def run(options, printer):
     """Grade, print and report; return the exit code."""
     results = []
-    if options.json:
-        open(options.json, "a").close()  # better to know now than after grading
     with opened(options.submission) as root, \
             Worker(options.timeout, options.isolation) as worker:  # the report comes before its end
         if options.seed != SEED:

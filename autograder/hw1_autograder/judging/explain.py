@@ -55,7 +55,7 @@ def explain(check, inputs, key, answer, observed, failed):
         return None  # as the report says
     if failed_alike(failure, [result for result in failed if not result.is_knock_on]):
         return None
-    first = first_to_fix(check, used_by(answer, observed), failed)
+    first = what_failed_before(check, used_by(answer, observed), failed)
     if first:
         of_same = first.startswith(check.problem + ".")
         told = of_same and fact_of(FINDINGS, observed, failure)
@@ -82,7 +82,7 @@ def of_advice(check, values):
     return Explanation(None, changed[0]) if changed else None
 
 
-def first_to_fix(check, used, failed):
+def what_failed_before(check, used, failed):
     """Find what failed before and leads to this failure: a number in the check's ``after``."""
     for number, values in check.after.items():
         for result in failed:

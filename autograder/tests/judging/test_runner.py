@@ -353,7 +353,7 @@ def test_who_asks_for_the_problem_that_is_graded_by_hand_is_told_how_it_is_done(
 
 @pytest.mark.parametrize("arguments, text", [
     (["--submission", "/nowhere"], "cannot grade: "),
-    (["--json", "/nowhere/report.json", "--problem", "1.1.1"], "cannot grade here: ")])
+    (["--json", "/nowhere/report.json"], "usage: ")])
 def test_what_cannot_be_graded_exits_with_two_and_says_why(arguments, text):
     process = run(*arguments)
     assert process.returncode == 2

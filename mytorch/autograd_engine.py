@@ -23,7 +23,6 @@ to the nodes of what it was computed from.
 
 import threading
 import weakref
-from collections import defaultdict
 
 from mytorch.checks import NAMED, check_gradient, checked_gradients, name_operation
 from mytorch.grad_mode import is_recording, no_grad, room_to_recurse
@@ -232,7 +231,7 @@ class ContextManager:
     set as an attribute.  Handout 0.1.5 (step 7).
     """
 
-    needs_input_grad = defaultdict(lambda: True)  # where no apply ran, all are needed
+    needs_input_grad = (True,) * 100  # where no apply ran, whatever the number of arguments
     saved_tensors = ()
 
     def save_for_backward(self, *tensors):

@@ -682,6 +682,7 @@ def test_needs_input_grad_says_which_gradients_are_wanted():
         Asks.apply(leaf(1.), leaf(1.), 5)
     assert asked == [[True, False, False], [False] * 3]
     assert all(ContextManager().needs_input_grad[i] for i in range(3))
+    assert all(ContextManager().needs_input_grad[1:3])
 
 
 @pytest.mark.parametrize("value", [Tensor([1.]), [1.], 1.])

@@ -115,7 +115,7 @@ def grade(worker, root, checks, seed):
 
 def observe(worker, check, inputs, answer):
     """Run a failed scenario once more and collect what is to be seen of its graph."""
-    if answer.failure and not answer.failure.is_exception:
+    if answer.failure and not answer.failure.type:
         return Observed()  # it took too long, died or broke a rule
     return read_facts(worker.run(check.observed, inputs).values or {})
 

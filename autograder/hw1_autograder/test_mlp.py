@@ -243,7 +243,6 @@ def ask_of_steps(problem, name, points, count, options, swap):
     class ByHand:
         advice = {".grad is left to zero_grad()":
                   "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
-        unscored = ("velocities",)
 
         def inputs(rng):
             """Gradients of positive numbers: their mean is not 0."""
@@ -272,8 +271,6 @@ def ask_of_training(problem, name, points, options, swap):
     """The check of an optimizer with these options that trains a network."""
     @check(problem, f"{name}: two linear layers, two steps", points, swap, after=NETWORK)
     class Network:
-        unscored = ("velocities",)
-
         def inputs(rng):
             return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), **options)
 

@@ -82,11 +82,11 @@ def train_and_keep(module, data):
 
     def train_kept(model, *args, **kwargs):
         kept["model"] = model
-        watch_the_mode(model, kept)
         return train(model, *args, **kwargs)
 
-    def validate_told(*args, **kwargs):
-        accuracy = validate(*args, **kwargs)
+    def validate_told(model, *args, **kwargs):
+        kept["back to training"] |= kept["validations"] > 0 and getattr(model, "is_train", True)
+        accuracy = validate(model, *args, **kwargs)
         kept["validations"] += 1
         say(f"validation {kept['validations']:2d}: accuracy {accuracy!s:.6}")
         if not 0 <= accuracy <= 1:
@@ -100,20 +100,6 @@ def train_and_keep(module, data):
     finally:
         module.train, module.validate = train, validate
     return accuracies, kept.get("model"), kept["back to training"]
-
-
-def watch_the_mode(model, kept):
-    """Note whether the model is put into training mode again after a validation."""
-    original = getattr(model, "train", None)
-    if original is None:
-        kept["back to training"] = True  # a model of another kind: nothing is to be said of it
-        return
-
-    def noted(*args, **kwargs):
-        kept["back to training"] |= kept["validations"] > 0 and args != (False,)
-        return original(*args, **kwargs)
-
-    object.__setattr__(model, "train", noted)
 
 
 def look_at(accuracies, back_to_training=True):

@@ -197,9 +197,8 @@ def message_of(error, limits):
 
 
 def is_refused(error):
-    """Tell whether the wall refused something; outside it, nothing exists for bubblewrap."""
-    number, file = getattr(error, "errno", None), getattr(error, "filename", None)
-    return number in REFUSED or number == errno.ENOENT and str(file).startswith(os.sep)
+    """Tell whether the wall refused something."""
+    return getattr(error, "errno", None) in REFUSED
 
 
 def as_data(line, root):

@@ -38,8 +38,7 @@ OLD_NAMES = {name: getattr(builtins, name)
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
 notes = []  # what is worth a warning: [kind, name]
-# Code by file, marshalled; what is imported not in a ``try``; what is loaded before the checks.
-known = {"compiled": {}, "outright": [], "loaded": []}
+known = {"compiled": {}, "outright": ()}  # code by file, marshalled; what is imported in no ``try``
 
 
 def note(kind, name):
@@ -55,7 +54,8 @@ def look_through(root, sites=()):
     What is imported from the folders ``sites`` is tried here, where it can do no harm.
     """
     codes, outright, at_once = {}, set(), set()
-    for folder, _, files in os.walk(os.path.join(root, "mytorch")):
+    for folder, folders, files in os.walk(os.path.join(root, "mytorch")):
+        folders[:] = set(folders) - {"tools"}  # no check imports them
         for path in (os.path.join(folder, name) for name in files if name.endswith(".py")):
             try:
                 with open(path, "rb") as file:
@@ -105,10 +105,11 @@ def loads(name, sites, without):
     return threading.active_count() == 1  # else what is forked from here would lack a thread
 
 
-def prepare(**found):
+def prepare(compiled=(), outright=(), loaded=()):
     """Keep what ``look_through`` found, and load what all checks would have to."""
-    known.update(found)
-    for name in known["loaded"]:
+    known.update(outright=outright, compiled={
+        path: base64.b64decode(code) for path, code in dict(compiled).items()})
+    for name in loaded:
         with suppress(Exception):  # the check that imports it will say what is wrong
             importlib.import_module(name)
 
@@ -140,7 +141,7 @@ def install(root):
     def get_code(self, name):
         code = known["compiled"].get(self.path)
         if code:
-            return marshal.loads(base64.b64decode(code))
+            return marshal.loads(code)
         try:
             return plain_code(self, name)
         except (MemoryError, RecursionError):

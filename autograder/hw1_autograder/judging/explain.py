@@ -268,8 +268,9 @@ ERRORS = [  # the exception's type and message, a word of the line where it fell
 
 def error(failure):
     """Explain an error of Python's by its own words, if the table has them."""
+    code = failure.place.code if failure.place else ""
     for kind, pattern, word, sentence in ERRORS:
-        match = kind == failure.type and word in failure.code and re.match(pattern, failure.message)
+        match = kind == failure.type and word in code and re.match(pattern, failure.message)
         if match:
             return Explanation("error: " + failure.type, sentence.format(*match.groups()))
     return None

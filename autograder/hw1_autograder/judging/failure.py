@@ -3,17 +3,6 @@
 from dataclasses import dataclass
 from typing import Optional
 
-KINDS = (
-    "error",        # an exception of Python's
-    "not written",  # NotImplementedError, as in the starter
-    "syntax",       # a file that Python cannot read
-    "circular",     # modules that import each other and work in no order
-    "late",         # it did not end within its time
-    "died",         # its process was ended by a signal
-    "ended",        # its process ended itself
-    "full",         # it wrote too much into its folder
-    "unreadable",   # its answer is none that a check can give
-)
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
@@ -33,23 +22,21 @@ class Failure:
     """Why a check gave no values.
 
     Attributes:
-        kind (str): one of KINDS.
+        kind (str): "error", an exception of Python's; "not written", NotImplementedError, as in the
+            starter; "syntax", a file that Python cannot read; "circular", modules that import each
+            other and work in no order; "late", it did not end within its time; "died", its process
+            was ended by a signal; "ended", its process ended itself; "full", it wrote too much into
+            its folder; "unreadable", its answer is none that a check can give.
         message (str): one clean line.
         type (str): the exception's class, if it was one.
-        file (str), line (int), code (str): where it fell, if that is known.
+        place (Place or None): where it fell, if that is known.
         began (Place or None): where an operation fell on what it got, the line that gave it that.
     """
     kind: str
     message: str
     type: str = ""
-    file: str = ""
-    line: int = 0
-    code: str = ""
+    place: Optional[Place] = None
     began: Optional[Place] = None
-
-    @property
-    def place(self):
-        return Place(self.file, self.line, self.code) if self.file else None
 
     @property
     def at(self):
@@ -57,14 +44,12 @@ class Failure:
         return self.began or self.place
 
     @property
-    def is_exception(self):
-        return bool(self.type)
-
-    @property
     def key(self):
         """Return what failures by the same error at the same place share; None without a place."""
-        line = None if self.kind == "late" else self.line  # which is any of the loop's
-        return (self.kind, self.type, self.file, line) if self.file else None
+        if not self.place:
+            return None
+        line = None if self.kind == "late" else self.place.line  # which is any of the loop's
+        return self.kind, self.type, self.place.file, line
 
     def is_like(self, other):
         return bool(other and self.key) and self.key == other.key

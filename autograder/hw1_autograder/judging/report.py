@@ -204,6 +204,7 @@ def cause_of(result):
         return (explanation.id, explanation.at), hint
     if not failure or not failure.key:
         return None, hint
-    fell = f"; it fell at {failure.place.file}, line {failure.line}" if failure.began else ""
+    place = failure.place
+    fell = f"; it fell at {place.file}, line {place.line}" if failure.began else ""
     text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{fell})"
     return failure.key, f"{text}: {hint}" if hint else text

@@ -25,7 +25,6 @@ WARNINGS = {
               "./grade.sh m and sandbox.py; import the module there in place of a name from it, or "
               "in the function that needs it",
     "numpy": "{} worked in the handout's NumPy 1.18 but is gone from today's"}
-SIGNALS = {"SIGSEGV": "a segmentation fault", "SIGKILL": "it was killed"}
 
 
 def clean(text):
@@ -81,9 +80,7 @@ def answer_of(reply):
 def _how_it_ended(status):
     """The Failure of a check whose process gave no answer."""
     if status & 127:
-        name = next((one.name for one in signal.Signals if one == status & 127),
-                    f"signal {status & 127}")
-        return Failure("died", f"its process died: {SIGNALS.get(name, name)}")
+        return Failure("died", f"its process died: {signal.strsignal(status & 127)}")
     return Failure("ended", f"its process ended without an answer (exit code {status >> 8})")
 
 
@@ -136,13 +133,10 @@ def _warnings(notes):
 def _failure(error):
     """What went wrong, from what a child says of it."""
     exactly(error, type=str, message=str, place=list, began=list, late=bool, circular=bool)
-    place, began = _place(error["place"]), _place(error["began"])
     kind = re.sub(r"\W", "?", error["type"][:60] or "?")  # a report's line begins with it
-    failure = Failure("late" if error["late"] else kind_of(kind, error["circular"]),
-                      short(error["message"], 300), "" if error["late"] else kind, began=began)
-    if place:
-        failure.file, failure.line, failure.code = place.file, place.line, place.code
-    return failure
+    return Failure("late" if error["late"] else kind_of(kind, error["circular"]),
+                   short(error["message"], 300), "" if error["late"] else kind,
+                   _place(error["place"]), _place(error["began"]))
 
 
 def _place(parts):

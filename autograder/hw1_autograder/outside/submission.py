@@ -3,8 +3,6 @@
 Unpacking is done by this file as a program of its own, with limits on time and memory.
 """
 
-import bz2
-import gzip
 import lzma
 import os
 import re
@@ -24,8 +22,6 @@ MOST_DEPTH = 50
 MOST_PATH = 900
 MOST_MEMORY = 1 << 30
 MOST_SECONDS = 30
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open,  # by first bytes
-           b"\xfd7zXZ": lzma.open, b"\x5d\0\0": lzma.open}
 ARCHIVE = re.compile(r"\.(tar|tgz|tbz2|txz|tar\.\w+|zip)$", re.IGNORECASE)
 ENGINE = "autograd_engine.py"  # a folder with this file is mytorch, whatever its name
 TOO_DEEP = (f"its folders are nested more than {MOST_DEPTH} deep, or a path has more than "
@@ -214,29 +210,11 @@ def _of_archive(path):
                 yield (info.filename, stat.S_IFDIR if info.is_dir() else kind,
                        partial(packed.open, info))
         return
-    with _decompressed(path) as plain, tarfile.open(fileobj=plain, mode="r:") as packed:
+    with tarfile.open(path) as packed:
         for member in packed:
             yield (member.name, stat.S_IFREG * member.isfile() + stat.S_IFDIR * member.isdir(),
                    partial(packed.extractfile, member))
         _check_end(packed)
-
-
-def _decompressed(path):
-    """The archive without its compression, as an open temporary file of a bounded size.
-
-    tarfile believes a header that says how much to read; here it finds no more than this.
-    """
-    with open(path, "rb") as file:
-        start = file.read(6)
-    opener = next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open)
-    plain = tempfile.TemporaryFile()
-    with opener(path, "rb") as source:
-        for block in iter(lambda: source.read(1 << 20), b""):
-            if plain.tell() + len(block) > MOST_BYTES:
-                raise UnusableSubmission(TOO_LARGE)
-            plain.write(block)
-    plain.seek(0)
-    return plain
 
 
 def _check_end(archive):

@@ -102,7 +102,7 @@ def test_a_hostile_file_does_nothing_outside_of_the_grader(path):
 @pytest.mark.parametrize("name, text", [
     ("never ends", "did not end within 0.5 seconds"),
     ("ends the process", "without an answer"),
-    ("segfaults", "segmentation fault"),
+    ("segfaults", "Segmentation fault"),
     ("eats memory through numpy", "more than 2 GB"),
     ("kills its parent", "starts no program, process or connection"),
     ("forks", "starts no program, process or connection"),

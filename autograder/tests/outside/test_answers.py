@@ -32,10 +32,10 @@ def error(**changes):
 def test_an_answer_as_it_should_be_is_read():
     assert read_answer(answer(), "").values["out"].tolist() == [0.]
     failure = read_answer(error(began=["g", 2, "d"]), "").failure
-    assert failure == Failure("error", "m", "E", "f", 1, "c", Place("g", 2, "d"))
+    assert failure == Failure("error", "m", "E", Place("f", 1, "c"), Place("g", 2, "d"))
     assert failure.lines == ["E: m", "g, line 2: d", "  it fell at f, line 1: c"]
     late = read_answer(error(late=True, type="E"), "").failure
-    assert (late.kind, late.type, late.file) == ("late", "", "f")
+    assert (late.kind, late.type, late.place.file) == ("late", "", "f")
 
 
 @pytest.mark.parametrize("text", [

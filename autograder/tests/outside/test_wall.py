@@ -309,8 +309,8 @@ CARRYING = {
     "its folder, moved": ("import os\nhere = os.getcwd()\nos.rename(here, here + 'x')",
                           "import os\nloot = len(os.listdir('..')) != 1"),
     "a timer": ("import os, signal, time\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
-                "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nos._exit(0)",
-                "import signal\nloot = signal.getitimer(signal.ITIMER_REAL)[1]"),
+                "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.37)\nos._exit(0)",
+                "import signal\nloot = signal.getitimer(signal.ITIMER_REAL)[1] > 0.36"),
     "its folder's flags": (
         "import fcntl, os\nfcntl.ioctl(os.open('.', 0), 0x40086602, bytes([64] + 7 * [0]))",
         "import fcntl, os\nloot = fcntl.ioctl(os.open('.', 0), 0x80086601, bytes(8))[0] & 64"),

@@ -36,12 +36,22 @@ class Line:
         return ([(name, values[name]) for name in names if name in values]
                 + [(rest, value) for value in values.get(rest, ())])
 
+    def types(self):
+        """Name the types of what the function got, but for Tensors, which are always right."""
+        found = {type(value).__name__ for name, value in self.arguments()
+                 if name not in ("self", "cls", "ctx")} - {"Tensor", "type"}
+        return found | {"memoryview"} if "ndarray" in found else found  # the .data of an array
+
     def is_operation(self):
         """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
         return (self.name == "apply" and any(isinstance(one, type) for _, one in
                                              self.arguments()[:1])
                 or os.path.basename(self.file) == "tensor.py"
                 and self.name not in ("backward", "<module>"))
+
+    def is_of_engine(self):
+        """Tell whether this walks the graph: what it hands on, it got from elsewhere."""
+        return self.file.endswith(os.sep + "autograd_engine.py") and not self.is_operation()
 
 
 def describe(error, root, limits):
@@ -103,33 +113,36 @@ def is_inside(file, root):
 
 
 def places(frames, root, error=None):
-    """Find where it fell and, where an operation fell on what it got, the line that gave it that.
+    """Find where an error fell and, if it fell on what was handed to it, the lines that did that.
 
-    That is so if an error is of shapes, or names the type of an argument.
+    These are to blame where an operation was called; a layer may know what to do with an array.
     """
-    if not frames:
-        return {"place": [], "began": []}
     fell = len(frames) - 1
-    while fell and frames[fell].text().startswith("raise "):
+    while fell > 0 and frames[fell].text().startswith("raise "):
         fell -= 1  # rather where something is called than where it is refused
-    began, got = caller(frames[:fell + 1])
-    types = {type(value).__name__ for value in got} - {"Tensor"}
-    if "ndarray" in types:
-        types.add("memoryview")  # the .data of an array
-    named = types.intersection(re.findall(r"\w+", str(error)))
-    is_of_shapes = isinstance(error, ValueError) and SHAPES.search(str(error))
-    return {"place": as_data(frames[fell], root),
-            "began": as_data(began, root) if began and (named or is_of_shapes) else []}
+    frames = frames[:fell + 1]
+    first = who_handed_it_over(frames, error)
+    callers = [line for line in frames[first:-1]
+               if line is frames[first] or line.name not in ("apply", "__call__")]
+    to_blame = any(line.is_operation() for line in frames[first:])
+    told = frames[-1:] + callers[::-1][:3 if to_blame else 1]
+    return {"places": [as_data(line, root) for line in told],
+            "caller_first": to_blame and bool(callers)}
 
 
-def caller(frames):
-    """Find the line that called the innermost operation, and what this and others in it got."""
-    within = False
-    for i, line in reversed(list(enumerate(frames))):
-        if within and not line.is_operation():
-            return line, [value for inner in frames[i + 1:] for _, value in inner.arguments()]
-        within |= line.is_operation()
-    return None, []
+def who_handed_it_over(frames, error):
+    """Return the index of the function that an argument comes from whose type an error names.
+
+    For an error of shapes it is that of who called the operation.
+    """
+    words = set(re.findall(r"\w+", str(error)))
+    of_shapes = isinstance(error, ValueError) and SHAPES.search(str(error))
+    index = len(frames) - 1
+    while index > 0 and not frames[index].is_of_engine() and (
+            words & frames[index].types() or of_shapes and (
+            frames[index].is_operation() or frames[index - 1].is_operation())):
+        index -= 1
+    return max(index, 0)
 
 
 def repeated(frames):

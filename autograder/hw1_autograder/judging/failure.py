@@ -1,7 +1,6 @@
 """Why a check gave no values, as data: from the submission's process to the report."""
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
 
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
@@ -29,40 +28,39 @@ class Failure:
             its folder; "unreadable", its answer is none that a check can give.
         message (str): one clean line.
         type (str): the exception's class, if it was one.
-        place (Place or None): where it fell, if that is known.
-        began (Place or None): where an operation fell on what it got, the line that gave it that.
+        places (list of Place): where it fell, if that is known, and the lines that handed to it
+            what it fell on, the nearest first.
+        caller_first (bool): whether the last of these is to blame.
     """
     kind: str
     message: str
     type: str = ""
-    place: Optional[Place] = None
-    began: Optional[Place] = None
+    places: list = field(default_factory=list)
+    caller_first: bool = False
 
     @property
     def at(self):
-        """Return the Place to look at first."""
-        return self.began or self.place
+        """Return the Place to look at first, or None."""
+        return self.places[-self.caller_first] if self.places else None
 
     @property
     def key(self):
         """Return what failures by the same error at the same place share; None without a place."""
-        if not self.place:
+        if not self.places:
             return None
-        line = None if self.kind == "late" else self.place.line  # which is any of the loop's
-        return self.kind, self.type, self.place.file, line
+        fell = self.places[0]
+        line = None if self.kind == "late" else fell.line  # which is any of the loop's
+        return self.kind, self.type, fell.file, line
 
     def is_like(self, other):
         return bool(other and self.key) and self.key == other.key
 
     @property
     def lines(self):
-        """Say what happened, the line that began it, and where it fell."""
-        said = [f"{self.type}: {self.message}" if self.type else self.message]
-        if self.began:
-            said += [str(self.began), f"  it fell at {self.place}"]
-        elif self.place:
-            said.append(str(self.place))
-        return said
+        """Say what happened and where, the place to look at first."""
+        said = f"{self.type}: {self.message}" if self.type else self.message
+        places = self.places[::-1] if self.caller_first else self.places
+        return [said, *map(str, places[:1]), *(f"  see also {place}" for place in places[1:])]
 
 
 def kind_of(type, circular=False):

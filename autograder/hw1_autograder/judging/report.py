@@ -104,9 +104,9 @@ def shown_inputs(inputs):
 
 
 def _told(lines):
-    """Wrap what went wrong and each line below it, such as a place, which begins with its file."""
+    """Wrap what went wrong and each line below it; one that is indented takes a single row."""
     return [part for i, line in enumerate(lines)
-            for part in _wrapped(line, MORE, most=2 if i else 3)]
+            for part in _wrapped(line, MORE, most=1 if line[:1] == " " else 2 if i else 3)]
 
 
 def _wrapped(text, more="", most=None):
@@ -139,7 +139,7 @@ def entry(result):
         made.update(kind="not written", mistake=None)
     elif failure:
         made["kind"] = failure.kind
-    if failure and failure.place:
+    if failure and failure.at:
         made.update(file=failure.at.file, line=failure.at.line)
     return made
 
@@ -204,7 +204,7 @@ def cause_of(result):
         return (explanation.id, explanation.at), hint
     if not failure or not failure.key:
         return None, hint
-    place = failure.place
-    fell = f"; it fell at {place.file}, line {place.line}" if failure.began else ""
-    text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{fell})"
+    other = failure.places[0 if failure.caller_first else -1]
+    also = f"; see also {other.file}, line {other.line}" if other is not failure.at else ""
+    text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{also})"
     return failure.key, f"{text}: {hint}" if hint else text

@@ -132,17 +132,16 @@ def _warnings(notes):
 
 def _failure(error):
     """What went wrong, from what a child says of it."""
-    exactly(error, type=str, message=str, place=list, began=list, late=bool, circular=bool)
+    exactly(error, type=str, message=str, places=list, caller_first=bool, late=bool,
+            circular=bool)
     kind = re.sub(r"\W", "?", error["type"][:60] or "?")  # a report's line begins with it
     return Failure("late" if error["late"] else kind_of(kind, error["circular"]),
                    short(error["message"], 300), "" if error["late"] else kind,
-                   _place(error["place"]), _place(error["began"]))
+                   list(map(_place, error["places"][:4])), error["caller_first"])
 
 
 def _place(parts):
-    if not parts:
-        return None
-    if [type(part) for part in parts] != [str, int, str]:
+    if type(parts) is not list or [type(part) for part in parts] != [str, int, str]:
         raise ValueError("no place")
     return Place(short(parts[0], 100), parts[1], short(parts[2], 100))
 

@@ -24,18 +24,19 @@ def answer(**changes):
 
 
 def error(**changes):
-    parts = dict({"type": "E", "message": "m", "place": ["f", 1, "c"], "began": [], "late": False,
-                  "circular": False}, **changes)
+    parts = dict({"type": "E", "message": "m", "places": [["f", 1, "c"]],
+                  "caller_first": False, "late": False, "circular": False}, **changes)
     return json.dumps({"error": {k: v for k, v in parts.items() if v != "drop"}, "notes": []})
 
 
 def test_an_answer_as_it_should_be_is_read():
     assert read_answer(answer(), "").values["out"].tolist() == [0.]
-    failure = read_answer(error(began=["g", 2, "d"]), "").failure
-    assert failure == Failure("error", "m", "E", Place("f", 1, "c"), Place("g", 2, "d"))
-    assert failure.lines == ["E: m", "g, line 2: d", "  it fell at f, line 1: c"]
+    failure = read_answer(error(places=[["f", 1, "c"], ["g", 2, "d"]], caller_first=True),
+                          "").failure
+    assert failure == Failure("error", "m", "E", [Place("f", 1, "c"), Place("g", 2, "d")], True)
+    assert failure.lines == ["E: m", "g, line 2: d", "  see also f, line 1: c"]
     late = read_answer(error(late=True, type="E"), "").failure
-    assert (late.kind, late.type, late.place.file) == ("late", "", "f")
+    assert (late.kind, late.type, late.at.file) == ("late", "", "f")
 
 
 @pytest.mark.parametrize("text", [
@@ -54,9 +55,9 @@ def test_an_answer_as_it_should_be_is_read():
     answer(data=""), answer(data="A"), answer(data=EIGHT + "A"), answer(data=EIGHT + EIGHT),
     answer(data=None), answer(data=[EIGHT]), answer(data="drop"), answer(data="\ud800" * 12),
     answer(data="*" + EIGHT), answer(shape=[0, 2 ** 63], data=""),
-    error(type=1), error(message=None), error(place="f"), error(place=[1]),
-    error(place=["f", "1", "c"]), error(place=["f", 1, "c", 2]),
-    error(circular=1), error(type="drop"), error(more=1), error(began=1), error(began=["f", 1]),
+    error(type=1), error(message=None), error(places="f"), error(places=[1]),
+    error(places=[["f", "1", "c"]]), error(places=[["f", 1, "c", 2]]), error(places=["f", 1, "c"]),
+    error(circular=1), error(type="drop"), error(more=1), error(caller_first=1),
     error(late=0),
     '{"error": [], "notes": []}', '{"error": "x", "notes": []}'])
 def test_anything_else_is_no_answer(text):
@@ -68,8 +69,8 @@ def test_anything_else_is_no_answer(text):
 def test_every_text_is_one_printable_line_of_a_bounded_length():
     evil = "a\nTotal: 110/110\r\x1b[2J\u2028\u202e\ud800" + "x" * 10 ** 5
     place = [evil, 1, evil]
-    read = read_answer(error(type=evil, message=evil, place=place, began=place), "")
-    assert len(read.failure.lines) == 3 and len("".join(read.failure.lines)) < 1000
+    read = read_answer(error(type=evil, message=evil, places=[place] * 9), "")
+    assert len(read.failure.lines) == 5 and len("".join(read.failure.lines)) < 1500
     values = read_answer(json.dumps(
         {"values": {evil: evil, "u": {"unfit": evil}}, "notes": [["missing", evil]]}), "")
     texts = list(values.values) + list(values.values.values()) + values.warnings

@@ -105,7 +105,7 @@ def applied(original, cls, args):
         raise
     if not hasattr(output, "requires_grad"):
         if not look_at_forward(cls, args):
-            note("apply returns", got=type(output).__name__)
+            note("apply returns", got=type(output).__name__, **tools.places.place_of(original))
         return output
     with suppress(Exception):
         node = output.grad_fn
@@ -122,7 +122,8 @@ def look_at_forward(cls, args):
     with suppress(Exception):
         output = cls.forward(ContextManager(), *args)
         if not hasattr(output, "requires_grad"):
-            note("forward returns", cls.__name__, got=type(output).__name__)
+            note("forward returns", cls.__name__, got=type(output).__name__,
+                 **tools.places.place_of(cls.forward))
             return True
     return False
 
@@ -154,8 +155,10 @@ def look_back():
 def told():
     """The facts, by names such as "0 kind"; numbers that are shown cross as they are shown."""
     facts = {f"uses {number}": name for number, name in enumerate(uses)}
+    root = os.path.dirname(os.path.dirname(sys.modules["mytorch.autograd_engine"].__file__))
     for number, finding in enumerate(found[:MOST]):
-        parts = dict(vars(finding), file=os.path.basename(finding.file), index=finding.index or "")
+        parts = dict(vars(finding), file=finding.file and os.path.relpath(finding.file, root),
+                     index=finding.index or "")
         for field, value in parts.items():
             facts[f"{number} {field}"] = value if field == "line" else tools.findings.shown(value)
     return facts

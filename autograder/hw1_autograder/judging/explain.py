@@ -37,7 +37,7 @@ class Explanation:
     id: str  # None: nothing is named
     message: str
     of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
-    at: Optional[str] = None  # of a finding: the place of the code at fault, if it is known
+    finding: Optional[Finding] = None  # that it tells
     evidence: str = ""  # a finding in numbers
     knock_on: bool = False  # there is nothing to learn here before something else is mended
     brief: bool = False  # another check may be the cause, which shows more
@@ -71,7 +71,7 @@ def explain(check, inputs, key, answer, observed, failed):
     if set(check.forward) & set(wrong_values(check, key.expected, answer.values)):
         return found or of_advice(check, answer.values)
     numbers = fact_of(NUMBERS, observed)
-    if found and found.at is None and numbers:  # two findings would contradict each other
+    if found and not found.finding and numbers:  # two findings would contradict each other
         found.evidence = numbers.message
     return found or numbers or of_advice(check, answer.values)
 
@@ -190,7 +190,7 @@ class Observed:
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
     return finding and Explanation(f"graph: {finding.kind}", str(finding),
-                                   of=finding.operation or None, at=finding.at)
+                                   of=finding.operation or None, finding=finding)
 
 
 def speaks_of_shapes(failure):
@@ -200,7 +200,7 @@ def speaks_of_shapes(failure):
 
 def read_facts(values):
     """What was observed, from what came back of the submission's process, which may be anything."""
-    texts = {name: re.sub(r"[^\w|(), .'\[\]:+=-]", "?", value) for name, value in values.items()
+    texts = {name: re.sub(r"[^\w|(), ./'\[\]:+=-]", "?", value) for name, value in values.items()
              if isinstance(value, str)}
     found = []
     for number in dict.fromkeys(name.partition(" ")[0] for name in texts):

@@ -139,8 +139,10 @@ def entry(result):
         made.update(kind="not written", mistake=None)
     elif failure:
         made["kind"] = failure.kind
-    if failure and failure.at:
-        made.update(file=failure.at.file, line=failure.at.line)
+    finding = result.explanation and result.explanation.finding
+    place = finding if finding and finding.file else failure and failure.at
+    if place:
+        made.update(file=place.file, line=place.line)
     return made
 
 
@@ -200,8 +202,9 @@ def cause_of(result):
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
     if result.not_written or result.is_knock_on:
         return None, hint or f"handout, section {result.check.problem}"
-    if explanation and explanation.at is not None:
-        return (explanation.id, explanation.at), hint
+    found = explanation and explanation.finding
+    if found:
+        return (found.kind, found.file, found.line), hint
     if not failure or not failure.key:
         return None, hint
     other = failure.places[0 if failure.caller_first else -1]

@@ -163,3 +163,12 @@ def test_apply_is_told_where_it_hands_something_else_to_forward():
     failure = failure_of("2.2", (ENGINE, "cls.forward(node.ctx, *args)",
                                  "cls.forward(node.ctx, args)"))
     assert failure.at.code == "output = cls.forward(node.ctx, args)"
+
+
+def test_the_place_in_the_json_is_the_one_that_the_hint_names():
+    checks = [check for check in CHECKS if check.number == "2.2.3"]
+    result, = results_of((FUNCTIONAL, RETURN_MASK, "return grad_output.data * ctx.mask"),
+                         checks=checks)
+    told = entry(result)
+    assert f"ReLU.backward (functional.py:{told['line']}) returns" in told["hint"]
+    assert told["file"] == "mytorch/nn/functional.py"

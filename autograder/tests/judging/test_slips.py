@@ -184,7 +184,7 @@ SLIPS = {
                                "* ctx.mask)")),
 }
 FIRST = {
-    "no return in apply": ("Function.apply() returns a value of type NoneType",
+    "no return in apply": ("Function.apply() (autograd_engine.py:14) returns a value of type NoneType",
                            (ENGINE, "        return output\n", "")),
     "a name in apply": ("mytorch/autograd_engine.py, line 16: print(nobody) (NameError: name",
                         (ENGINE, "        output = cls", "        print(nobody)\n"

@@ -39,7 +39,7 @@ def run_again(check, inputs, key, root, seconds):
     try:
         values = scenario_of(check)(**{name: np.copy(value) if isinstance(value, np.ndarray)
                                        else value for name, value in inputs.items()})
-    except (Exception, KeyboardInterrupt) as error:  # Ctrl-C shows where an endless loop is
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # Ctrl-C shows an endless loop
         tell(error, root)
         if isinstance(error, KeyboardInterrupt) and watch.is_alive():
             raise
@@ -48,7 +48,7 @@ def run_again(check, inputs, key, root, seconds):
         watch.cancel()
     off = wrong_values(check, key.expected, values)
     print()
-    compare(key.expected, values, brief=len(off) > 1)
+    compare(key.expected, values)
     return not off
 
 
@@ -79,12 +79,12 @@ def tell(error, root):
         print(describe.describe(error, root, {})["message"])
 
 
-def compare(expected, values, brief):
+def compare(expected, values):
     for name, right in expected.items():
         if same(values[name], right):
             print(f"{name}: as expected")
         else:
-            print("\n".join(difference(name, values[name], right, brief)))
+            print(difference(name, values[name], right))
             print("    expected", np.array2string(np.asarray(right), prefix="    expected "))
             print("    got     ", np.array2string(np.asarray(values[name]), prefix="    expected "))
 

@@ -140,10 +140,13 @@ BELONGS = ("what forward keeps belongs into ctx, not on the class or in a global
 mistake("state-on-class", "1.2", "The second product's values are used for the first one's "
         "gradients: " + BELONGS, product_gradients="d, c")
 for problem, words, changed in (
-        ("2.2", "ReLU's", dict(relu_kept="other")), ("2.4", "batch's", dict(batch_kept="other")),
-        ("2.5", "loss'", dict(loss_kept=["other", "(other[0], own[1])"]))):
+        ("1.1", "operation's", [dict(operands_kept="g[0], g[0]", summed=way)
+                                for way in ("grad", "grad.sum(axis=0)")]),
+        ("2.2", "ReLU's", [dict(relu_kept="other")]),
+        ("2.4", "batch's", [dict(batch_kept="other")]),
+        ("2.5", "loss'", [dict(loss_kept=kept) for kept in ("other", "(other[0], own[1])")])):
     mistake("state-on-class", problem, f"The second {words} values are used for the first one's "
-            "gradient: " + BELONGS, **changed)
+            "gradient: " + BELONGS, *changed)
 mistake("grad-is-array", "1.2", "The numbers are right, but .grad is a NumPy array; it has to be "
         "a Tensor (Appendix A).", grad_is_an_array="True")
 mistake("grad-in-graph", "1.2", "The numbers are right, but .grad requires grad itself, so that a "
@@ -224,7 +227,7 @@ mistake("sgd-lr-squared", "2.3", "The learning rate is applied twice: W - lr * g
 mistake("sgd-lr-fixed", "2.3", "The step has a fixed learning rate, whatever lr is given: use "
         "self.lr.", sgd=["w - 0.1 * g", "w - 0.01 * g", "w - 0.001 * g"])
 mistake("sgd-unchanged", "2.3", "The parameters do not change: step() has to assign the new "
-        "values to param.data.", sgd="w")
+        "values to param.data, and the step must not be 0.", sgd="w")
 mistake("sgd-no-weight", "2.3", "The new weight is the step alone: W - lr * gradient.",
         sgd=["-lr * g", "lr * g"])
 mistake("sgd-reversed", "2.3", "The signs are wrong: W - lr * gradient, not lr * gradient - W.",
@@ -233,6 +236,9 @@ mistake("sgd-weight-scaled", "2.3", "The weight itself is multiplied by the step
         "* gradient.", sgd=["w - lr * w * g", "w * (1 - lr) - lr * g", "lr * (w - g)"])
 mistake("sgd-lr-divides", "2.3", "The gradient is divided by lr: W - lr * gradient.",
         sgd="w - g / lr")
+mistake("sgd-momentum", "2.3", "There is momentum although none is asked for (it is 0.0 where it "
+        "is not given): use self.momentum.",
+        stepping=lambda f, lr, momentum, count: FORMULAS.stepping(f, lr, 0.9, count))
 mistake("sgd-in-graph", "2.3", "After step() the weight is the output of an operation and no leaf "
         "any more: compute with .data, so that nothing is added to the graph.",
         parameter_is_leaf="False")
@@ -344,6 +350,9 @@ mistake("bn-divided-by-features", "2.4", "The sums are divided by the number of 
         batchnorm=[_normalised("x.sum(axis=0) / x.shape[1]",
                                "((x - {mean}) ** 2).sum(axis=0) / x.shape[1]"),
                    _normalised(var="x.var(axis=0) * len(x) / x.shape[1]")])
+mistake("bn-size-fixed", "2.4", "The number of rows is fixed in the code: m is x.shape[0].",
+        dict(running_mean=_moved("mean", "x.sum(axis=0) / 4"), running_var=_moved(
+            "var", "((x - x.sum(axis=0) / 4) ** 2).sum(axis=0) / 3")))
 mistake("bn-running-updated-in-eval", "2.4", "The running estimates change in evaluation; only "
         "training may move them.",
         dict(running_after_eval=BOTH_MOVED,
@@ -360,6 +369,9 @@ mistake("bn-eval-no-affine", "2.4", "In evaluation gamma, beta or both are left 
                         "batchnorm_eval(x, 1, beta, mean, var)"])
 mistake("bn-eval-no-root", "2.4", "In evaluation the square root is missing: divide by "
         "sqrt(running_var + eps).", batchnorm_eval="gamma * (x - mean) / (var + EPS) + beta")
+mistake("bn-eval-eps", "2.4", "In evaluation eps is missing, or added to the root: divide by "
+        "sqrt(running_var + eps).", batchnorm_eval=[
+            f"gamma * (x - mean) / (np.sqrt(var) + {eps}) + beta" for eps in ("0", "EPS")])
 mistake("bn-eval-as-is", "2.4", "In evaluation x is not normalised: subtract running_mean and "
         "divide by sqrt(running_var + eps).",
         batchnorm_eval=["gamma * x + beta", "x", "gamma * (x - mean) + beta",
@@ -381,7 +393,8 @@ mistake("bn-wrong-axis", "2.4", "Mean, variance or both are taken over the featu
         batchnorm=_either("x.mean(axis=1, keepdims=True)",
                           "((x - {mean}) ** 2).mean(axis=1, keepdims=True)"))
 mistake("bn-statistics-of-all", "2.4", "Mean, variance or both are taken over all entries, rows "
-        "and features together; there is one of each for every feature (axis 0).",
+        "and features together, or divided by the number of all; there is one of each for every "
+        "feature, over the batch (axis 0).",
         batchnorm=_either("x.mean()", "((x - {mean}) ** 2).mean()")
         + _either("x.sum() / len(x)", "((x - {mean}) ** 2).sum() / len(x)") + [
             _normalised("x.sum(axis=0) / x.size", "((x - {mean}) ** 2).sum(axis=0) / x.size"),
@@ -467,6 +480,8 @@ mistake("xe-divided-by-all", "2.5", "The sum of the losses is divided by N * C; 
         "batch size N.", *_scaled("1 / C"))
 mistake("xe-divided-twice", "2.5", "The mean is taken twice: divide by the batch size N once.",
         *_scaled("1 / N"))
+mistake("xe-size-fixed", "2.5", "The number of rows is fixed in the code: divide by the batch size "
+        "N, logits.shape[0].", cross_entropy="cross_entropy(log_p, target) * len(log_p) / 3")
 mistake("xe-gradient-not-averaged", "2.5", "Your gradient lacks the factor 1/N: the loss is a "
         "mean over the batch (Appendix B.2).", _scaled("N")[2])
 mistake("xe-no-log-sum-exp", "2.5", "Large logits lead to inf or nan: subtract each row's maximum "

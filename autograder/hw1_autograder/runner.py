@@ -66,9 +66,8 @@ class Result:
                            if answer.values.get(name) is not True]
             self.off = wrong_values(check, key.expected, answer.values)
             self.points = check.earned(key.expected, answer.values)
-            self.lines = [line for name in self.off[:3]
-                          for line in difference(name, answer.values.get(name),
-                                                 key.expected[name], brief=len(self.off) > 1)]
+            self.lines = [difference(name, answer.values.get(name), key.expected[name])
+                          for name in self.off[:3]]
         if len(self.off) > 3:
             self.lines.append("also off: " + ", ".join(self.off[3:]))
         self.passed = not self.lines
@@ -126,7 +125,7 @@ def make_parser():
         description=f"Score a submission on the problems of {homework.TITLE}.")
     parser.add_argument("numbers", nargs="*", metavar="N",
                         help="only this part, problem or check, such as 2, 2.4 or 2.4.3")
-    parser.add_argument("--problem", action="append", default=[], metavar="N", help="the same")
+    parser.add_argument("--problem", action="append", default=[], metavar="N", help="the same as N")
     parser.add_argument("--submission", default=REPOSITORY, metavar="DIR_OR_TAR",
                         help="a folder that holds mytorch/, or a handin.tar (default: this one)")
     parser.add_argument("--again", metavar="N",

@@ -247,13 +247,13 @@ def ask_of_steps(problem, name, points, count, options, swap):
         def inputs(rng):
             """Gradients of positive numbers: their mean is not 0."""
             g = positive(rng, {"two": 2, "three": 3}[count], 2)
-            return dict(some(rng, w=(2,), b=(2,)), g=g, **options)
+            return dict(some(rng, w=(2,), b=(1,)), g=g, **options)
 
         def scenario(w, b, g, lr, momentum):
             w, b = (Tensor(p, requires_grad=True, is_parameter=True) for p in (w, b))
             optimizer = SGD([w, b], lr=lr, momentum=momentum)
             for grad in g:
-                w.grad, b.grad = Tensor(grad.copy()), Tensor(2 * grad)
+                w.grad, b.grad = Tensor(grad.copy()), Tensor(2 * grad[:1])
                 optimizer.step()
             return {"w": w, "b": b, "w.is_leaf": bool(w.is_leaf),
                     "velocities": velocities(optimizer),
@@ -262,7 +262,7 @@ def ask_of_steps(problem, name, points, count, options, swap):
         def reference(f, w, b, g, lr, momentum=None):
             step = f.stepping(f, lr, momentum, 2)
             for grad in g:
-                w, b = step([w, b], [grad, 2 * grad])
+                w, b = step([w, b], [grad, 2 * grad[:1]])
             leaf = {"w.is_leaf": f.parameter_is_leaf()} if momentum is None else {}
             return {"w": w, "b": b, **leaf, **f.velocities()}
 
@@ -388,23 +388,22 @@ class BatchNormRunning:
               "and self.momentum in place of numbers (handout 2.4)"}
 
     def inputs(rng):
-        return {"x": np.stack([spread(rng), spread(rng) + 1])}
+        return {"x": spread(rng), "y": spread(rng)[1:] + 1}
 
-    def scenario(x):
+    def scenario(x, y):
         bn, other = BatchNorm1d(2), BatchNorm1d(2)
-        for layer, batches in ((bn, x), (other, 2 * x[1:])):
+        for layer, batch in ((bn, x), (bn, y), (other, 2 * y)):
             layer.train()
-            for batch in batches:
-                layer(Tensor(batch, requires_grad=True))
+            layer(Tensor(batch, requires_grad=True))
         return {"running_mean": flat(bn.running_mean),
                 "running_var": flat(bn.running_var),
                 "running_mean is outside the graph":
                     not getattr(bn.running_mean, "requires_grad", False),
-                "eps and momentum count": count(x[0], "eps", "momentum")}
+                "eps and momentum count": count(x, "eps", "momentum")}
 
-    def reference(f, x):
+    def reference(f, x, y):
         mean, var = f.running_start(2)
-        for batch in f.moved_by(x):
+        for batch in f.moved_by([x, y]):
             mean, var = f.running_mean(mean, batch), f.running_var(var, batch)
         return {"running_mean": mean, "running_var": var}
 
@@ -412,7 +411,9 @@ class BatchNormRunning:
 @check("2.4", "BatchNorm in evaluation, with running estimates set by hand", 1, after=FORWARD)
 class BatchNormEval:
     def inputs(rng):
-        return dict(batch(rng), mean=10 * numbers(rng, 2), var=100 * positive(rng, 2))
+        """One of the variances is so small that eps matters."""
+        var = positive(rng, 2) * rng.permutation([100, 1e-4])
+        return dict(batch(rng), mean=10 * numbers(rng, 2), var=var)
 
     def scenario(x, gamma, beta, mean, var):
         bn = batchnorm(gamma, beta)
@@ -457,12 +458,12 @@ formulas(
     through_loss=lambda gradient, g: gradient * g)  # the gradient of the logits, when g comes in
 
 
-def logits_and_target(rng):
+def logits_and_target(rng, rows=3, classes=4):
     """The largest logit of each row is neither that of the label nor of a class beside it."""
-    logits = numbers(rng, 3, 4) + rng.permutation(np.arange(1, 10))[:4] / 100
-    target = rng.permutation(4)[:3]
+    logits = numbers(rng, rows, classes) + rng.permutation(np.arange(1, 10))[:classes] / 100
+    target = rng.permutation(classes)[:rows]
     for row, label in zip(logits, target):
-        largest, other = row.argmax(), (label + 2) % 4
+        largest, other = row.argmax(), (label + 2) % classes
         row[[largest, other]] = row[[other, largest]]
     return {"logits": logits, "target": target}
 
@@ -485,8 +486,10 @@ class CrossEntropyForward:
 
 @check("2.5", "Cross entropy of large logits", 2, after=FORWARD)
 class CrossEntropyLarge:
-    inputs = logits_and_target
     unscored = ("loss of logits",)
+
+    def inputs(rng):
+        return logits_and_target(rng, 2, 5)
 
     def scenario(logits, target):
         loss, large = (CrossEntropyLoss()(Tensor(x), Tensor(target))

@@ -89,7 +89,9 @@ def train_and_keep(module, data):
         accuracy = validate(model, *args, **kwargs)
         kept["validations"] += 1
         say(f"validation {kept['validations']:2d}: accuracy {accuracy!s:.6}")
-        if not 0 <= accuracy <= 1:
+        if kept["validations"] == VALIDATIONS + 1:
+            say(f"warning: more than {VALIDATIONS} validations; is there an endless loop?")
+        if accuracy is None or not 0 <= accuracy <= 1:
             raise NoAccuracy(f"validate() has to return the share of right answers, between 0 and "
                              f"1, got {accuracy!s:.20}")
         return accuracy
@@ -107,7 +109,7 @@ def look_at(accuracies, back_to_training=True):
     best, last, count = max(accuracies), accuracies[-1], len(accuracies)
     if best < NEAR_CHANCE:
         yield ("The accuracy stays near chance, 0.1: is optimizer.step() called for each batch, "
-               "and are images and labels shuffled together?")
+               "are images and labels shuffled together, and is the learning rate far too large?")
     elif last < best / 2:
         yield ("The accuracy rises and falls again: is optimizer.zero_grad() called before each "
                "backward()?  Otherwise the gradients of all batches add up.")

@@ -62,9 +62,9 @@ def times(number, tensor):
 
 
 def holds(tensor, numbers):
-    """Tell whether a Tensor holds these numbers, as far as float32 can."""
+    """Tell whether a Tensor holds these numbers, as far as its dtype can."""
     array = array_of(tensor)
-    return array is not None and bool(np.allclose(array, numbers))
+    return array is not None and bool(np.allclose(array, np.asarray(numbers).astype(array.dtype)))
 
 
 def are_tensors(*values):

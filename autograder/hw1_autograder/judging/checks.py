@@ -168,24 +168,21 @@ def alike(got, expected):
     return same(got, expected)
 
 
-def difference(name, got, expected, brief=False):
-    """Say in lines how a value differs: shapes and the first entry; or in one line."""
+def difference(name, got, expected):
+    """Say in a line how a value differs: its shape, or how many entries and the first of them."""
     if not isinstance(expected, np.ndarray):
-        return [f"{name}: expected {_fact(expected)}, got {_fact(got)}"]
+        return f"{name}: expected {_fact(expected)}, got {_fact(got)}"
     if not isinstance(got, np.ndarray):
-        return [f"{name}: expected an array of shape {expected.shape}, got {_fact(got)}"]
+        return f"{name}: expected an array of shape {expected.shape}, got {_fact(got)}"
     if got.shape != expected.shape:
-        return [f"{name}: expected shape {expected.shape}, got shape {got.shape} ({got.dtype})"]
+        return f"{name}: expected shape {expected.shape}, got shape {got.shape} ({got.dtype})"
     if expected.size == 1:
-        return [f"{name}: expected {expected.item():.6g}, got {got.item():.6g}"]
+        return f"{name}: expected {expected.item():.6g}, got {got.item():.6g}"
     with np.errstate(all="ignore"):
         off = ~np.isclose(got, expected, RTOL, ATOL)
     first = tuple(int(i) for i in np.argwhere(off)[0])
-    if brief:
-        return [f"{name}: {off.sum()} of {off.size} differ, at {first}: expected "
-                f"{expected[first]:.5g}, got {got[first]:.5g}"]
-    return [f"{name}: shape {got.shape} and dtype {got.dtype}, {off.sum()} of {off.size} entries "
-            "differ", f"  first at {first}: expected {expected[first]:.6g}, got {got[first]:.6g}"]
+    return (f"{name}: {off.sum()} of {off.size} differ, at {first}: expected "
+            f"{expected[first]:.5g}, got {got[first]:.5g}")
 
 
 def _fact(value):

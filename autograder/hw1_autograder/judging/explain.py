@@ -313,9 +313,24 @@ def relation(inputs, key, values, off):
                                ".data), it was made without requires_grad, or backward() does not "
                                "reach it.")
         return None
+    if any(str(got).startswith("an array of dtype object") for got, _ in pairs):
+        return Explanation("no numbers", "A Tensor was made of something else than numbers, such "
+                           "as None: is a return missing in what makes it?")
     if not all(isinstance(a, np.ndarray) and isinstance(b, np.ndarray) for a, b in pairs):
         return None
-    return _of_arrays(inputs, pairs, off)
+    return _unchanged(inputs, pairs, off) or _of_arrays(inputs, pairs, off)
+
+
+def _unchanged(inputs, pairs, off):
+    """Tell what that came is what was given: all of it, or parameters that did not move."""
+    found = {name: given for name, (got, _) in zip(off, pairs) for given, value in inputs.items()
+             if same(got, np.asarray(value, float))}
+    moving = "lr" in inputs
+    if not found or len(found) < len(off) and not moving:
+        return None
+    question = ": is that among the parameters of the optimizer (is_parameter=True)?"
+    return Explanation("unchanged", f"{', '.join(found)}: what was given, "
+                       f"{', '.join(found.values())}, unchanged{question if moving else '.'}")
 
 
 def _of_arrays(inputs, pairs, off):

@@ -173,7 +173,7 @@ def conclude(results, summary, printer):
               f"a full score;\n        {homework.BY_HAND_HOW}")
     print(printer.paint(f"\nTotal: {summary['total']}/{summary['out_of']}", "1"))
     failed = [result for result in results if not result.passed]
-    if any(result.check.points for result in failed):
+    if failed:
         print(textwrap.fill(f"First fix: {first_to_fix(failed)}", 80,
                             subsequent_indent="       " + MORE))
     print()
@@ -191,7 +191,7 @@ def first_to_fix(failed):
     text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))
     if len(problems) > 1:
         return text
-    first = next(result for result in failed if result.check.points)
+    first = next((result for result in failed if result.check.points), failed[0])
     said = cause_of(first)[1] or textwrap.shorten(first.lines[0], 250)
     return f"{first.check.number} {first.check.name}: {said}"
 
@@ -200,8 +200,10 @@ def cause_of(result):
     """Name why a check failed: a key that all with this cause share, and the words for it."""
     failure, explanation = result.answer.failure, result.explanation
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
-    if result.not_written or result.is_knock_on:
-        return None, hint or f"handout, section {result.check.problem}"
+    if result.not_written:
+        return None, f"{result.message} (handout, section {result.check.problem})"
+    if result.is_knock_on:
+        return None, hint
     found = explanation and explanation.finding
     if found:
         return (found.kind, found.file, found.line), hint

@@ -230,7 +230,7 @@ def test_a_reference_may_return_numbers_of_numpys():
     check = checks.Check("0", "a check", 1, NumberOfNumPys, {}, {}, "")
     expected = check.expected({})
     assert not checks.wrong_values(check, expected, {"n": np.array(2.)})
-    assert checks.difference("n", np.array(3.), expected["n"]) == ["n: expected 2, got 3"]
+    assert checks.difference("n", np.array(3.), expected["n"]) == "n: expected 2, got 3"
 
 
 class NumberOfNumPys:
@@ -558,7 +558,7 @@ def test_a_check_that_runs_again_has_what_the_checks_have():
                   "sub_b = np.random.rand() + np.zeros((2, 2), dtype=np.float)")) as root:
         graded = run("--submission", root, "--problem", "1.1.1")
         again = run("--submission", root, "--again", "1.1.1.1")
-    got = [line for line in graded.stdout.splitlines() if "first at (0, 0)" in line]
+    got = [line for line in graded.stdout.splitlines() if "at (0, 0): expected" in line]
     assert got and got[0].strip() in again.stdout
 
 

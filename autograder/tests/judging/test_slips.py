@@ -10,7 +10,7 @@ import pytest
 from graded import checks_around, grade, results_of_all, variant
 from judging.checks import CHECKS, AnswerKey
 from judging.explain import relation
-from judging.report import Printer, first_to_fix, warnings_of
+from judging.report import Printer, conclude, first_to_fix, report, warnings_of
 from runner import is_part
 
 B = np.array([[1., 2., 4.], [5., -3., 0.5]])
@@ -43,6 +43,12 @@ SLIPS = {
                             "a.data * b.data)"),
                            (F, "        a, b = ctx.saved_tensors\n        mul_a",
                             "        a, b = Mul.a, Mul.b\n        mul_a")),
+    "state on the class of an operation": (
+        ["1.1.3"], "The second operation's values are used for",
+        (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data / b.data)",
+         "        Div.a, Div.b = a, b\n        return tensor.Tensor(a.data / b.data)"),
+        (F, "        a, b = ctx.saved_tensors\n        div_a", "        a, b = Div.a, Div.b\n"
+                                                               "        div_a")),
     "one array from backward": (["2.2.3"], "returns a value of type ndarray for a",
                                 (F, "return tensor.Tensor(grad_output.data * ctx.mask)",
                                  "return grad_output.data * ctx.mask")),
@@ -154,6 +160,21 @@ SLIPS = {
     "the maximum of the batch": (["2.5.1"], "The maximum that is subtracted is taken over the",
                                  (F, "max(axis=1", "max(axis=0")),
     "a fixed momentum": (["2.6.1"], "scaled by 0.9 whatever", (SGD, "self.momentum *", "0.9 *")),
+    "a momentum that nobody asked for": (["2.3.1"], "There is momentum although none is asked for",
+                                         (SGD, "if self.momentum == 0", "if False"),
+                                         (SGD, "self.momentum *", "0.9 *")),
+    "a bias that is no parameter": (["2.3.2"], "one.bias, two.bias: what was given, b1, b2, un",
+                                    (LINEAR, "np.zeros(out_features), requires_grad=True, is_param"
+                                     "eter=True", "np.zeros(out_features), requires_grad=True")),
+    "a helper without return": (["1.1.2"], "made of something else than numbers, such as None",
+                                (F, "    return grad\n", "    grad.copy()\n")),
+    "a fixed number of rows": (["2.5.2"], "fixed in the code: divide by the batch size N",
+                               (F, "-float(n)", "-3.")),
+    "no eps in evaluation": (["2.4.4"], "In evaluation eps is missing, or added to the root",
+                             (BN, "root = (self.running_var + self.eps).sqrt()",
+                              "root = self.running_var.sqrt()")),
+    "a fixed number of rows in BatchNorm": (["2.4.3"], "fixed in the code: m is x.shape[0]",
+                                            (BN, "m = x.shape[0]", "m = 4")),
     "a fixed learning rate": (["2.3.1"], "fixed learning rate", (SGD, "self.lr *", "0.01 *")),
     "momentum not begun": (["2.6"], "self.momentum is not used", (SGD, "if self.momentum == 0",
                                                                    "if True"),
@@ -184,7 +205,7 @@ SLIPS = {
                                "* ctx.mask)")),
 }
 FIRST = {
-    "no return in apply": ("Function.apply() (autograd_engine.py:14) returns a value of type NoneType",
+    "no return in apply": ("Function.apply() (autograd_engine.py:14) returns a value of type None",
                            (ENGINE, "        return output\n", "")),
     "a name in apply": ("mytorch/autograd_engine.py, line 16: print(nobody) (NameError: name",
                         (ENGINE, "        output = cls", "        print(nobody)\n"
@@ -199,6 +220,9 @@ FIRST = {
                                         "import Add\n\n\ndef backward(")),
     "a seed of another shape": ("Tensor.backward() (tensor.py:28) starts with a gradient of shape",
                                 (TENSOR, "np.ones_like(self.data)", "np.ones(self.data.size)")),
+    "an operation that is not written": (
+        "1.1.1.1 F.Sub, forward and backward: not written yet: sub (handout, section 1.1.1)",
+        (F, "return tensor.Tensor(a.data - b.data)", "raise NotImplementedError('sub')")),
     "a name in an operation": ("mytorch/nn/functional.py, line 34: return a.data - nobody",
                                (F, "return tensor.Tensor(a.data - b.data)",
                                 "return a.data - nobody")),
@@ -232,6 +256,15 @@ def firsts():
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_thing_to_fix_is_the_cause(firsts, name):
     assert first_to_fix([r for r in firsts[name] if not r.passed]).startswith(FIRST[name][0])
+
+
+def test_a_check_without_points_that_fails_is_told_at_the_end_too(capsys):
+    with variant((F, "np.eye(classes)", "np.eye(classes if n < 8 else nobody)")) as root:
+        results = grade(root, [check for check in CHECKS if check.problem == "2.5"])
+    failed = [result for result in results if not result.passed]
+    assert [result.check.points for result in failed] == [0]
+    conclude(results, report(results, False, 1, "none"), Printer())
+    assert "First fix: 2.5.5 No Python loop over the batch: mytorch/nn/" in capsys.readouterr().out
 
 
 def test_a_circle_of_imports_is_told_file_by_file(firsts):

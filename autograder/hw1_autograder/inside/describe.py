@@ -122,8 +122,8 @@ def places(frames, root, error=None):
         fell -= 1  # rather where something is called than where it is refused
     frames = frames[:fell + 1]
     first = who_handed_it_over(frames, error)
-    callers = [line for line in frames[first:-1]
-               if line is frames[first] or line.name not in ("apply", "__call__")]
+    callers = [line for line in frames[first:-1] if line.name != "__call__"
+               and (line.name != "apply" or line is frames[first])]
     to_blame = any(line.is_operation() for line in frames[first:])
     told = frames[-1:] + callers[::-1][:3 if to_blame else 1]
     return {"places": [as_data(line, root) for line in told],

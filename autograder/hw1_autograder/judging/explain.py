@@ -234,6 +234,9 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
     ("ValueError", r"not enough values to unpack \(expected \d, got 0\)", "saved_tensors",
      "This ctx holds nothing: forward has to save into the ctx that it gets, and Function.apply() "
      "has to give it the one of the node."),
+    ("ValueError", r"too many values to unpack", "saved_tensors",
+     "This ctx holds more than its forward saved: did another save into the same list, one of the "
+     "class or a default argument? Each context makes its own, in __init__."),
     ("ValueError", r"not enough values to unpack \(expected \d, got \d\)", "saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
     ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", ENGINES,

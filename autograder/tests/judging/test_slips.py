@@ -85,6 +85,11 @@ SLIPS = {
                                       "        return output\n        for arg in args:")),
     "the tensor for its node": (["1.2.2"], "Tensor.backward() starts it with self.grad_fn",
                                 (TENSOR, "backward(self.grad_fn,", "backward(self,")),
+    "one list for all contexts": (["1.1.1"], "This ctx holds more than its forward saved",
+                                  (ENGINE, "    def __init__(self):\n        self.saved_tensors = "
+                                   "[]", "    saved_tensors = []"),
+                                  (ENGINE, "self.saved_tensors = [tensor for tensor in tensors]",
+                                   "self.saved_tensors.extend(tensors)")),
     "a list for a tuple": (["1.2.7"], "a backward returns several as a tuple",
                            (F, MUL, MUL.replace("return (", "return [")[:-1] + "]")),
     "a velocity over all": (["2.6.2"], "a list with one velocity for each parameter",

@@ -1,57 +1,11 @@
 """The catalogue of common mistakes in this homework, problem by problem."""
 
-import numpy as np
-
-from judging import mistakes
 from judging.checks import FORMULAS
 from judging.explain import NOT_WRITTEN
+from judging.mistakes import CONSTANTS, mistake
 from test_mlp import ALPHA, EPS
 
-mistakes.CONSTANTS.update(ALPHA=ALPHA, EPS=EPS)
-
-
-def mistake(id, problem, message, *together, **alone):
-    """Add a mistake, as ``judging.mistakes`` has it.
-
-    Where a variant holds a forward formula alone, there is one more, whose gradients are those of
-    that formula: autograd's.
-    """
-    variants = mistakes.mistake(id, problem, message, *together, **alone).variants
-    for variant in variants[:]:
-        found = gradients_of(variant)
-        if found and not found.keys() & variant.keys():
-            variants.append(dict(variant, **found))
-
-
-def gradients_of(variant):
-    """Derive the gradient formulas that belong to a variant's forward formulas."""
-    found = {f"{name}_gradients": differentiated(name, variant)
-             for name in ("linear", "batchnorm") if name in variant}
-    if variant.keys() & {"log_softmax", "cross_entropy"}:
-        def cross_entropy_gradient(logits, target):
-            f = mistakes.formulas_with(variant)
-            return slope(lambda x: f.cross_entropy(f.log_softmax(x), target), logits)
-        found["cross_entropy_gradient"] = cross_entropy_gradient
-    return found
-
-
-def differentiated(name, variant):
-    """Derive the gradients of a layer's forward formula, linear in its third argument (out,)."""
-    def gradients(x, w, g):
-        forward, at = getattr(mistakes.formulas_with(variant), name), (x, w, np.ones(g.shape[1]))
-        return tuple(slope(lambda value: g * forward(*at[:i], value, *at[i + 1:]), at[i])
-                     for i in range(3))
-    return gradients
-
-
-def slope(function, at, step=1e-6):
-    """Compute the gradient of a function's sum, by central differences."""
-    gradient = np.zeros(at.shape)
-    for index in np.ndindex(at.shape):
-        apart = np.zeros(at.shape)
-        apart[index] = step
-        gradient[index] = np.sum(function(at + apart) - function(at - apart)) / (2 * step)
-    return gradient
+CONSTANTS.update(ALPHA=ALPHA, EPS=EPS)
 
 # ---- 1.1 Basic operations
 
@@ -162,7 +116,7 @@ mistake("weight-not-transposed", "2.1", "The weight is stored as (in, out) or no
 mistake("bias-shape", "2.1", "The bias has one number for each output: (out_features,).",
         bias_shape=["(n_in,)", "(1,)"])
 mistake("bias-left-out", "2.1", "The bias is left out: the layer computes x W^T + b.",
-        dict(linear="x @ w.T", linear_gradients="g @ w, g.T @ x, None"), linear="x @ w.T")
+        linear="x @ w.T")
 mistake("bias-subtracted", "2.1", "The bias does not count once: the layer computes x W^T + b.",
         linear=["x @ w.T - b", "x @ w.T + 2 * b"])
 mistake("weight-gradient-averaged", "2.1", "The gradient of the weight is averaged over the "
@@ -276,12 +230,10 @@ def _partial_gradients(through_mean, through_var):
     return f"(gamma / {std} * ({flow}),) + batchnorm_gradients(x, gamma, g)[1:]"
 
 
-def _affine_gradients(change, gamma_there=None):
-    """Make the gradients of BatchNorm with other ones for gamma and beta."""
-    def gradients(x, gamma, g):
-        grad_x, grad_gamma, grad_beta = FORMULAS.batchnorm_gradients(x, gamma_there or gamma, g)
-        return (grad_x,) + change(grad_gamma, grad_beta, len(x))
-    return gradients
+def _affine_gradients(gamma, beta):
+    """Write the gradients of BatchNorm with other ones for gamma and beta."""
+    return (f"(lambda dx, dgamma, dbeta: (dx, {gamma}, {beta}))"
+            "(*batchnorm_gradients(x, gamma, g))")
 
 
 BOTH_MOVED = "running_mean(mean, x), running_var(var, x)"
@@ -381,12 +333,8 @@ mistake("bn-eval-half", "2.4", "In evaluation one of the two statistics is the b
         batchnorm_eval=["batchnorm_eval(x, gamma, beta, x.mean(axis=0), var)",
                         "batchnorm_eval(x, gamma, beta, mean, x.var(axis=0))"])
 mistake("bn-gamma-left-out", "2.4", "gamma is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm="batchnorm(x, 1, beta)", batchnorm_gradients=_affine_gradients(
-            lambda gamma, beta, n: (None, beta), 1)),
         batchnorm="batchnorm(x, 1, beta)")
 mistake("bn-beta-left-out", "2.4", "beta is left out: y = gamma * x_hat + beta.",
-        dict(batchnorm="batchnorm(x, gamma, 0)", batchnorm_gradients=_affine_gradients(
-            lambda gamma, beta, n: (gamma, None))),
         batchnorm="batchnorm(x, gamma, 0)")
 mistake("bn-wrong-axis", "2.4", "Mean, variance or both are taken over the features of a row "
         "(axis 1); they are taken over the batch, one for each feature (axis 0).",
@@ -424,8 +372,6 @@ mistake("bn-running-in-training", "2.4", "In training you normalise with the run
 mistake("bn-affine-exchanged", "2.4", "gamma and beta are exchanged: y = gamma * x_hat + beta.",
         batchnorm="batchnorm(x, beta, gamma)")
 mistake("bn-affine-left-out", "2.4", "gamma and beta are left out: y = gamma * x_hat + beta.",
-        dict(batchnorm="batchnorm(x, 1, 0)", batchnorm_gradients=_affine_gradients(
-            lambda gamma, beta, n: (None, None), 1)),
         batchnorm="batchnorm(x, 1, 0)")
 IN_GRAPH = "so compute it with operations of the graph, or add its term to your formula."
 mistake("bn-mean-constant", "2.4", "Your gradient takes the mean for a constant; it depends on x "
@@ -445,9 +391,9 @@ mistake("bn-terms", "2.4", "A term of your gradient of x has another factor. It 
                 (share, 1), (1, share), (share, share))])
 mistake("bn-gamma-gradient", "2.4", "The gradient of gamma is the sum of grad * x_hat over the "
         "batch, that of beta the sum of grad: one of them is averaged, or lacks x_hat.",
-        batchnorm_gradients=[_affine_gradients(change) for change in (
-            lambda gamma, beta, n: (gamma / n, beta / n), lambda gamma, beta, n: (gamma / n, beta),
-            lambda gamma, beta, n: (gamma, beta / n), lambda gamma, beta, n: (beta, beta))])
+        batchnorm_gradients=[_affine_gradients(gamma, beta) for gamma, beta in (
+            ("dgamma / len(x)", "dbeta / len(x)"), ("dgamma / len(x)", "dbeta"),
+            ("dgamma", "dbeta / len(x)"), ("dbeta", "dbeta"))])
 mistake("bn-gradient-without-gamma", "2.4", "The gradient of x lacks the factor gamma.",
         batchnorm_gradients="batchnorm_gradients(x, 1, g)[:1] + "
                             "batchnorm_gradients(x, gamma, g)[1:]")

@@ -28,12 +28,8 @@ NEAR_CHANCE = 0.2
 VALIDATIONS = 18
 
 
-class NoAccuracy(Exception):
-    """validate() returned something else than an accuracy."""
-
-
-class UnusableData(Exception):
-    """The data file is missing or damaged; the message says which and what to do."""
+class Unusable(Exception):
+    """There is nothing to plot: the data, the accuracies or the place; the message says which."""
 
 
 def load_mnist(path=DATA):
@@ -44,15 +40,15 @@ def load_mnist(path=DATA):
         labels (n,), int64; n is 55,000, 5,000 and 10,000.
 
     Raises:
-        UnusableData: the file is missing, or not what it should be.
+        Unusable: the file is missing, or not what it should be.
     """
     try:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        raise UnusableData(f"cannot read the MNIST data: {error}") from None
+        raise Unusable(f"cannot read the MNIST data: {error}") from None
     if hashlib.sha256(content).hexdigest() != SUM:
-        raise UnusableData(f"{path} is damaged (its checksum is off); git checkout brings it back")
+        raise Unusable(f"{path} is damaged (its checksum is off); git checkout brings it back")
     with np.load(io.BytesIO(content)) as arrays:
         return {part: (arrays[part + "_data"].astype(np.float32) / np.float32(255),
                        arrays[part + "_labels"].astype(np.int64))
@@ -75,7 +71,7 @@ def train_and_keep(module, data):
         whether that was put into training mode again after a validation.
 
     Raises:
-        NoAccuracy: at the first validation that returns anything but a share.
+        Unusable: at the first validation that returns anything but a share, or at the end.
     """
     kept = {"validations": 0, "back to training": False}
     train, validate = module.train, module.validate
@@ -92,8 +88,8 @@ def train_and_keep(module, data):
         if kept["validations"] == VALIDATIONS + 1:
             say(f"warning: more than {VALIDATIONS} validations; is there an endless loop?")
         if accuracy is None or not 0 <= accuracy <= 1:
-            raise NoAccuracy(f"validate() has to return the share of right answers, between 0 and "
-                             f"1, got {accuracy!s:.20}")
+            raise Unusable(f"validate() has to return the share of right answers, between 0 and 1, "
+                           f"got {accuracy!s:.20}")
         return accuracy
 
     module.train, module.validate = train_kept, validate_told
@@ -101,6 +97,9 @@ def train_and_keep(module, data):
         accuracies = module.mnist(*data["train"], *data["val"])
     finally:
         module.train, module.validate = train, validate
+    if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
+        raise Unusable("mnist() has to return a list of accuracies between 0 and 1, got "
+                       f"{accuracies!r:.60}")
     return accuracies, kept.get("model"), kept["back to training"]
 
 
@@ -138,7 +137,10 @@ def plot(accuracies, path=PLOT):
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise Unusable(f"cannot write the plot: {error}") from None
     pyplot.close(figure)
 
 
@@ -157,42 +159,30 @@ def main():
     sys.path.insert(0, REPOSITORY)
     try:
         data = load_mnist()
-    except UnusableData as error:
-        print(error, file=sys.stderr)
-        return 2
-    if not os.access(os.path.dirname(PLOT), os.W_OK):
-        print(f"cannot write the plot: no permission to write to {os.path.dirname(PLOT)}",
-              file=sys.stderr)
-        return 2
-    return train_and_report(data)
-
-
-def train_and_report(data):
-    """Train, plot and print; the exit code."""
-    from hw1 import mnist
-
-    started = time.perf_counter()
-    try:
-        accuracies, model, back_to_training = train_and_keep(mnist, data)
+        if not os.access(os.path.dirname(PLOT), os.W_OK):
+            raise Unusable("cannot write the plot: no permission to write to "
+                           + os.path.dirname(PLOT))
+        train_and_report(data)
+        return 0
     except NotImplementedError as missing:  # in the starter handout
         print(f"{missing}; nothing was trained", file=sys.stderr)
         return 2
-    except NoAccuracy as problem:
-        print(problem, file=sys.stderr)
+    except Unusable as reason:
+        print(reason, file=sys.stderr)
         return 2
     except Exception as error:
         tell(error)
         return 1
+
+
+def train_and_report(data):
+    """Train, plot and print."""
+    from hw1 import mnist
+
+    started = time.perf_counter()
+    accuracies, model, back_to_training = train_and_keep(mnist, data)
     seconds = time.perf_counter() - started
-    if not accuracies or not all(0 <= accuracy <= 1 for accuracy in accuracies):
-        print(f"mnist() has to return a list of accuracies between 0 and 1, got {accuracies!r:.60}",
-              file=sys.stderr)
-        return 2
-    try:
-        plot(accuracies)
-    except OSError as error:
-        print(f"cannot write the plot: {error}", file=sys.stderr)
-        return 2
+    plot(accuracies)
     say(f"validation accuracy  {accuracies[-1]:.4f} (the last of {len(accuracies)})")
     if model is not None:
         say(f"test accuracy        {mnist.validate(model, *data['test']):.4f}")
@@ -200,7 +190,6 @@ def train_and_report(data):
     say(f"plot                 {PLOT}")
     for sentence in look_at(accuracies, back_to_training):
         say("\n" + textwrap.fill("warning: " + sentence, 80))
-    return 0
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def digits(n, dtype=np.float64):
 
 @pytest.mark.parametrize("accuracies", [None, [], [93.9], [float("nan")]])
 def test_what_is_no_list_of_accuracies_is_not_plotted(accuracies, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(job, "load_mnist", dict)
-    monkeypatch.setattr(job, "train_and_keep", lambda module, data: (accuracies, None, True))
+    monkeypatch.setattr(job, "load_mnist", lambda: {"train": (), "val": ()})
+    monkeypatch.setattr(mnist, "mnist", lambda: accuracies)
     monkeypatch.setattr(job, "PLOT", str(tmp_path / "plot.png"))
     monkeypatch.setattr(sys, "argv", ["test_mnist.py"])
     assert job.main() == 2 and not list(tmp_path.iterdir())
@@ -258,7 +258,7 @@ def test_the_data_are_mnist_in_the_handouts_split():
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(job.UnusableData, match="cannot read.*nowhere.npz"):
+    with pytest.raises(job.Unusable, match="cannot read.*nowhere.npz"):
         job.load_mnist(str(tmp_path / "nowhere.npz"))
 
 
@@ -282,7 +282,7 @@ def test_a_damaged_file_is_a_clear_error(tmp_path, damage):
             arrays = {name: archive[name] for name in archive.files}
         arrays["val_labels"][7] += 1
         np.savez(path, **arrays)
-    with pytest.raises(job.UnusableData, match="damaged"):
+    with pytest.raises(job.Unusable, match="damaged"):
         job.load_mnist(path)
 
 

@@ -70,7 +70,7 @@ class Result:
                           for name in self.off[:3]]
         if len(self.off) > 3:
             self.lines.append("also off: " + ", ".join(self.off[3:]))
-        self.passed = not self.lines
+        self.passed = answer.values is not None and not self.off
 
     @property
     def not_written(self):

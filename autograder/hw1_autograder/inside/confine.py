@@ -30,7 +30,7 @@ ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # and c
 LINUX, MACHINE = sys.platform.startswith("linux"), os.uname().machine
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # where these are in struct seccomp_data
-F_GETLK, F_DUPFD_CLOEXEC = 5, 1030  # from the first on they concern more than the descriptor
+F_GETLK, F_DUPFD_CLOEXEC = 5, 1030  # commands of fcntl from the first on reach files or processes
 
 NEW = 424  # from here on numbers are the same everywhere; a check knows none, as on an old kernel
 # Each call with its number on x86-64 and on aarch64, from the kernel's tables of system calls.

@@ -6,7 +6,7 @@ toolboxes count as not installed.  What NumPy 1.18 allowed, which the handout pi
 warning.
 
 Each part is there for a row of ``test_right_solutions.py``: ``Absent`` for "packages that are not
-here are imported" and "packages are used where they are found", ``loads`` for "plots and
+here are imported" and "packages are used where they are found", ``can_be_loaded`` for "plots and
 statistics are imported", ``Nicknames`` for "the folder mytorch is on the path",
 ``rename_conversions`` for "float() and int() of arrays with one element", ``OLD_NAMES`` for
 "types and functions of NumPy 1.18", ``first_imports`` for "functional imports the class Tensor".
@@ -71,7 +71,8 @@ def look_through(root, sites=()):
                 continue  # the check that imports it will say what is wrong
     without = own_names(root).union(TOOLBOXES)
     return {"compiled": codes, "outright": sorted(outright),
-            "loaded": [name for name in sorted(at_once) if loads(name, sites, without)]}
+            "loaded": [name for name in sorted(at_once) if can_be_loaded(
+                name, sites, without)]}
 
 
 def own_names(root):
@@ -91,7 +92,7 @@ def imported(tree, without):
             nodes.extend(ast.iter_child_nodes(node))
 
 
-def loads(name, sites, without):
+def can_be_loaded(name, sites, without):
     """Import something that is installed in these folders; whether that went well."""
     top = name.partition(".")[0]
     if top in without or not importlib.machinery.PathFinder.find_spec(top, sites):

@@ -57,8 +57,9 @@ class Check:
         unscored (tuple): names of values that are not scored but tell mistakes apart.
         forward (tuple): names of values that no backward pass made.
         asks_for_facts (bool): whether its values are the very facts of the graph.
-        after (dict): what this rests on, in order: the number of a problem or a check, and which
-            of its values; ANY of them, or none where only an error there leads to one here.
+        after (dict): what this rests on, in order: the number of a problem or a check, and the
+            names of the values there that lead to an error here if they are wrong; or ANY of them;
+            or none, where only an exception does.
         operation (str): the operation that is asked, if it is one; who does not use it is not
             affected by it.
     """
@@ -100,7 +101,9 @@ class Check:
         return [name for name in expected if name not in self.advice and name not in self.unscored]
 
     def earned(self, expected, values):
-        """Return the points for these values; what can be guessed is worth none by itself."""
+        """Return the points for these values: a fact, zeros or ones, which can be guessed, earn
+        nothing unless some other array is right.
+        """
         off = wrong_values(self, expected, values)
         if not self.shares:
             return 0 if off else self.points

@@ -1,16 +1,18 @@
-"""Explains a failed check: by a known mistake, a fact of the graph, or a relation.
+"""Explains a failed check: by what it rests on, a finding in the graph, a mistake or a relation.
 
-The first that fits is told, in this order:
+Nothing is said of a check that is not begun, or that fell as one before it did.  Of any other the
+first that fits is told:
 
-1. a check that this one rests on (its ``after``) and that failed: fix that first;
-2. what ``observer.py`` found when the scenario ran once more, if nothing is right with it;
-3. the one mistake of the catalogue whose values are exactly those that came;
-4. another such finding, or one of where the engine brings gradients;
-5. two mistakes of which either fits; a relation of the values that came to those expected, such
-   as "times -1"; of an exception, its own words;
-6. a failed check of the same problem, which may be the cause;
-7. where the forward values are right: a finding in numbers, of an operation against differences of
-   its forward, or of what arrives; it also stands, as evidence, below what is no finding.
+1. a check that this one rests on (``after``) failed: fix that first, unless both are of one problem
+   and the graph shows why;
+2. an exception: what ``observer.py`` found when the scenario ran once more, or the words of the
+   error itself;
+3. wrong values: a finding with which no value can be right (DECISIVE); the one mistake of the
+   catalogue whose values are exactly those that came; another finding; two mistakes, of which
+   either fits; a relation of the values that came to those expected, such as "times -1";
+4. a failed check of the same problem, which may be the cause;
+5. a finding in numbers, of an operation against differences of its forward, or of what arrives:
+   of values only where the forward ones are right; below 3, if that is no finding, as evidence.
 
 A formula is needed for none of this, only the AnswerKey.
 """

@@ -87,7 +87,7 @@ def _how_it_ended(status):
 def read_answer(text, output):
     """An Answer from what a child wrote; it may be anything."""
     try:
-        content = loads(text)
+        content = parse(text)
         kind = "error" if type(content) is dict and "error" in content else "values"
         exactly(content, **{kind: dict, "notes": list})
         warnings = _warnings(content["notes"])
@@ -101,7 +101,8 @@ def read_answer(text, output):
                       output)
 
 
-def loads(text):
+def parse(text):
+    """Read JSON without numbers that would take long to read."""
     def integer(digits):
         return int(digits) if len(digits) <= 20 else _refuse(digits)
     return json.loads(text, parse_int=integer, parse_constant=_refuse)
@@ -147,7 +148,7 @@ def _place(parts):
 
 
 def decode(value):
-    """An array or a fact; what is neither becomes a text that says so."""
+    """Return an array or a fact; what ``values.encode`` called unfit is a text that says so."""
     if value is None or type(value) in (bool, int, float):
         return value
     if type(value) is str:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from outside import wall
-from outside.answers import answer_of, loads, short
+from outside.answers import answer_of, parse, short
 from outside.submission import copy, empty, remove
 
 HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -20,7 +20,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(HOMEWORK))
 LONGEST_REPLY = 32 << 20  # bytes
 STARTING = 60  # seconds, to import packages
 GRACE = 30  # seconds that the worker may take beyond a check's limit
-ENOUGH = 3  # times the limit of a check: when all have taken so long, each has a tenth of it
+ENOUGH = 3  # after checks took this many limits together, each further one has a tenth of a limit
 TRIAL = os.path.join(INSIDE, "trial")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                                      "VECLIB_MAXIMUM_THREADS")}
@@ -103,7 +103,7 @@ class Worker(AbstractContextManager):
             self.process.stdin.flush()
             if not select.select([self.process.stdout], [], [], seconds)[0]:
                 self.process.kill()
-            return loads(self.process.stdout.readline(LONGEST_REPLY).decode())
+            return parse(self.process.stdout.readline(LONGEST_REPLY).decode())
         except (OSError, ValueError, RecursionError):
             raise OSError("the checks' process ended, or did not answer in time") from None
 
@@ -111,7 +111,7 @@ class Worker(AbstractContextManager):
 
     def _decide(self):
         """Start in the best way, before the submission is opened."""
-        reasons = {True: "was chosen"}  # why the last way did not do, with a wall and without
+        reasons = {True: "was chosen"}  # by whether there is a wall: why the last way did not do
         for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
                 self._start(way)

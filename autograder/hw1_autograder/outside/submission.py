@@ -151,7 +151,7 @@ def _write(entries, target):
 
 
 def _allowed(entries):
-    """Refuse by what things are, and not by where they come from; yields what is to be written.
+    """Yield what is to be written; refuse links, devices, paths outside and too much.
 
     Args:
         entries (iterable): for each its path, its kind (as in ``stat``, 0 for what has none

@@ -1,8 +1,8 @@
 """What a submission may see of this machine, and the ways to start a process that sees no more.
 
-In each of them the process confines itself (``inside/confine.py``).  Where bubblewrap (``bwrap``)
-is installed and works, it also has a network and process numbers of its own, and every file system
-is mounted so that it can only be read.
+The process confines itself (``inside/confine.py``), unless that is not possible and was not
+required.  Where bubblewrap (``bwrap``) is installed and works, it also has a network and process
+numbers of its own, and every file system is mounted so that it can only be read.
 """
 
 import glob

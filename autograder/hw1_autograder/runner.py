@@ -50,7 +50,7 @@ class Result:
     Attributes:
         check (Check), inputs (dict), answer (Answer): what was asked and what came.
         off (list of str): the scored values that are not as expected.
-        advice (list of str): what to say of values that are not scored.
+        advice (list of str): what to say of values that are not scored, if the others are right.
         passed (bool), points (int), lines (list of str): the verdict, and what it rests on.
         explanation (Explanation or None): what went wrong, if that is known.
     """
@@ -62,9 +62,9 @@ class Result:
         if answer.values is None:
             self.off, self.points, self.lines = [], 0, answer.failure.lines
         else:
-            self.advice = [advice for name, advice in check.advice.items()
-                           if answer.values.get(name) is not True]
             self.off = wrong_values(check, key.expected, answer.values)
+            self.advice = [advice for name, advice in check.advice.items()
+                           if not self.off and answer.values.get(name) is not True]
             self.points = check.earned(key.expected, answer.values)
             self.lines = [difference(name, answer.values.get(name), key.expected[name])
                           for name in self.off[:3]]

@@ -44,7 +44,7 @@ LIMITS = {"AS": 2 << 30, "FSIZE": 4 << 20, "CORE": 0, "NOFILE": 256}
 MOST_FILES = 100  # that a check may leave in its folder
 SHOWN = 8004  # bytes of what it printed: more than the 2,000 characters that are shown
 TICK = 0.05  # seconds after which it is looked what a child does
-TO_SAY_WHERE = 0.5  # seconds that a check has at its limit, to say where it was
+TO_SAY_WHERE = 2  # seconds that a check has at its limit, to say where it was
 LOOKS, BETWEEN = 5, 0.01  # how often it then looks where it is, and after how many seconds
 
 

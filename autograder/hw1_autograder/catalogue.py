@@ -471,8 +471,9 @@ mistake("xe-log-softmax-in-gradient", "2.5", "Your gradient takes the log-softma
         "for the softmax: (softmax - one_hot) / N (Appendix B.2).",
         cross_entropy_gradient=_averaged_or_not(
             "log_softmax(x) - one_hot(target, x)", "x - one_hot(target, x)"))
-mistake("xe-one-hot-alone", "2.5", "Your gradient lacks the softmax: (softmax - one_hot) / N "
-        "(Appendix B.2).", cross_entropy_gradient=_averaged_or_not("-one_hot(target, x)"))
+mistake("xe-one-hot-alone", "2.5", "Your gradient lacks the softmax: (softmax - one_hot) / N, "
+        "Appendix B.2 (or exp was computed outside the graph, from an array).",
+        cross_entropy_gradient=_averaged_or_not("-one_hot(target, x)"))
 mistake("xe-upstream-forgotten", "2.5", "The gradient that comes in is left out: multiply "
         "(softmax - one_hot) / N by it.", through_loss="gradient")
 

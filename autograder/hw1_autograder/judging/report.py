@@ -209,6 +209,8 @@ def cause_of(result):
         return (found.kind, found.file, found.line), hint
     if not failure or not failure.key:
         return None, hint
+    if explanation and explanation.brief:  # another check shows more
+        return None, failure.lines[0]
     other = failure.places[0 if failure.caller_first else -1]
     also = f"; see also {other.file}, line {other.line}" if other is not failure.at else ""
     text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{also})"

@@ -290,7 +290,8 @@ mistake("bn-divided-by-features", "2.4", "The sums are divided by the number of 
                    _normalised(var="x.var(axis=0) * len(x) / x.shape[1]")])
 mistake("bn-size-fixed", "2.4", "The number of rows is fixed in the code: m is x.shape[0].",
         dict(running_mean=_moved("mean", "x.sum(axis=0) / 4"), running_var=_moved(
-            "var", "((x - x.sum(axis=0) / 4) ** 2).sum(axis=0) / 3")))
+            "var", "((x - x.sum(axis=0) / 4) ** 2).sum(axis=0) / 3")),
+        running_var=_moved("var", "x.var(axis=0) * 4 / 3"))
 mistake("bn-running-updated-in-eval", "2.4", "The running estimates change in evaluation; only "
         "training may move them.",
         dict(running_after_eval=BOTH_MOVED,
@@ -310,6 +311,8 @@ mistake("bn-eval-no-root", "2.4", "In evaluation the square root is missing: div
 mistake("bn-eval-eps", "2.4", "In evaluation eps is missing, or added to the root: divide by "
         "sqrt(running_var + eps).", batchnorm_eval=[
             f"gamma * (x - mean) / (np.sqrt(var) + {eps}) + beta" for eps in ("0", "EPS")])
+mistake("bn-eval-exchanged", "2.4", "In evaluation the two running estimates are exchanged.",
+        batchnorm_eval="batchnorm_eval(x, gamma, beta, var, mean)")
 mistake("bn-eval-as-is", "2.4", "In evaluation x is not normalised: subtract running_mean and "
         "divide by sqrt(running_var + eps).",
         batchnorm_eval=["gamma * x + beta", "x", "gamma * (x - mean) + beta",

@@ -65,7 +65,8 @@ def describe(error, root, limits):
     if isinstance(error, RecursionError) and frames:
         again = repeated(frames)
         message += f" ({told_of(again, frames, root)})"
-        frames = ([line for line in again if not line.is_operation()] or again)[-1:]
+        frames = ([line for line in again if not (line.is_operation() or line.name == "__call__")]
+                  or again)[-1:]
     elif isinstance(error, (ImportError, AttributeError)):
         circle = circle_of(error, frames)
     if circle:

@@ -136,7 +136,8 @@ def passed_back(original, tensor, *args):
         graph = tools.graph.graph_of(tensor, names)
         watched = tools.diagnosis.Pass(tensor, graph)
     except Exception:  # outside any graph, or one that cannot be walked
-        found.extend(tools.links.lost(tensor) or [tools.findings.Finding("no grad_fn")])
+        if tensor.grad_fn is None:
+            found.extend(tools.links.lost(tensor) or [tools.findings.Finding("no grad_fn")])
         return original(tensor, *args)
     passes.append(watched)
     watched.run(lambda: original(tensor, *args))

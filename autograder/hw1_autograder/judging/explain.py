@@ -182,8 +182,7 @@ class Observed:
             for finding in self.found:
                 unfit = failure and (
                     kind in OF_SHAPES and not speaks_of_shapes(failure)
-                    or kind in ("requires_grad lost", "no grad_fn")
-                    and not OUTSIDE.search(failure.message))
+                    or kind == "requires_grad lost" and not OUTSIDE.search(failure.message))
                 if finding.kind == kind and not unfit:
                     return finding
         return None
@@ -251,6 +250,9 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
      "self.grad_fn, and next_functions holds nodes, not Tensors."),
     ("TypeError", r".* got (?:method|function)", "",
      "There is a function in place of what it returns: is it called, with parentheses ()?"),
+    ("TypeError", r"(?:\w+\.)?(?:forward|backward)\(\) (?:missing|takes) ", "",
+     "forward takes ctx and what apply() got, backward takes ctx and one gradient, and both are "
+     "static methods."),
     ("AttributeError", r"'(\w+)' object has no attribute 'backward'", "",
      "There is a value of type {0} in place of a Tensor: what makes it has to return one."),
     ("IndexError", r".*out of (?:range|bounds)", "momentums",

@@ -178,6 +178,15 @@ SLIPS = {
     "no eps in evaluation": (["2.4.4"], "In evaluation eps is missing, or added to the root",
                              (BN, "root = (self.running_var + self.eps).sqrt()",
                               "root = self.running_var.sqrt()")),
+    "estimates exchanged in evaluation": (["2.4.4"], "In evaluation the two running estimates",
+                                          (BN, "root = (self.running_var", "root = (self.running_me"
+                                           "an"), (BN, "x - self.running_mean", "x - self.running_"
+                                                   "var")),
+    "a forward without ctx": (["1.1.3"], "forward takes ctx and what apply() got",
+                              (F, "    def forward(ctx, a, b):\n        ctx.save_for_backward(a, b)"
+                               "\n        return tensor.Tensor(a.data / b.data)",
+                               "    def forward(a, b):\n        return tensor.Tensor(a.data / "
+                               "b.data)")),
     "a fixed number of rows in BatchNorm": (["2.4.3"], "fixed in the code: m is x.shape[0]",
                                             (BN, "m = x.shape[0]", "m = 4")),
     "a fixed learning rate": (["2.3.1"], "fixed learning rate", (SGD, "self.lr *", "0.01 *")),
@@ -228,6 +237,9 @@ FIRST = {
     "an operation that is not written": (
         "1.1.1.1 F.Sub, forward and backward: not written yet: sub (handout, section 1.1.1)",
         (F, "return tensor.Tensor(a.data - b.data)", "raise NotImplementedError('sub')")),
+    "a backward() that calls itself": ("mytorch/tensor.py, line 30: self.backward() (RecursionErro",
+                                       (TENSOR, "autograd_engine.backward(self.grad_fn, "
+                                        "Tensor(seed))", "self.backward()")),
     "a velocity of another shape": ("2.3.1 SGD: two steps, with gradients set by hand: b: expected",
                                     (SGD, "            if self.momentum == 0:\n                "
                                      "param.data = param.data - self.lr * param.grad.data\n"

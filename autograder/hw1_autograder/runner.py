@@ -32,8 +32,9 @@ for _name in homework.QUESTIONS:
     importlib.import_module(_name)  # its checks register themselves
 from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
-from judging.explain import NOT_WRITTEN, Observed, explain, read_facts  # noqa: E402
+from judging.explain import NOT_WRITTEN, explain  # noqa: E402
 from judging.mistakes import ANY_SEED, key_of  # noqa: E402
+from judging.observed import Observed, read_facts  # noqa: E402
 from judging.report import Printer, conclude, report  # noqa: E402
 from outside import ending  # noqa: E402
 from outside.answers import one_line  # noqa: E402

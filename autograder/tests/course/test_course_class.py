@@ -27,7 +27,9 @@ from graded import PLAIN, REPOSITORY, archive_plain, command, variant
 from inside.texts import Finding
 from judging import report
 from judging.checks import AnswerKey, KnownMistake
-from judging.explain import Observed, fact_of, only, relation
+from judging.explain import Explanation, fact_of, only
+from judging.observed import Observed
+from judging.relations import relation
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 FULL = str(sum(problem.points for problem in kit.problems()))
@@ -377,7 +379,7 @@ def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_ope
 
     assert fact("Add", (3, 2), "2.1") == fact("Add", (1, 4), "2.4") != fact("MatMul", (1,), "2.1")
     assert fact("Add", (3, 2), "1.2") == fact("Mul", (3, 2), "1.2")
-    times = [relation({}, AnswerKey({"x": x}, []), {"x": n * x}, ["x"])
+    times = [Explanation(*relation({}, AnswerKey({"x": x}, []), {"x": n * x}, ["x"]))
              for x in [np.arange(5.)] for n in (0.01, -3)]
     assert kind(times[0], "2.3") == kind(times[1], "2.3") != kind(times[0], "2.6")
     swapped = only([KnownMistake("mul-swapped", "", [])], 1)

@@ -9,8 +9,9 @@ import pytest
 import runner
 from graded import REPOSITORY, checks_around, lost, results_of, side_by_side, variant, worth
 from judging.checks import CHECKS, FORMULAS
-from judging.explain import Observed, explain, known
+from judging.explain import explain, known
 from judging.mistakes import MISTAKES, key_of
+from judging.observed import Observed
 from outside.answers import Answer
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"

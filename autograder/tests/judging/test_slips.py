@@ -9,7 +9,7 @@ import pytest
 
 from graded import checks_around, grade, results_of_all, variant
 from judging.checks import CHECKS, AnswerKey
-from judging.explain import relation
+from judging.relations import relation
 from judging.report import Printer, conclude, first_to_fix, report, warnings_of
 from runner import is_part
 
@@ -373,7 +373,7 @@ def test_a_hint_is_told_once(shown):
 def test_what_wrong_numbers_have_to_do_with_right_ones_is_told(change, words):
     right = np.arange(6.).reshape(2, 3)
     told = relation({"b": B, "lr": 0.1}, AnswerKey({"x": right}, []), {"x": change(right)}, ["x"])
-    assert told.message.startswith("x: ") and words in told.message
+    assert told[1].startswith("x: ") and words in told[1]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -383,5 +383,5 @@ def test_every_factor_that_has_a_meaning_is_told_with_its_sign(sign):
                             (1 / 3, "one over the batch size N"), (0.1, "lr"), (10, "1/lr"),
                             (1 / 6, "one over the number of entries")):
         told = relation({"x": x, "lr": 0.1}, AnswerKey({"y": B}, []), {"y": sign * factor * B},
-                        ["y"]).message
+                        ["y"])[1]
         assert told.endswith(f"({'minus ' * (sign < 0)}{meaning}).")

@@ -8,7 +8,7 @@ import pytest
 
 from judging.checks import CHECKS
 from inside.texts import Finding
-from judging.explain import read_facts
+from judging.observed import read_facts
 from judging.failure import Failure, Place
 from outside.answers import decode, read_answer
 from runner import inputs_of

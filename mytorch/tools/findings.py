@@ -65,8 +65,8 @@ SENTENCES = {
     "gradient is no Tensor": "{operation}.backward{at} returns a value of type {got} for "
                              "{argument}; it has to return Tensors.",
     "gradient's shape": "{operation}.backward{at} returns a gradient of shape {got} for {argument} "
-                        "of shape {expected}; each argument gets a gradient of its own shape, by "
-                        "unbroadcast() where it was broadcast.",
+                        "of shape {expected}; each argument gets a gradient of its own shape (see "
+                        "unbroadcast(), if it was broadcast).",
     "gradient not summed": "{operation}.backward{at} returns a gradient of shape {got} for "
                            "{argument} of shape {expected}: what was broadcast has to be summed, "
                            "in the axes where it was, see unbroadcast(), handout 2.1.",

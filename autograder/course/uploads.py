@@ -15,6 +15,7 @@ EXPORTED = (
     re.compile(r"(?P<name>[^@]+@[^_]+)_(?P<version>\d+)_.+"),  # Autolab
     re.compile(r"(?P<name>.+)_(?P<participant>\d+)_assignsubmission_file_.*"),  # Moodle
     re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_(?P<version>\d+)_.+"))  # Canvas
+FOREIGN = re.compile(r"\.(rar|7z)$", re.IGNORECASE)  # archives that the grader does not unpack
 NO_SUBMISSION = re.compile(r"\..*|__MACOSX.*|.*_onlinetext_.*|.*-grades")
 METADATA = "submission_metadata.yml"  # Gradescope: who handed in submission_12345
 SUBMITTERS = re.compile(r"^  :submitters:\s*\n((?:  - .*\n|    .*\n)*)", re.MULTILINE)
@@ -99,10 +100,10 @@ def _named(entry):
     is_link, is_folder = entry.is_symlink(), entry.is_dir()
     can_be_graded = is_folder or bool(ARCHIVE.search(entry.name))
     parts = next(filter(None, (pattern.fullmatch(entry.name) for pattern in EXPORTED)), None)
-    if not (parts or can_be_graded or is_link):
+    if not (parts or can_be_graded or is_link or FOREIGN.search(entry.name)):
         return None
     parts = parts.groupdict() if parts else {
-        "name": entry.name if is_folder else ARCHIVE.sub("", entry.name)}
+        "name": entry.name if is_folder else FOREIGN.sub("", ARCHIVE.sub("", entry.name))}
     participant = parts.get("participant")
     id = f"Participant {participant}" if participant else parts.get("id", "")
     return Upload(entry, [Student(printable(parts["name"]), id)],

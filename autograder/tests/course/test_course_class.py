@@ -319,6 +319,16 @@ def test_a_student_with_two_submissions_is_a_row_that_names_both_and_the_rest_is
         "B.json", "b (2).json", "c.json"}
 
 
+def test_a_student_with_an_archive_that_is_not_unpacked_has_a_row_and_another_upload_counts(
+        tmp_path):
+    for name in ("ann.rar", "Bo_1_3_x.7z", "Bo_1_2_x.zip", "notes.txt"):
+        (tmp_path / name).write_text("")
+    found, notes = uploads.find(tmp_path)
+    assert {upload.name: upload.path.name for upload in found} == {
+        "ann": "ann.rar", "Bo_1": "Bo_1_2_x.zip"}
+    assert notes == ["no folder or archive, passed over: notes.txt"]
+
+
 def test_a_student_whose_folder_is_missing_has_a_row_that_says_so(tmp_path):
     (tmp_path / "submission_5").mkdir()
     (tmp_path / "submission_metadata.yml").write_text("".join(

@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -33,7 +34,8 @@ def run_again(check, inputs, key, root, seconds):
     print(f"\n{check.number} {check.name} (run here, with your own rights)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs))
-    watch = threading.Timer(seconds, interrupt, [seconds])
+    ended, limit = threading.Event(), time.monotonic() + seconds
+    watch = threading.Timer(seconds, interrupt, [seconds, ended, root])
     watch.daemon = True
     watch.start()
     try:
@@ -41,10 +43,11 @@ def run_again(check, inputs, key, root, seconds):
                                        else value for name, value in inputs.items()})
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # Ctrl-C shows an endless loop
         tell(error, root)
-        if isinstance(error, KeyboardInterrupt) and watch.is_alive():
+        if isinstance(error, KeyboardInterrupt) and time.monotonic() < limit:
             raise
         return False
     finally:
+        ended.set()
         watch.cancel()
     off = wrong_values(check, key.expected, values)
     print()
@@ -62,21 +65,32 @@ def prepare(root):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
 
 
-def interrupt(seconds):
-    if "pdb" not in sys.modules:
-        print(f"after {seconds:g} seconds it has not ended; it is interrupted here:", flush=True)
-        _thread.interrupt_main()
+def interrupt(seconds, ended, root):
+    """Interrupt the check, unless a debugger is at work; end the process if that is caught."""
+    if "pdb" in sys.modules:
+        return
+    print(f"after {seconds:g} seconds it has not ended; it is interrupted here:", flush=True)
+    _thread.interrupt_main()
+    if not ended.wait(2):
+        frame = sys._current_frames()[threading.main_thread().ident]
+        print("".join(told_of(traceback.extract_stack(frame), root).format()), flush=True)
+        os._exit(1)
 
 
 def tell(error, root):
     """Print the traceback, without importlib's lines and the grader's own."""
     told = traceback.TracebackException.from_exception(error)
-    told.stack[:] = [frame for frame in told.stack
-                     if frame.filename.startswith((root + os.sep, "<check"))
-                     and not frame.filename.startswith(HERE)]
+    told.stack[:] = told_of(told.stack, root)
     print("".join(told.format()), end="", flush=True)  # before what follows on standard error
     if isinstance(error, RecursionError):
         print(describe.describe(error, root, {})["message"])
+
+
+def told_of(stack, root):
+    """Return what is the submission's or the check's of a stack."""
+    return traceback.StackSummary.from_list([
+        frame for frame in stack if frame.filename.startswith((root + os.sep, "<check"))
+        and not frame.filename.startswith(HERE)])
 
 
 def compare(expected, values):

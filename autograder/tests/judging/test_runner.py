@@ -176,6 +176,19 @@ def test_a_whole_problem_runs_again_and_a_problem_or_check_can_be_named_alone():
     assert run("2.4.3", "2.2").stdout.count("  ok  ") == 4
 
 
+def test_a_loop_that_catches_the_interruption_ends_where_it_is_when_a_check_runs_again():
+    with variant(("nn/functional.py", "ctx.mask = a.data > 0",
+                  "while True:\n            try:\n                while True:\n"
+                  "                    try:\n                        a + a\n"
+                  "                    except:\n                        pass\n"
+                  "            except:\n                pass")) as root:
+        process = subprocess.run([sys.executable, RUNNER, "--submission", root, "--again", "2.2.1",
+                                  "--timeout", "0.3"], stdin=subprocess.DEVNULL, timeout=60,
+                                 stdout=subprocess.PIPE, universal_newlines=True)
+    shown = process.stdout.partition("it is interrupted here:")[2]
+    assert process.returncode == 1 and "nn/functional.py" in shown and "runner.py" not in shown
+
+
 def test_a_check_runs_again_where_there_is_no_fork_as_on_windows():
     """Without what the signal, os and resource modules lack there."""
     lacking = ("import os, runpy, signal, sys\nsys.modules['resource'] = None\ndel os.fork\n"

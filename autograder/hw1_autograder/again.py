@@ -35,9 +35,7 @@ def run_again(check, inputs, key, root, seconds):
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs))
     ended, limit = threading.Event(), time.monotonic() + seconds
-    watch = threading.Timer(seconds, interrupt, [seconds, ended, root])
-    watch.daemon = True
-    watch.start()
+    threading.Thread(target=interrupt, args=[seconds, ended, root], daemon=True).start()
     try:
         values = scenario_of(check)(**{name: np.copy(value) if isinstance(value, np.ndarray)
                                        else value for name, value in inputs.items()})
@@ -48,7 +46,6 @@ def run_again(check, inputs, key, root, seconds):
         return False
     finally:
         ended.set()
-        watch.cancel()
     off = wrong_values(check, key.expected, values)
     print()
     compare(key.expected, values)
@@ -66,27 +63,29 @@ def prepare(root):
 
 
 def interrupt(seconds, ended, root):
-    """Interrupt the check, unless a debugger is at work; end the process if that is caught."""
-    if "pdb" in sys.modules:
+    """Interrupt a check that has not ended by then, unless a debugger is at work; end the process
+    if that is caught.
+    """
+    if ended.wait(seconds) or "pdb" in sys.modules:
         return
     print(f"after {seconds:g} seconds it has not ended; it is interrupted here:", flush=True)
     _thread.interrupt_main()
     if not ended.wait(2):
         frame = sys._current_frames()[threading.main_thread().ident]
-        print("".join(told_of(traceback.extract_stack(frame), root).format()), flush=True)
+        print("".join(own_lines(traceback.extract_stack(frame), root).format()), flush=True)
         os._exit(1)
 
 
 def tell(error, root):
     """Print the traceback, without importlib's lines and the grader's own."""
     told = traceback.TracebackException.from_exception(error)
-    told.stack[:] = told_of(told.stack, root)
+    told.stack[:] = own_lines(told.stack, root)
     print("".join(told.format()), end="", flush=True)  # before what follows on standard error
     if isinstance(error, RecursionError):
         print(describe.describe(error, root, {})["message"])
 
 
-def told_of(stack, root):
+def own_lines(stack, root):
     """Return what is the submission's or the check's of a stack."""
     return traceback.StackSummary.from_list([
         frame for frame in stack if frame.filename.startswith((root + os.sep, "<check"))

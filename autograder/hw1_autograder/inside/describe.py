@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import takewhile
 
 REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
+ENGINE = os.sep + "autograd_engine.py"
 CIRCLE = re.compile(r"partially initialized module '([\w.]+)'")  # in Python's words
 SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
@@ -51,7 +52,7 @@ class Line:
 
     def is_of_engine(self):
         """Tell whether this walks the graph: what it hands on, it got from elsewhere."""
-        return self.file.endswith(os.sep + "autograd_engine.py") and not self.is_operation()
+        return self.file.endswith(ENGINE) and not self.is_operation()
 
 
 def describe(error, root, limits):
@@ -171,7 +172,7 @@ def circle_of(error, frames):
 
 def closing(circle):
     """Return the line to change: the engine's, which needs none of the others, or the last."""
-    engine = [line for line in circle if line.file.endswith(os.sep + "autograd_engine.py")]
+    engine = [line for line in circle if line.file.endswith(ENGINE)]
     return (engine or circle)[-1]
 
 

@@ -5,6 +5,8 @@ import re
 ARRAY = ("There is an array where a Tensor should be, and the .data of an array is a memoryview: "
          "gradients, running estimates and what is saved are Tensors, Tensor(...).")
 ENGINES = r"autograd_engine\.py|^the check$"  # where what a backward returned is taken apart
+FUNCTION = "There is a function in place of what it returns: is it called, with parentheses ()?"
+NONE = "There is None where a Tensor should be: is a return missing in what makes it?"
 NO_GRADIENT = ("A .grad is None until a gradient arrives: AccumulateGrad stores the first and adds "
                "the others, and step() meets None where no gradient reached a parameter.")
 ERRORS = [  # the exception's type and message, what is of the lines where it fell, what to say
@@ -35,8 +37,7 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
     ("AttributeError", r"'Tensor' object has no attribute '(?:apply|next_functions)'", "",
      "backward() of the engine goes from node to node: Tensor.backward() starts it with "
      "self.grad_fn, and next_functions holds nodes, not Tensors."),
-    ("TypeError", r".* got (?:method|function)", "",
-     "There is a function in place of what it returns: is it called, with parentheses ()?"),
+    ("TypeError", r".* got (?:method|function)", "", FUNCTION),
     ("TypeError", r"(?:\w+\.)?(?:forward|backward)\(\) (?:missing|takes) ", "",
      "forward takes ctx and what apply() got, backward takes ctx and one gradient, and both are "
      "static methods."),
@@ -49,12 +50,9 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
      "so is grad_fn before the tensor has a node."),
     ("AttributeError", r"'NoneType' object has no attribute 'data'", ".grad", NO_GRADIENT),
     ("TypeError", r"unsupported operand .*'NoneType'", ".grad", NO_GRADIENT),
-    ("AttributeError", r"'NoneType' object", "",
-     "There is None where a Tensor should be: is a return missing in what makes it?"),
-    ("TypeError", r"unsupported operand .*'NoneType'", "",
-     "There is None where a Tensor should be: is a return missing in what makes it?"),
-    ("AttributeError", r"'(?:method|function)' object has no attribute", "",
-     "There is a function in place of what it returns: is it called, with parentheses ()?"),
+    ("AttributeError", r"'NoneType' object", "", NONE),
+    ("TypeError", r"unsupported operand .*'NoneType'", "", NONE),
+    ("AttributeError", r"'(?:method|function)' object has no attribute", "", FUNCTION),
     ("AttributeError", r"'memoryview' object", "", ARRAY),
     ("TypeError", r"(?:unsupported operand|bad operand) .*'memoryview'", "", ARRAY),
     ("TypeError", r"bad operand type for unary -: 'Tensor'", "",

@@ -52,7 +52,8 @@ class Result:
         check (Check), inputs (dict), answer (Answer): what was asked and what came.
         off (list of str): the scored values that are not as expected.
         advice (list of str): what to say of values that are not scored, if the others are right.
-        passed (bool), points (int), lines (list of str): the verdict, and what it rests on.
+        passed (bool), points (int): the verdict.
+        lines (list of str): what went wrong and where, or how values differ.
         explanation (Explanation or None): what went wrong, if that is known.
     """
 

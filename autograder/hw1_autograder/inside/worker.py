@@ -2,9 +2,9 @@
 
 The grader starts it from a copy of this folder (``client.py``) and writes lines of JSON to its
 standard input.  The first holds settings; this process then gives up what a check must not have
-(``confine.py``).  Each other is a request.  For it a child is forked, which imports the
-submission, runs one scenario and writes what came of it into a file; this process itself never
-imports it.
+(``confine.py``).  Each other is a request.  For it a child is forked, which looks through the
+submission's files, or imports it and runs one scenario, and writes what came of that into a file;
+this process itself never imports it.
 
 An answer holds arrays and plain facts and never a verdict: the grader judges.
 """

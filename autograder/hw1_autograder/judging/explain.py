@@ -1,7 +1,7 @@
 """Explains a failed check: by what it rests on, a finding in the graph, a mistake or a relation.
 
-Nothing is said of a check that is not begun, or that fell as one before it did.  Of any other the
-first that fits is told:
+Nothing is said of a check that met NotImplementedError, or that fell as one before it did.  Of any
+other the first that fits is told:
 
 1. a check that this one rests on (``after``) failed: fix that first, unless both are of one problem
    and the graph shows why;

@@ -24,8 +24,8 @@ class Failure:
         kind (str): "error", an exception of Python's; "not written", NotImplementedError, as in the
             starter; "syntax", a file that Python cannot read; "circular", modules that import each
             other and work in no order; "late", it did not end within its time; "died", its process
-            was ended by a signal; "ended", its process ended itself; "full", it wrote too much into
-            its folder; "unreadable", its answer is none that a check can give.
+            was ended by a signal; "ended", its process ended itself; "full", it made more files
+            than it may, or hid some; "unreadable", its answer is none that a check can give.
         message (str): one clean line.
         type (str): the exception's class, if it was one.
         places (list of Place): where it fell, if that is known, and the lines that handed to it

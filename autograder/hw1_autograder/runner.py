@@ -18,6 +18,7 @@ from contextlib import suppress
 
 try:
     import numpy as np
+    import numpy.random  # noqa: F401 (else it comes late, and loses the exception of a signal)
 except ImportError:
     print(f"runner.py: {sys.executable} has no numpy", file=sys.stderr)
     sys.exit(2)

@@ -719,6 +719,19 @@ def test_a_signal_that_arrives_in_a_callback_of_pythons_own_ends_the_run_too(num
     assert done.returncode in (code, -number)
 
 
+def test_once_signals_are_heeded_nothing_more_is_imported():
+    # An exception that a signal raises is lost where it meets C code that imports.
+    program = (f"import sys\nsys.path.insert(0, {HOMEWORK!r})\nimport runner\n"
+               "from outside import ending\nheed, before = ending.clean_up_first, []\n"
+               "ending.clean_up_first = lambda: (heed(), before.extend(sys.modules))\n"
+               "sys.argv[1:] = ['--submission', sys.argv[1], '2.4.1']\nrunner.main()\n"
+               "assert before\nprint('late:', *sorted(set(sys.modules) - set(before)))")
+    with variant(("nn/batchnorm.py", None, "layer = None\n")) as root:
+        done = subprocess.run([sys.executable, "-c", program, root], stdout=subprocess.PIPE,
+                              text=True)
+    assert done.stdout.splitlines()[-1] == "late:"
+
+
 def test_a_second_signal_does_not_keep_the_first_from_cleaning_up(tmp_path):
     slow = ("import sys, time\nsys.argv[1:] = ['--submission', %r, '--timeout', '60']\n"
             "sys.path.insert(0, %r)\nimport runner\nfrom outside import client\n"

@@ -176,31 +176,39 @@ def old_conversion(kind):
 def first_imports(root):
     """Import what everything rests on, in one order everywhere.
 
-    What imports in a circle may work from another module on; whoever needs what does not will
-    meet its error again.  A package whose ``__init__`` fails, as it imports a broken file, goes
-    on without it: a broken file costs the points of what is in it.
+    A package whose ``__init__`` fails, as it imports a broken file, goes on without it: a broken
+    file costs the points of what is in it.  What imports in a circle may work from another module
+    on, which is worth a warning; whoever needs what does not will meet its error again.
     """
-    bare = {}
-    import_in_order()
+    bare, circles = {}, []
+    import_in_order(bare)
     for name in ("mytorch.nn", "mytorch.optim", "mytorch"):
         try:
             importlib.import_module(name)
         except Exception as error:
-            circle = describe.circle_of(error, describe.stack_of(error, root))
-            if circle:
-                note("circle", describe.listed([describe.closing(circle)], root))
+            circles.append(describe.circle_of(error, describe.stack_of(error, root)))
             bare[name] = types.ModuleType(name)
             bare[name].__path__ = [os.path.join(root, *name.split("."))]
-            for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:
-                del sys.modules[module]  # it may hold halves of others
-            sys.modules.update(bare)
-            import_in_order()
+            forget(bare)
+            import_in_order(bare)
+    for circle in filter(None, circles):
+        if all(name in sys.modules for name in FIRST):
+            note("circle", describe.listed([describe.to_blame(circle)], root))
 
 
-def import_in_order():
+def import_in_order(bare):
     for name in FIRST:
-        with suppress(Exception):
+        try:
             importlib.import_module(name)
+        except Exception:
+            forget(bare)
+
+
+def forget(bare):
+    """Forget the submission's modules, of which some are half imported, but for bare packages."""
+    for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:
+        del sys.modules[module]
+    sys.modules.update(bare)
 
 
 class Absent:

@@ -108,8 +108,9 @@ def used_by(answer, observed):
 def of_a_failure(failure, observed, before):
     if failure.kind == "circular":
         return Explanation("circular import", "Files import each other in a circle. The engine "
-                           "needs none of the others; elsewhere import the module in place of a "
-                           "name from it, or import it in the function that needs it.")
+                           "needs none of the others, and tensor.py no layer; elsewhere import "
+                           "the module in place of a name from it, or import it in the function "
+                           "that needs it.")
     words = None if before else words_of(failure)
     return fact_of(FINDINGS, observed, failure) or (
         words and Explanation("error: " + failure.type, words))

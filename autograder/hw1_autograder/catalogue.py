@@ -312,7 +312,8 @@ mistake("bn-eval-eps", "2.4", "In evaluation eps is missing, or added to the roo
         "sqrt(running_var + eps).", batchnorm_eval=[
             f"gamma * (x - mean) / (np.sqrt(var) + {eps}) + beta" for eps in ("0", "EPS")])
 mistake("bn-eval-exchanged", "2.4", "In evaluation the two running estimates are exchanged.",
-        batchnorm_eval="batchnorm_eval(x, gamma, beta, var, mean)")
+        batchnorm_eval=["batchnorm_eval(x, gamma, beta, var, mean)",
+                        "gamma * (x - var) / (mean + EPS) + beta"])
 mistake("bn-eval-as-is", "2.4", "In evaluation x is not normalised: subtract running_mean and "
         "divide by sqrt(running_var + eps).",
         batchnorm_eval=["gamma * x + beta", "x", "gamma * (x - mean) + beta",

@@ -66,8 +66,7 @@ class Result:
             self.off, self.points, self.lines = [], 0, answer.failure.lines
         else:
             self.off = wrong_values(check, key.expected, answer.values)
-            self.advice = [advice for name, advice in check.advice.items()
-                           if not self.off and answer.values.get(name) is not True]
+            self.advice = [] if self.off else check.advice_on(answer.values)
             self.points = check.earned(key.expected, answer.values)
             self.lines = [difference(name, answer.values.get(name), key.expected[name])
                           for name in self.off[:3]]

@@ -137,12 +137,13 @@ class Comparison:
         another, near = random_gradient(repeated.again.shape), repeated.moved()
         near_off = near.first_off(another, near.handed(self.as_gradient(another)))
         for step in steps:
-            handed = step.handed
-            if self.is_handed_again(repeated, step):
+            handed, is_own = step.handed, self.is_handed_again(repeated, step)
+            if is_own:
                 handed = near_off and repeated.handed(self.as_gradient(step.received))  # in float64
             off = handed and repeated.first_off(step.received, handed)
             if off:
-                return number_finding("value", vertex, off)
+                return number_finding("value" if is_own or near_off else "kept elsewhere",
+                                      vertex, off)
         if not near_off:
             return None
         place = near_off[0]

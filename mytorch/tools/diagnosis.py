@@ -7,6 +7,7 @@ its ``backward`` received and handed on, and what arrived where.  Handout: 0.1.4
 import os
 from collections import defaultdict
 from contextlib import contextmanager, suppress
+from copy import copy
 from functools import partial
 from itertools import zip_longest
 
@@ -221,6 +222,8 @@ class Pass:
         at, handed, types = place_of(backward), step.handed, step.types[1:]
         if step.error is not None and not isinstance(step.error, Endless):
             if backward is None or fell_in(step.error, backward):
+                if self.is_right_exchanged(step):
+                    yield Finding("saved in another order", vertex.operation, **at)
                 return
             try:  # what it returned before the engine refused it
                 result = backward(vertex.node.ctx, Tensor(step.received))
@@ -251,12 +254,35 @@ class Pass:
             elif types[place] is not self.type and self.goes_on_as_it_is(vertex.parents[place]):
                 yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
             elif array is not None and np.shape(grad) != np.shape(array):
-                kind = ("gradient not summed" if is_broadcast(np.shape(array), np.shape(grad))
-                        else "gradient's shape")
-                yield Finding(kind, expected=np.shape(array), got=np.shape(grad), **one)
+                yield self.of_shape(step, place, np.shape(array), np.shape(grad), one)
             elif not is_numeric(grad):
                 yield Finding("gradient's dtype", got=getattr(grad, "dtype", types[place].__name__),
                               **one)
+
+    def of_shape(self, step, place, expected, got, one):
+        """Return why an operation hands a gradient of another shape to its argument at a place."""
+        if self.is_right_exchanged(step):
+            return Finding("saved in another order", **one)
+        with suppress(Exception):  # it does not run again
+            alone = self.comparison.repeated(step.vertex).handed(
+                self.comparison.as_gradient(step.received))[place]
+            if np.shape(alone) == expected:
+                return Finding("kept elsewhere", expected=f"one of shape {expected}",
+                               got=f"a gradient of shape {got}", **one)
+        kind = "gradient not summed" if is_broadcast(expected, got) else "gradient's shape"
+        return Finding(kind, expected=expected, got=got, **one)
+
+    def is_right_exchanged(self, step):
+        """Tell whether all gradients have the right shapes if what was saved comes reversed."""
+        with suppress(Exception):  # it does not run, or saves nothing
+            ctx, arguments = copy(step.vertex.node.ctx), step.vertex.call.arguments
+            if len(ctx.saved_tensors) < 2:
+                return False
+            ctx.saved_tensors = ctx.saved_tensors[::-1]
+            grads = grads_in(step.vertex.backward(ctx, self.comparison.as_gradient(step.received)))
+            return all(np.shape(copy_of(grad)) == np.shape(argument.array)
+                       for grad, argument in zip(grads, arguments) if grad is not None)
+        return False
 
     def goes_on_as_it_is(self, parent):
         """Tell whether what was handed to a node is not made a Tensor on its way there."""

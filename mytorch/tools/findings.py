@@ -70,15 +70,18 @@ SENTENCES = {
     "gradient not summed": "{operation}.backward{at} returns a gradient of shape {got} for "
                            "{argument} of shape {expected}: what was broadcast has to be summed, "
                            "in the axes where it was, see unbroadcast(), handout 2.1.",
+    "saved in another order": "{operation}.backward{at} takes the saved tensors in another order "
+                              "than forward saves them: with these exchanged its gradients have "
+                              "the shapes of the arguments.",
     "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
                             "received, which others may hold; make a new array.",
     "gradient's dtype": "{operation}.backward{at} returns a gradient of {got} for {argument}; it "
                         "has to be of floating point numbers.",
     "apply hands another": "BackwardFunction.apply{at} hands {got} to the argument {argument} of "
                            "{operation}, whose backward returns {expected}.",
-    "kept elsewhere": "{operation}.backward{at} handed {got} to {argument}; run again on the same "
-                      "ctx, it hands {expected}: what forward keeps belongs into ctx, not on the "
-                      "class or in a global name, where the next call replaces it.",
+    "kept elsewhere": "{operation}.backward{at} handed {got} to {argument}{place} and, run alone, "
+                      "hands {expected}: what forward keeps belongs into ctx, not on the class or "
+                      "in a global name, where the next call replaces it.",
     "value": "{operation}.backward{at} hands {got} to its argument {argument}{place}; differences "
              "of {operation}.forward say {expected}.",
     "random": "{operation}.backward{at} hands {got} to its argument {argument}{place} for a random "

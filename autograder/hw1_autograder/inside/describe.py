@@ -136,10 +136,12 @@ def places(frames, root, error=None):
 def who_handed_it_over(frames, error):
     """Return the index of the function that an argument comes from whose type an error names.
 
-    For an error of shapes it is that of who called the operation.
+    For an error of shapes it is that of who called the operation, but not where an array that is
+    there takes no result of another shape.
     """
     words = set(re.findall(r"\w+", str(error)))
-    of_shapes = isinstance(error, ValueError) and SHAPES.search(str(error))
+    of_shapes = (isinstance(error, ValueError) and SHAPES.search(str(error))
+                 and "output operand" not in str(error))
     index = len(frames) - 1
     while index > 0 and not frames[index].is_of_engine() and (
             words & frames[index].types() or of_shapes and (

@@ -100,6 +100,11 @@ class Check:
     def scored(self, expected):
         return [name for name in expected if name not in self.advice and name not in self.unscored]
 
+    def advice_on(self, values):
+        """Return what to say of values that are not scored; one that is a text is named in it."""
+        return [text.format(values.get(name)) for name, text in self.advice.items()
+                if values.get(name) is not True]
+
     def earned(self, expected, values):
         """Return the points for these values: a fact, zeros or ones, which can be guessed, earn
         nothing unless some other array is right.

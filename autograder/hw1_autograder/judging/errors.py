@@ -69,9 +69,21 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
     ("TypeError", r"'Tensor' object is not iterable$", "",
      "Nothing goes through a Tensor one by one, neither a loop nor Python's sum() and max(): "
      "compute with the whole array, its .data, or with operations of the graph."),
+    ("ValueError", r"non-broadcastable output operand", "",
+     "This computes in place (+=, *= or out=), so the result has to fit into the array that is "
+     "there, which may be the caller's: make a new one, as in a = a * b."),
+    ("IndexError", r"shape mismatch: indexing arrays", "",
+     "The indices differ in length; to take one entry of each row both have N = x.shape[0] "
+     "entries: x[np.arange(N), target]."),
+    ("ValueError", r"operands could not be broadcast together", "",
+     "The shapes of these two do not fit: print both. A sum or mean over another axis has another "
+     "shape, and so has @ in place of *."),
+    ("ValueError", r"matmul: .* mismatch|shapes .* not aligned", r"\bbackward\b|grad",
+     "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): the gradients of "
+     "a @ b are grad @ b^T and a^T @ grad, with a and b in the order in which they were saved."),
     ("ValueError", r"matmul: .* mismatch|shapes .* not aligned", "",
      "The shapes do not fit in a matrix product, which needs (n, k) @ (k, m): forward is "
-     "x @ weight^T, the gradients of a @ b are grad @ b^T and a^T @ grad."),
+     "x @ weight^T."),
 ]
 
 

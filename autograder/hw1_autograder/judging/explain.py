@@ -68,17 +68,17 @@ def explain(check, inputs, key, answer, observed, failed):
     if failure:
         return found or fact_of(NUMBERS, observed)
     if set(check.forward) & set(wrong_values(check, key.expected, answer.values)):
-        return found or of_advice(check, answer.values)
+        return found
     numbers = fact_of(NUMBERS, observed)
     if found and not found.finding and numbers:  # two findings would contradict each other
         found.evidence = numbers.message
-    return found or numbers or of_advice(check, answer.values)
+    return found or numbers
 
 
 def of_advice(check, values):
     """The advice on a value that is not scored, but may be why the others are wrong."""
-    changed = [text for name, text in check.advice.items() if values.get(name) is False]
-    return Explanation(None, changed[0]) if changed else None
+    advice = check.advice_on(values)
+    return Explanation(None, advice[0]) if advice else None
 
 
 def what_failed_before(check, used, failed):
@@ -124,6 +124,7 @@ def of_values(check, inputs, key, values, observed):
             return broken
     fitting = known(check, key.mistakes, values)
     told = only(fitting, 1) or fact_of(FINDINGS + ENGINE, observed) or only(fitting, 2)
+    told = told or of_advice(check, values)
     related = None if told else relation(inputs, key, values, off)
     return told or related and Explanation(*related)
 

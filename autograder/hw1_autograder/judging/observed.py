@@ -13,12 +13,12 @@ DECISIVE = (  # nothing can be right with one of these; the first that was found
     "shared list", "parents missing", "too many parents", "parents in another order",
     "parent is another", "parent is None",
     "seed is no Tensor", "seed's shape", "no parameters", "parameter twice", "gradient kept")
-OF_SHAPES = ("gradient not summed", "gradient's shape")
+OF_SHAPES = ("saved in another order", "gradient not summed", "gradient's shape")
 FINDINGS = DECISIVE + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
-    "gradient is no Tensor", "gradient's dtype", *OF_SHAPES, "no Tensor arrives",
-    "shape that arrives", "no grad_fn", "gradients share memory", "input changed",
-    "kept elsewhere")
+    "gradient is no Tensor", "gradient's dtype", "kept elsewhere", *OF_SHAPES,
+    "no Tensor arrives", "shape that arrives", "no grad_fn", "gradients share memory",
+    "input changed")
 ENGINE = (  # whatever the numbers are
     "nothing starts", "starts elsewhere", "seed's values", "nothing arrives",
     "one of several arrives", "another arrives", "not accumulated", "a gradient too many")

@@ -202,6 +202,49 @@ SLIPS = {
                                 "        return tensor.Tensor(a.data / b.data)",
                                 "        ctx.save_for_backward(b, a)\n"
                                 "        return tensor.Tensor(a.data / b.data)")),
+    "operands of - saved in another order": (
+        ["2.4.2"], "Sub.backward (functional.py:37) takes the saved tensors in another order",
+        (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data - b.data)",
+         "        ctx.save_for_backward(b, a)\n        return tensor.Tensor(a.data - b.data)")),
+    "factors saved in another order": (
+        ["2.1.2"], "MatMul.backward (functional.py:147) takes the saved tensors in another order",
+        (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data @ b.data)",
+         "        ctx.save_for_backward(b, a)\n        return tensor.Tensor(a.data @ b.data)")),
+    "state on the class of a matrix product": (
+        ["2.1.3"], "MatMul.backward (functional.py:147) handed 7.",
+        (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data @ b.data)",
+         "        MatMul.a, MatMul.b = a, b\n        return tensor.Tensor(a.data @ b.data)"),
+        (F, "        a, b = ctx.saved_tensors\n        return (tensor.Tensor(grad_output.data @",
+         "        a, b = MatMul.a, MatMul.b\n        return (tensor.Tensor(grad_output.data @")),
+    "a shape on the class of a sum": (
+        ["2.4.2"], "Sum.shape is set while an operation runs", (
+            F, "ctx.shape = a.shape\n        return tensor.Tensor(a.data.sum",
+            "Sum.shape = a.shape\n        return tensor.Tensor(a.data.sum"),
+        (F, "np.ones(ctx.shape)", "np.ones(Sum.shape)")),
+    "a shape on the class of a sum, in a loss": (
+        ["2.5.3"], "Sum.backward (functional.py:136) handed ",
+        (F, "ctx.shape = a.shape\n        return tensor.Tensor(a.data.sum",
+         "Sum.shape = a.shape\n        return tensor.Tensor(a.data.sum"),
+        (F, "np.ones(ctx.shape)", "np.ones(Sum.shape)")),
+    "a product in place": (
+        ["2.4.1"], "This computes in place (+=, *= or out=), so the result has to fit",
+        (F, "return tensor.Tensor(a.data * b.data)",
+         "a.data *= b.data\n        return tensor.Tensor(a.data)")),
+    "a product in place, asked alone": (
+        ["1.1.2"], "Mul changes an array that belongs to its caller",
+        (F, "return tensor.Tensor(a.data * b.data)",
+         "a.data *= b.data\n        return tensor.Tensor(a.data)")),
+    "estimates exchanged in evaluation, without a root": (
+        ["2.4.4"], "In evaluation the two running estimates",
+        (BN, "root = (self.running_var + self.eps).sqrt()\n            x_hat = (x - "
+         "self.running_mean)", "root = self.running_mean + self.eps\n            x_hat = (x - "
+         "self.running_var)")),
+    "labels of another length": (
+        ["2.5.1"], "The indices differ in length; to take one entry of each row",
+        (F, "    mask = np.eye(classes)[target.data]\n",
+         "    mask = np.zeros(predicted.shape)\n    mask[np.arange(classes), target.data] = 1\n")),
+    "@ for * in a variance": (["2.4.1"], "The shapes of these two do not fit: print both",
+                              (BN, "centred * centred", "centred @ centred.T()")),
     "whole columns": (["2.5.3"], "1 is subtracted in whole columns",
                       (F, "    return loss\n", LOSS % "[:, target.data] -= 1")),
     "1 added": (["2.5.3"], "1 is added at the right class",

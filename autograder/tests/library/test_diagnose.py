@@ -222,11 +222,12 @@ FAULTS = [
     ("plain", broadcast("-"), "value Sub b", (F, "grad = grad.sum(axis=0)", "grad = grad[0]")),
     ("plain", broadcast("/", (2, 1), (1, 3)), "value Div a", (
         F, "grad.sum(axis=axis, keepdims=True)", "grad.max(axis=axis, keepdims=True)")),
-    ("plain", two_products, "value Mul a", (  # kept on the class
+    ("plain", two_products, "kept elsewhere Mul a", (  # on the class
         F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data * b.data)",
         "        Mul.a, Mul.b = a, b\n        return tensor.Tensor(a.data * b.data)"),
      (F, "        a, b = ctx.saved_tensors\n" + MUL, "        a, b = Mul.a, Mul.b\n" + MUL)),
-    ("plain", chain, "value Mul a", (ENGINE, "        self.saved_tensors = []", "        pass"),
+    ("plain", chain, "kept elsewhere Mul a", (
+        ENGINE, "        self.saved_tensors = []", "        pass"),
      (ENGINE, "        self.saved_tensors = [tensor for tensor in tensors]",
       "        ContextManager.saved_tensors = tensors")),
 

@@ -1,5 +1,6 @@
 """Problem 3: the training job, its data, its progress and its plot."""
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -70,8 +71,9 @@ def train_witness(n, epochs=1):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_job_learns_in_the_datas_dtype_and_returns_its_accuracies(dtype):
     np.random.seed(0)
-    accuracies, model, _ = job.train_and_keep(
-        mnist, {"train": digits(600, dtype), "val": digits(200, dtype)})
+    training = job.Training()
+    training.run(mnist, {"train": digits(600, dtype), "val": digits(200, dtype)})
+    accuracies, model = training.accuracies, training.model
     assert len(accuracies) == 3 and accuracies[0] < 0.5 and accuracies[-1] > 0.9
     assert all(type(a) is float and 0 <= a <= 1 for a in accuracies)
     assert {p.dtype for p in model.parameters()} == {np.dtype(dtype)}
@@ -166,38 +168,58 @@ def test_data_of_the_wrong_shape_are_a_clear_error(x, y):
 # ---- what it prints
 
 def test_every_validation_is_told_in_a_line(capsys):
-    job.train_and_keep(mnist, {"train": digits(300), "val": digits(50)})
+    job.Training().run(mnist, {"train": digits(300), "val": digits(50)})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[2].startswith("validation  3: accuracy ")
 
 
-CHANCE = [0.1, 0.12, 0.11] * 6
+CHANCE = [0.1, 0.12, 0.205] * 6
 RISING = [0.1 + 0.05 * i for i in range(18)]
+WENT_WELL = dict(accuracies=RISING, model="one", steps=1650, modes={(False, True), (True, False)})
 
 
-@pytest.mark.parametrize("accuracies, back, words", [
-    (CHANCE, True, "is optimizer.step() called"), (RISING[:17] + [0.1], True, "zero_grad()"),
-    (RISING, False, "call model.train() again"), (RISING[:15], True, "There are 15 validations")])
-def test_the_curve_of_a_usual_slip_is_told_in_one_sentence(accuracies, back, words):
-    told = list(job.look_at(accuracies, back))
+@pytest.mark.parametrize("seen, words", [
+    (dict(accuracies=CHANCE, steps=0), "optimizer.step() is never called"),
+    (dict(accuracies=CHANCE), "are images and labels shuffled together"),
+    (dict(accuracies=RISING[:17] + [0.6]), "is the learning rate too large?"),
+    (dict(adds_up=True), "call optimizer.zero_grad() first"),
+    (dict(accuracies=CHANCE, adds_up=True), "call optimizer.zero_grad() first"),
+    (dict(modes={(False, True), (True, True)}), "call model.eval() first"),
+    (dict(modes={(False, True), (False, False), (True, False)}), "call model.train() first"),
+    (dict(accuracies=RISING[:15]), "There are 15 validations")])
+def test_a_usual_slip_is_told_in_one_sentence(seen, words):
+    training = job.Training()
+    vars(training).update(WENT_WELL, **seen)
+    told = list(training.remarks())
     assert len(told) == 1 and words in told[0]
 
 
-def test_the_curve_of_a_training_that_went_well_is_left_alone():
-    assert list(job.look_at(RISING, True)) == []
+SHORT = "There are 3 validations"
 
 
-def test_the_model_that_goes_on_training_after_a_validation_is_seen(monkeypatch):
-    data = {"train": digits(300), "val": digits(50)}
-    assert job.train_and_keep(mnist, data)[2]
-    right = mnist.validate
+@pytest.mark.parametrize("name, old, new, words", [
+    ("train_step", "", "", []),
+    ("train_step", "    optimizer.zero_grad()\n", "", ["call optimizer.zero_grad() first"]),
+    ("train_step", "    optimizer.step()\n", "", ["optimizer.step() is never called"]),
+    ("validate", "    model.eval()\n", "", ["call model.eval() first"]),
+    ("train", "                model.train()\n", "", ["call model.train() first"])])
+def test_what_a_training_leaves_out_is_seen(name, old, new, words, monkeypatch):
+    source = inspect.getsource(getattr(mnist, name))
+    assert old in source
+    changed = {}
+    exec(source.replace(old, new), vars(mnist), changed)
+    monkeypatch.setattr(mnist, name, changed[name])
+    training = job.Training()
+    training.run(mnist, {"train": digits(300), "val": digits(50)})
+    told = list(training.remarks())
+    assert len(told) == len(words) + 1 and told[-1].startswith(SHORT)
+    assert all(one in text for one, text in zip(words, told))
 
-    def validate(model, x, y):
-        accuracy = right(model, x, y)
-        model.train = lambda mode=True: model  # whatever the loop calls, the mode stays
-        return accuracy
-    monkeypatch.setattr(mnist, "validate", validate)
-    assert not job.train_and_keep(mnist, data)[2]
+
+def test_what_was_watched_is_as_before():
+    backward, train, validate = Tensor.backward, mnist.train, mnist.validate
+    job.Training().run(mnist, {"train": digits(300), "val": digits(50)})
+    assert (Tensor.backward, mnist.train, mnist.validate) == (backward, train, validate)
 
 
 def test_a_share_above_one_ends_the_training_at_once(monkeypatch, capsys):

@@ -3,17 +3,23 @@
 The nodes' classes are wrapped only while a pass is recorded.
 """
 
+import _thread
+import os
 import sys
 import textwrap
 import threading
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mytorch.autograd_engine import AccumulateGrad, BackwardFunction
 from mytorch.tools.graph import Vertex, graph_of, key_of
+from mytorch.tools.places import fell_at
 from mytorch.tools.values import class_of, copy_of, grads_in, is_same, text_of
+
+PATIENCE = 5  # seconds that a single step may take
 
 
 @dataclass(eq=False)
@@ -62,7 +68,7 @@ class Step:
 
 
 class Endless(RuntimeError):
-    """A node was visited more often than there are paths to it."""
+    """A node was visited more often than there are paths to it, or a step does not end."""
 
 
 class Recorder:
@@ -178,7 +184,7 @@ def trace(output, names=None):
 
     Raises:
         TypeError, ValueError: as ``graph_of``.
-        Endless: the engine visits a node without end.
+        Endless: the engine visits a node without end, or a step takes seconds without end.
 
     Source: handout 0.1.5, whose eight steps are those of its example.
 
@@ -207,5 +213,35 @@ def trace(output, names=None):
                     keeps it: .grad was 1, is 3
     """
     recorder = Recorder(graph_of(output, names), print)
-    recorder.record(output.backward)
+    with impatient(recorder.steps):
+        recorder.record(output.backward)
     return recorder.steps
+
+
+@contextmanager
+def impatient(steps):
+    """Raise Endless where no further step comes, unless a debugger is at work."""
+    ended, stopped = threading.Event(), threading.Event()
+
+    def watch():
+        known = -1
+        while known < len(steps) or "pdb" in sys.modules:
+            known = len(steps)
+            if ended.wait(PATIENCE):
+                return
+        stopped.set()
+        _thread.interrupt_main()
+
+    if threading.current_thread() is threading.main_thread():  # no other can be interrupted
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not stopped.is_set():
+            raise
+        at = fell_at(error)
+        raise Endless(f"no step has ended for {PATIENCE} seconds, at line {at['line']} of "
+                      f"{os.path.basename(at['file'])}").with_traceback(
+                          error.__traceback__) from None
+    finally:
+        ended.set()

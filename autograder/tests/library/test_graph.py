@@ -1,5 +1,6 @@
 """What trace, draw and animate show is what the engine did: this one, and a student's."""
 
+import _thread
 import gc
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 import weakref
 from itertools import combinations
+from unittest import mock
 
 import matplotlib.figure
 import numpy as np
@@ -24,6 +26,9 @@ from mytorch.nn.linear import Linear
 from mytorch.nn.loss import CrossEntropyLoss
 from mytorch.nn.sequential import Sequential
 from sandbox import example as worked_example
+
+
+ENGINE, F = "autograd_engine.py", "nn/functional.py"
 
 
 def network_loss():
@@ -158,6 +163,30 @@ def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
     assert len(trace(fan(depth))) == 2 * depth + 2
     assert time.process_time() - start < 1.5
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
+
+
+@pytest.mark.parametrize("file, old, loop, steps, line", [
+    (ENGINE, "    grads = grad_fn.apply", "    while True:\n        pass\n", 0, "[23]"),
+    (F, "        mul_a = grad", "        while True:\n            pass\n", 2, "5[34]")])
+def test_the_trace_of_a_loop_that_calls_nothing_ends_and_says_where(
+        file, old, loop, steps, line, monkeypatch, capsys):
+    with engine([(file, old, loop + old)]) as load:
+        monkeypatch.setattr(load("tools.recorder"), "PATIENCE", 0.1)
+        monkeypatch.delitem(sys.modules, "pdb", raising=False)  # as if no debugger were at work
+        tensor = load("tensor").Tensor
+        with pytest.raises(RuntimeError, match=f"no step has ended .* at line {line} of "):
+            load("tools").trace(tensor(1., requires_grad=True) * tensor(2.))
+    assert capsys.readouterr().out.count("Step") == steps
+
+
+def test_a_trace_that_somebody_interrupts_is_interrupted():
+    def interrupt(self):
+        _thread.interrupt_main()
+        time.sleep(5)
+
+    y = Tensor(1., requires_grad=True) * 2
+    with mock.patch.object(Tensor, "backward", interrupt), pytest.raises(KeyboardInterrupt):
+        trace(y)
 
 
 def test_remembering_for_the_pictures_keeps_no_graph_alive():

@@ -87,10 +87,14 @@ def _run(arguments, show, started, scratch):
         lines = []
         try:
             for line in process.stdout:
-                if not line.startswith('{"scores"'):
-                    lines.append(line)
-                    show(line)
+                lines.append(line)
+                if len(lines) > 1:
+                    show(lines[-2])
             code = process.wait()
+            if code and lines:
+                show(lines[-1])
+            elif lines:
+                lines.pop()  # the scores, which end a run that went well
         finally:
             limit.cancel()
             process.terminate()

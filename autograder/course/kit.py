@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from grading import GRADER  # with it, the grader's folder is on sys.path
 import homework
-from inside.texts import TOOLS
+from judging.tools import TOOLS
 
 COURSE = Path(__file__).resolve().parent
 REPOSITORY = COURSE.parent.parent
@@ -91,7 +91,7 @@ def copy_grader(folder, *drivers):
         if path.name != "test_mnist.py":  # people grade what comes of it
             copy_file(GRADER, path, folder / GRADER.name)
     for path in TOOLS:  # of the library, which stays here
-        copy_file(path.parent, path, folder / GRADER.name / "inside" / "tools")
+        copy_file(path.parent, path, folder / GRADER.name / "tools")
     for path in (COURSE / "grading.py", LICENSE, *drivers):
         shutil.copyfile(path, folder / path.name)
 

@@ -13,7 +13,7 @@ def write(folder):
     """Put the grader and the training data into a starter."""
     place = folder / "autograder" / kit.GRADER.name
     for path in kit.grader_files() + sorted((kit.GRADER / "data").glob("[!.]*")):
-        if path.name != "catalogue.py":
+        if path.name not in ("catalogue.py", "mistakes.py"):
             kit.copy_file(kit.GRADER, path, place)
     for name in (f"{question}.py" for question in homework.QUESTIONS):
         before = (kit.GRADER / name).read_text("utf-8")
@@ -21,8 +21,8 @@ def write(folder):
         unused = cutting.mentions(before) - cutting.mentions(text)
         (place / name).write_text(cutting.keep_imports(
             text, lambda module, imported: imported not in unused), "utf-8")
-    shutil.copyfile(kit.TEMPLATES / "starter" / "grader" / "mistakes.py",
-                    place / "judging" / "mistakes.py")
+    shutil.copyfile(kit.TEMPLATES / "starter" / "grader" / "keys.py",
+                    place / "judging" / "keys.py")
     (place / "keys.json").write_text(json.dumps(keys(), separators=(",", ":")))
 
 

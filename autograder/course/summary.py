@@ -75,7 +75,7 @@ class Summary:
         count, texts = Counter(), {}
         for row in self.rows:
             made = {kind_of(check): check for check in row["checks"]
-                    if check["mistake"] and not check["mistake"].startswith("error:")}
+                    if check["mistake"]}
             count.update(made.keys())
             for kind, check in made.items():
                 texts.setdefault(kind, f"{check['problem']} {check['hint']}")

@@ -30,32 +30,30 @@ def run_again(check, inputs, key, root, seconds):
     Returns whether that is as expected.  After ``seconds`` it is interrupted, unless a debugger is
     at work.
     """
-    prepare(root)
+    enter(root)
     print(f"\n{check.number} {check.name} (run here, with your own rights)")
     print("\n".join("    " + line for line in check.shown.split("\n")))
     print("with " + shown_inputs(inputs))
     ended, limit = threading.Event(), time.monotonic() + seconds
     threading.Thread(target=interrupt, args=[seconds, ended, root], daemon=True).start()
     try:
-        values = scenario_of(check)(**{name: np.copy(value) if isinstance(value, np.ndarray)
-                                       else value for name, value in inputs.items()})
+        values = values_of(check, inputs)
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # Ctrl-C shows an endless loop
-        tell(error, root)
+        print_traceback(error, root)
         if isinstance(error, KeyboardInterrupt) and time.monotonic() < limit:
             raise
         return False
     finally:
         ended.set()
-    off = wrong_values(check, key.expected, values)
     print()
     compare(key.expected, values)
-    return not off
+    return not wrong_values(check, key.expected, values)
 
 
-def prepare(root):
+def enter(root):
     """Treat imports and random numbers as the worker does."""
     if root not in sys.path:
-        imports.prepare(**imports.look_through(root))
+        imports.load(**imports.look_through(root))
         imports.enter(root)
     np.random.seed(0)
     random.seed(0)
@@ -76,7 +74,7 @@ def interrupt(seconds, ended, root):
         os._exit(1)
 
 
-def tell(error, root):
+def print_traceback(error, root):
     """Print the traceback, without importlib's lines and the grader's own."""
     told = traceback.TracebackException.from_exception(error)
     told.stack[:] = own_lines(told.stack, root)
@@ -102,9 +100,11 @@ def compare(expected, values):
             print("    got     ", np.array2string(np.asarray(values[name]), prefix="    expected "))
 
 
-def scenario_of(check):
-    """Return the scenario as a function; a debugger finds its lines as those of a file."""
+def values_of(check, inputs):
+    """Run the scenario on copies; a debugger finds its lines as those of a file."""
     file = f"<check {check.number}>"
     linecache.cache[file] = (len(check.source), None, check.source.splitlines(True), file)
     exec(compile(check.source, file, "exec"), vars(helpers))
-    return helpers.scenario
+    copies = {name: np.copy(value) if isinstance(value, np.ndarray) else value
+              for name, value in inputs.items()}
+    return {name: helpers.array_of(value) for name, value in helpers.scenario(**copies).items()}

@@ -32,11 +32,12 @@ import homework  # noqa: E402
 for _name in homework.QUESTIONS:
     importlib.import_module(_name)  # its checks register themselves
 from again import run_again  # noqa: E402
-from judging.checks import CHECKS, TITLES, difference, wrong_values  # noqa: E402
-from judging.explain import NOT_WRITTEN, explain  # noqa: E402
-from judging.mistakes import ANY_SEED, key_of  # noqa: E402
-from judging.observed import Observed, read_facts  # noqa: E402
+from judging.checks import CHECKS, TITLES  # noqa: E402
+from judging.explain import explain  # noqa: E402
+from judging.keys import ANY_SEED, key_of  # noqa: E402
+from judging.observed import Observed  # noqa: E402
 from judging.report import Printer, conclude, report  # noqa: E402
+from judging.result import Result  # noqa: E402
 from outside import ending  # noqa: E402
 from outside.answers import one_line  # noqa: E402
 from outside.client import Worker  # noqa: E402
@@ -44,53 +45,6 @@ from outside.submission import UnusableSubmission, opened  # noqa: E402
 
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SEED = homework.SEED
-
-
-class Result:
-    """A check with its answer, its points and what is said of it.
-
-    Attributes:
-        check (Check), inputs (dict), answer (Answer): what was asked and what came.
-        off (list of str): the scored values that are not as expected.
-        advice (list of str): what to say of values that are not scored, if the others are right.
-        passed (bool), points (int): the verdict.
-        lines (list of str): what went wrong and where, or how values differ.
-        explanation (Explanation or None): what went wrong, if that is known.
-    """
-
-    def __init__(self, check, inputs, key, answer):
-        self.check, self.inputs, self.answer = check, inputs, answer
-        self.explanation = None
-        self.advice = []
-        if answer.values is None:
-            self.off, self.points, self.lines = [], 0, answer.failure.lines
-        else:
-            self.off = wrong_values(check, key.expected, answer.values)
-            self.advice = [] if self.off else check.advice_on(answer.values)
-            self.points = check.earned(key.expected, answer.values)
-            self.lines = [difference(name, answer.values.get(name), key.expected[name])
-                          for name in self.off[:3]]
-        if len(self.off) > 3:
-            self.lines.append("also off: " + ", ".join(self.off[3:]))
-        self.passed = answer.values is not None and not self.off
-
-    @property
-    def not_written(self):
-        """Tell whether the student has not begun what is asked: nothing is wrong with it yet."""
-        failure, explanation = self.answer.failure, self.explanation
-        return bool(failure and failure.kind == "not written"
-                    or explanation and explanation.id == NOT_WRITTEN)
-
-    @property
-    def is_knock_on(self):
-        return bool(self.explanation and self.explanation.knock_on)
-
-    @property
-    def message(self):
-        said = [self.explanation.message, self.explanation.evidence] if self.explanation else []
-        if self.not_written:
-            return f"not written yet: {said[0] if said else self.answer.failure.message}"
-        return "\n".join(filter(None, self.lines + said))
 
 
 def inputs_of(check, seed):
@@ -105,20 +59,19 @@ def grade(worker, root, checks, seed):
     worker.open(root)
     for check in checks:
         inputs = inputs_of(check, seed)
-        key = key_of(check, inputs)
-        result = Result(check, inputs, key, worker.run(check.source, inputs))
+        result = Result(check, inputs, key_of(check, inputs), worker.run(check.source, inputs))
         if not result.passed:
-            observed = observe(worker, check, inputs, result.answer)
-            result.explanation = explain(check, inputs, key, result.answer, observed, failed)
+            result.explanation = explain(result, observe(worker, result), failed)
             failed.append(result)
         yield result
 
 
-def observe(worker, check, inputs, answer):
+def observe(worker, result):
     """Run a failed scenario once more and collect what is to be seen of its graph."""
-    if answer.failure and not answer.failure.type:
+    failure = result.answer.failure
+    if failure and not failure.type:
         return Observed()  # it took too long, died or broke a rule
-    return read_facts(worker.run(check.observed, inputs).values or {})
+    return worker.observe(result.check.source, result.inputs)
 
 
 def make_parser():
@@ -232,7 +185,7 @@ def silence():
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def run(options, printer):
+def grade_and_report(options, printer):
     """Grade, print and report; return the exit code."""
     results = []
     with opened(options.submission) as root, \
@@ -271,7 +224,7 @@ def main():
         if options.again:
             return again(options)
         ending.clean_up_first()
-        return run(options, Printer(to_repeat(options)))
+        return grade_and_report(options, Printer(to_repeat(options)))
     except BrokenPipeError:  # as in "runner.py | head"
         silence()
         return 2

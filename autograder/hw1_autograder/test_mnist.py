@@ -194,7 +194,7 @@ def plot(accuracies, path=PLOT):
     pyplot.close(figure)
 
 
-def tell(error):
+def print_traceback(error):
     """Print an error's traceback, without the lines of this file."""
     told = traceback.TracebackException.from_exception(error)
     told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
@@ -221,7 +221,7 @@ def main():
         print(reason, file=sys.stderr)
         return 2
     except Exception as error:
-        tell(error)
+        print_traceback(error)
         return 1
 
 

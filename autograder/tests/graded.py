@@ -18,11 +18,11 @@ from unittest import mock
 import homework
 import runner
 from judging.checks import CHECKS, TITLES
-from judging.mistakes import key_of
+from judging.keys import key_of
+from judging.result import Result
 from outside import ending
 from outside.answers import Answer
 from outside.client import Worker
-from runner import Result
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN = os.path.join(HERE, "plain")

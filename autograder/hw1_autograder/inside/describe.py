@@ -57,7 +57,7 @@ class Line:
 
 
 def describe(error, root, limits):
-    """Return an exception as data: type, message, where it fell, and the line that began it.
+    """Return an exception as data: kind, type, message, and the places where it fell.
 
     Args:
         root (str): the submission's folder; only its lines are places.
@@ -74,8 +74,14 @@ def describe(error, root, limits):
     if circle:
         message = f"{message.partition(' (most likely')[0]} (a circle: {listed(circle, root)})"
         frames = [to_blame(circle)]
-    return {"type": type(error).__name__, "message": message, "circular": bool(circle),
-            **places(frames, root, error)}
+    return {"kind": "circular" if circle else kind_of(error), "type": type(error).__name__,
+            "message": message, **places(frames, root, error)}
+
+
+def kind_of(error):
+    if isinstance(error, NotImplementedError):  # as in the starter
+        return "not written"
+    return "syntax" if isinstance(error, SyntaxError) else "error"
 
 
 def stack_of(error, root):
@@ -200,7 +206,7 @@ def message_of(error, limits):
     """Give an exception's message, or what the exception means here."""
     kind = type(error).__name__
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return f"it ends the process ({kind})"
+        return "it ends the process"
     if kind == "BdbQuit":
         return "a breakpoint is left in the code (pdb.set_trace())"
     if isinstance(error, MemoryError):

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import numpy as np
 
+from inside import values
+
 PLACES = {"Tensor": "tensor", "ContextManager": "autograd_engine", "F": "nn.functional",
           "Linear": "nn.linear", "Sequential": "nn.sequential", "ReLU": "nn.activations",
           "BatchNorm1d": "nn.batchnorm", "CrossEntropyLoss": "nn.loss", "SGD": "optim.sgd"}
@@ -22,9 +24,9 @@ def bring(names):
 
 
 def answering(scenario):
-    """Make a scenario return arrays and facts in place of Tensors."""
+    """Make a scenario return its arrays and facts as JSON holds them, in place of Tensors."""
     def answer(**inputs):
-        return {name: array_of(value) for name, value in scenario(**inputs).items()}
+        return {name: values.encode(array_of(value)) for name, value in scenario(**inputs).items()}
     return answer
 
 

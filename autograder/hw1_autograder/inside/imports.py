@@ -37,13 +37,13 @@ OLD_NAMES = {name: getattr(builtins, name)
              for name in ("bool", "int", "float", "complex", "object", "str")}
 OLD_NAMES.update(product=np.prod, cumproduct=np.cumprod, alltrue=np.all, sometrue=np.any,
                  float_=np.float64, Inf=np.inf, NaN=np.nan)
-notes = []  # what is worth a warning: [kind, name]
+warnings = []  # what is worth one: [kind, name]
 known = {"compiled": {}, "outright": ()}  # code by file, marshalled; what is imported in no ``try``
 
 
-def note(kind, name):
-    if [kind, name] not in notes:
-        notes.append([kind, name])
+def warn(kind, name):
+    if [kind, name] not in warnings:
+        warnings.append([kind, name])
 
 
 # ---- before the checks
@@ -106,7 +106,7 @@ def can_be_loaded(name, sites, without):
     return threading.active_count() == 1  # else what is forked from here would lack a thread
 
 
-def prepare(compiled=(), outright=(), loaded=()):
+def load(compiled=(), outright=(), loaded=()):
     """Keep what ``look_through`` found, and load what all checks would have to."""
     known.update(outright=outright, compiled={
         path: base64.b64decode(code) for path, code in dict(compiled).items()})
@@ -155,7 +155,7 @@ def install(root):
 
     def old_name(name):
         if name in OLD_NAMES:
-            note("numpy", "np." + name)
+            warn("numpy", "np." + name)
             return OLD_NAMES[name]
         if plain_getattr is None:
             raise AttributeError(f"module 'numpy' has no attribute {name!r}")
@@ -167,7 +167,7 @@ def install(root):
 def old_conversion(kind):
     def convert(*values, **options):
         if values and isinstance(values[0], np.ndarray) and values[0].ndim and values[0].size == 1:
-            note("numpy", kind.__name__ + "() of an array that is not 0-d")
+            warn("numpy", kind.__name__ + "() of an array that is not 0-d")
             values = (values[0].item(),) + values[1:]
         return kind(*values, **options)
     return convert
@@ -193,7 +193,7 @@ def first_imports(root):
             import_in_order(bare)
     for circle in filter(None, circles):
         if all(name in sys.modules for name in FIRST):
-            note("circle", describe.listed([describe.to_blame(circle)], root))
+            warn("circle", describe.listed([describe.to_blame(circle)], root))
 
 
 def import_in_order(bare):
@@ -221,7 +221,7 @@ class Absent:
         top = name.partition(".")[0]
         if top not in self.names or "." in name and not isinstance(sys.modules[top], StandIn):
             return None
-        note(self.kind, top)
+        warn(self.kind, top)
         if top not in self.outright:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return importlib.machinery.ModuleSpec(name, self, is_package=True)

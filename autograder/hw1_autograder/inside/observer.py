@@ -1,7 +1,7 @@
 """Watches a scenario while it runs once more, and tells the grader plain facts about it.
 
-Like ``helpers.py``, this is a text for the submission's process.  What is said of the graph and of
-each backward pass is what ``diagnose`` of mytorch/tools finds; its code comes along (``texts.py``).
+What is said of the graph and of each backward pass is what ``diagnose`` of mytorch/tools finds; its
+code comes along (``judging/tools.py``).
 This adds what happens outside of a pass: operations that fail, and steps of the optimizer.
 """
 
@@ -154,12 +154,12 @@ def look_back():
 
 
 def told():
-    """The facts, by names such as "0 kind"; numbers that are shown cross as they are shown."""
-    facts = {f"uses {number}": name for number, name in enumerate(uses)}
+    """Return what was seen, each Finding as a list of its parts; numbers cross as text."""
     root = os.path.dirname(os.path.dirname(sys.modules["mytorch.autograd_engine"].__file__))
-    for number, finding in enumerate(found[:MOST]):
+    facts = []
+    for finding in found[:MOST]:
         parts = dict(vars(finding), file=finding.file and os.path.relpath(finding.file, root),
                      index=finding.index or "")
-        for field, value in parts.items():
-            facts[f"{number} {field}"] = value if field == "line" else tools.findings.shown(value)
-    return facts
+        facts.append([value if name == "line" else tools.findings.shown(value)
+                      for name, value in parts.items()])
+    return {"uses": list(uses), "found": facts}

@@ -33,7 +33,7 @@ sys.path += SETTINGS["sites"]
 import numpy as np
 import numpy.random
 
-from inside import describe, helpers, imports, values
+from inside import describe, helpers, imports
 
 del sys.path[0]  # the folder with this one
 FILTER = confine.make_filter() if SETTINGS["rules"] else None
@@ -61,7 +61,7 @@ def serve():
         request = json.loads(line.decode())
         reply = carry_out(request)
         if "source" not in request:
-            prepare(reply.pop("answer"))
+            imports.load(**found_in(reply.pop("answer")))
         replies.write(json.dumps(reply).encode() + b"\n")
     os._exit(0)
 
@@ -81,12 +81,11 @@ def carry_out(request):
                 "output": without_place(output.read(SHOWN).decode(errors="replace"))}
 
 
-def prepare(answer):
-    """Prepare for checks what a child has found in the submission."""
-    found = {}
+def found_in(answer):
+    """Return what a child has found in the submission's files."""
     with suppress(ValueError, KeyError):  # it took too long, or killed Python's parser
-        found = json.loads(answer)["values"]
-    imports.prepare(**found)
+        return json.loads(answer)["values"]
+    return {}
 
 
 def wait_for(child, deadline):
@@ -129,7 +128,7 @@ def is_full():
 def run_child(request, folder, answer, output):
     """Carry out one request, write the answer and end the process."""
     def send(reply, write=os.write, dumps=json.dumps, end=os._exit):  # whatever is patched later
-        write(3, dumps(dict(reply, notes=imports.notes)).encode())
+        write(3, dumps(dict(reply, warnings=imports.warnings)).encode())
         end(0)
 
     os.setsid()
@@ -166,7 +165,7 @@ def limit(folder, confined):
 def failure(error):
     """An exception as the grader reads it."""
     told = describe.describe(error, GIVEN, LIMITS)
-    return dict(told, message=without_place(told["message"]), late=False)
+    return dict(told, message=without_place(told["message"]))
 
 
 def without_place(text):
@@ -181,14 +180,13 @@ def at_the_limit(send):
     def look(number, frame):
         stacks.append(describe.stack_from(frame, GIVEN))
         if len(stacks) == LOOKS:
-            send({"error": dict(
-                describe.places(describe.where_it_stays(stacks), GIVEN), type="", message="",
-                late=True, circular=False)})
+            send({"error": dict(describe.places(describe.where_it_stays(stacks), GIVEN),
+                                kind="late", type="", message="")})
     return look
 
 
 def run_scenario(source, inputs):
-    """Run a scenario on the submission; what it returns, as JSON."""
+    """Run a scenario on the submission; return what it returns, which is fit for JSON."""
     inputs = {name: np.array(value) if isinstance(value, list) else value
               for name, value in inputs.items()}
     np.random.seed(0)
@@ -196,7 +194,7 @@ def run_scenario(source, inputs):
     sys.argv = [os.path.join(GIVEN, "submission")]
     imports.enter(GIVEN)
     exec(compile(source, "<the check>", "exec"), vars(helpers))
-    return {name: values.encode(value) for name, value in helpers.scenario(**inputs).items()}
+    return helpers.scenario(**inputs)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ import sys
 import textwrap
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Iterable
+from typing import Iterable, Optional
 
 import numpy as np
 
 import homework
 from inside import helpers
-from inside.texts import observing
 
 ANY = object()  # of the values that a check rests on
 CHECKS = []
@@ -50,7 +49,6 @@ class Check:
         shares (dict): what each value is worth, some 0; empty if the points are for all together.
         shown (str): the scenario as the report shows it.
         source (str): the text that defines ``scenario`` for the submission's process.
-        observed (str): the same, for a scenario that returns facts of the graph instead.
         inputs (function): from a NumPy Generator to the scenario's arguments, a dict.
         reference (function): from formulas and those arguments to the values expected.
         advice (dict): for values that are not scored, what to say when one is not True.
@@ -83,18 +81,14 @@ class Check:
             scenario = scenario.replace(old, new)
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
         names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
-        self.runs = [f"bring({sorted(names & set(helpers.PLACES))!r})", scenario]
-        self.source = "\n\n".join([*self.runs, "scenario = answering(scenario)\n"])
-
-    @property
-    def observed(self):
-        return "\n\n".join([observing(), *self.runs, "scenario = observing(scenario)\n"])
+        self.source = f"bring({sorted(names & set(helpers.PLACES))!r})\n\n{scenario}\n"
 
     def expected(self, inputs, formulas=FORMULAS):
-        """Return the values that are right; True for those with advice."""
+        """Return the values that are right, arrays and Python's facts; True for advice."""
         with np.errstate(all="ignore"):
             values = self.reference(formulas, **inputs)
-        return {**{name: np.asarray(value) if isinstance(value, np.number) else value
+        return {**{name: value.item() if isinstance(value, np.bool_) else
+                   np.asarray(value) if isinstance(value, (float, np.number)) else value
                    for name, value in values.items()}, **dict.fromkeys(self.advice, True)}
 
     def scored(self, expected):
@@ -109,15 +103,15 @@ class Check:
         """Return the points for these values: a fact, zeros or ones, which can be guessed, earn
         nothing unless some other array is right.
         """
-        off = wrong_values(self, expected, values)
+        wrong = wrong_values(self, expected, values)
         if not self.shares:
-            return 0 if off else self.points
+            return 0 if wrong else self.points
         numbers = {name for name, value in expected.items()
                    if isinstance(value, np.ndarray) and value.any() and (value != 1).any()}
         computed = not numbers or any(name in values and same(values[name], expected[name])
                                       for name in numbers)
         return sum(share for name, share in self.shares.items()
-                   if name not in off and (computed or name in numbers))
+                   if name not in wrong and (computed or name in numbers))
 
 
 def title(number, text):
@@ -155,6 +149,21 @@ def formulas(**functions):
 
 # ---- comparing
 
+@dataclass(frozen=True)
+class Unfit:
+    """Stands for a value that came back and is no fact and no array of numbers.
+
+    Attributes:
+        type (str), shape (tuple or None): an array's dtype and shape, or the name of a class.
+    """
+    type: str
+    shape: Optional[tuple] = None
+
+    def __str__(self):
+        return (f"a {self.type}" if self.shape is None else
+                f"an array of dtype {self.type} and shape {self.shape}")
+
+
 def wrong_values(check, expected, values):
     """Name the scored values that are not as expected."""
     return [name for name in check.scored(expected)
@@ -164,6 +173,7 @@ def wrong_values(check, expected, values):
 def same(got, expected):
     """Compare a value that came back with the one expected: shape and numbers, or the fact."""
     if isinstance(expected, np.ndarray):
+        got = np.asarray(got) if type(got) in (int, float) else got
         return (isinstance(got, np.ndarray) and got.shape == expected.shape
                 and np.allclose(got, expected, RTOL, ATOL, equal_nan=True))
     return type(got) is type(expected) and got == expected

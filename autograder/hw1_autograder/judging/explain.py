@@ -1,7 +1,7 @@
 """Explains a failed check: by what it rests on, a finding in the graph, a mistake or a relation.
 
-Nothing is said of a check that met NotImplementedError, or that fell as one before it did.  Of any
-other the first that fits is told:
+Nothing is said of a check that met NotImplementedError; what fell by the same error as one before
+it has the same explanation.  Of any other the first that fits is told:
 
 1. a check that this one rests on (``after``) failed: fix that first, unless both are of one problem
    and the graph shows why;
@@ -9,7 +9,8 @@ other the first that fits is told:
    error itself;
 3. wrong values: a finding with which no value can be right (DECISIVE); the one mistake of the
    catalogue whose values are exactly those that came; another finding; two mistakes, of which
-   either fits; a relation of the values that came to those expected, such as "times -1";
+   either fits; an array of the caller's that changed; a relation of the values that came to those
+   expected, such as "times -1";
 4. a failed check of the same problem, which may be the cause;
 5. a finding in numbers, of an operation against differences of its forward, or of what arrives:
    of values only where the forward ones are right; below 3, if that is no finding, as evidence.
@@ -21,11 +22,11 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from inside.texts import Finding
-from judging.checks import ANY, alike, wrong_values
+from judging.checks import ANY, alike
 from judging.errors import words_of
 from judging.observed import DECISIVE, ENGINE, FINDINGS, NUMBERS
 from judging.relations import relation
+from judging.tools import Finding
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
@@ -33,44 +34,53 @@ NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 
 @dataclass
 class Explanation:
-    id: str  # None: nothing is named
+    """What is said of a failed check.
+
+    Attributes:
+        id (str or None): the name of the mistake; None where none is recognised.
+        message (str), evidence (str): a sentence or a few; a finding in numbers that goes with it.
+        of (str or None): the operation that it is said of; None: it is said of the problem.
+        finding (Finding or None): the finding that it tells.
+        is_consequence (bool): whether something else fails that has to be mended first.
+        may_be_consequence (bool): whether another check may be the cause, which shows more.
+    """
+    id: Optional[str]
     message: str
-    of: Optional[str] = None  # the operation that it is said of; None: it is of a problem
-    finding: Optional[Finding] = None  # that it tells
-    evidence: str = ""  # a finding in numbers
-    knock_on: bool = False  # there is nothing to learn here before something else is mended
-    brief: bool = False  # another check may be the cause, which shows more
+    of: Optional[str] = None
+    finding: Optional[Finding] = None
+    evidence: str = ""
+    is_consequence: bool = False
+    may_be_consequence: bool = False
 
 
-def explain(check, inputs, key, answer, observed, failed):
-    """The Explanation of a failed check, or None.
+def explain(result, observed, failed):
+    """Return the Explanation of a failed check, or None.
 
     Args:
         observed (Observed): what was seen when the scenario ran once more.
         failed (list of Result): the checks that failed before.
     """
-    failure = answer.failure
+    check, failure = result.check, result.answer.failure
     if failure and failure.kind == "not written":
         return None  # as the report says
-    if failed_alike(failure, [result for result in failed if not result.is_knock_on]):
-        return None
-    first = what_failed_before(check, used_by(answer, observed), failed)
+    alike = [other for other in failed if failure and failure.is_like(other.answer.failure)
+             and not other.is_consequence]
+    if alike:  # neither is the other's cause
+        return alike[0].explanation
+    first = what_failed_before(check, used_by(result.answer, observed), failed)
     if first:
         of_same = first.startswith(check.problem + ".")
         told = of_same and fact_of(FINDINGS, observed, failure)
-        return told or Explanation(None, f"{first} fails: fix that first.", knock_on=True)
-    before = [result.check for result in failed if result.check.problem == check.problem]
-    found = (of_a_failure(failure, observed, before) if failure else
-             of_values(check, inputs, key, answer.values, observed))
+        return told or Explanation(None, f"{first} fails: fix that first.", is_consequence=True)
+    before = [other.check for other in failed if other.check.problem == check.problem]
+    found = of_a_failure(failure, observed, before) if failure else of_values(result, observed)
     if not found and before:
         return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
-                           "the cause.", brief=True)
-    if failure:
-        return found or fact_of(NUMBERS, observed)
-    if set(check.forward) & set(wrong_values(check, key.expected, answer.values)):
-        return found
+                           "the cause.", may_be_consequence=True)
+    if set(check.forward) & set(result.wrong) or failure and failure.type == "RecursionError":
+        return found  # whose message says more than any number
     numbers = fact_of(NUMBERS, observed)
-    if found and not found.finding and numbers:  # two findings would contradict each other
+    if not failure and found and not found.finding and numbers:  # two findings would contradict
         found.evidence = numbers.message
     return found or numbers
 
@@ -88,14 +98,10 @@ def what_failed_before(check, used, failed):
             asked = result.check
             if number in (asked.number, asked.problem) and asked is not check \
                     and (not asked.operation or asked.operation in used) \
-                    and (result.answer.failure or values is ANY or set(values) & set(result.off)):
+                    and (result.answer.failure or values is ANY
+                         or set(values) & set(result.wrong)):
                 return number
     return None
-
-
-def failed_alike(failure, failed):
-    """Tell whether a check before fell by the same error: neither is the other's cause."""
-    return bool(failure) and any(failure.is_like(result.answer.failure) for result in failed)
 
 
 def used_by(answer, observed):
@@ -112,31 +118,31 @@ def of_a_failure(failure, observed, before):
                            "the module in place of a name from it, or import it in the function "
                            "that needs it.")
     words = None if before else words_of(failure)
-    return fact_of(FINDINGS, observed, failure) or (
-        words and Explanation("error: " + failure.type, words))
+    return fact_of(FINDINGS, observed, failure) or words and Explanation(None, words)
 
 
-def of_values(check, inputs, key, values, observed):
-    off = wrong_values(check, key.expected, values)
-    if not check.asks_for_facts and not set(off) <= set(check.forward):
+def of_values(result, observed):
+    check, values = result.check, result.answer.values
+    if not check.asks_for_facts and not set(result.wrong) <= set(check.forward):
         broken = fact_of(DECISIVE, observed)
         if broken:
             return broken
-    fitting = known(check, key.mistakes, values)
-    told = only(fitting, 1) or fact_of(FINDINGS + ENGINE, observed) or only(fitting, 2)
-    told = told or of_advice(check, values)
-    related = None if told else relation(inputs, key, values, off)
+    fitting = known(check, result.key.mistakes, values)
+    told = (only(fitting, 1, check) or fact_of(FINDINGS + ENGINE, observed)
+            or only(fitting, 2, check) or of_advice(check, values))
+    related = None if told else relation(result.inputs, result.key, values, result.wrong)
     return told or related and Explanation(*related)
 
 
-def only(mistakes, most):
+def only(mistakes, most, check):
     """Make one Explanation of one or two KnownMistakes; of more than ``most``, none."""
     if not 1 <= len(mistakes) <= most:
         return None
     message = mistakes[0].message
     if len(mistakes) == 2:
         message = f"Either: {message}  Or: {mistakes[1].message}"
-    return Explanation(" or ".join(mistake.id for mistake in mistakes), message, of="")
+    where = "" if mistakes[0].id == NOT_WRITTEN else f" Handout {check.problem}."
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message + where, of="")
 
 
 def known(check, mistakes, values):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+OF_CODE = ("error", "not written", "syntax", "circular", "late")  # what a check says of itself
 
 
 @dataclass
@@ -23,9 +23,9 @@ class Failure:
     Attributes:
         kind (str): "error", an exception of Python's; "not written", NotImplementedError, as in the
             starter; "syntax", a file that Python cannot read; "circular", modules that import each
-            other and work in no order; "late", it did not end within its time; "died", its process
-            was ended by a signal; "ended", its process ended itself; "full", it made more files
-            than it may, or hid some; "unreadable", its answer is none that a check can give.
+            other; "late", it did not end within its time; "died", its process was ended by a
+            signal; "ended", its process ended itself; "full", it made more files than it may, or
+            hid some; "unreadable", its answer is none that a check can give.
         message (str): one clean line.
         type (str): the exception's class, if it was one.
         places (list of Place): where it fell, if that is known, and the lines that handed to it
@@ -56,17 +56,17 @@ class Failure:
         return bool(other and self.key) and self.key == other.key
 
     @property
+    def said(self):
+        return f"{self.type}: {self.message}" if self.type else self.message
+
+    @property
+    def also(self):
+        """Return the Places beside the one to look at first."""
+        return self.places[-2::-1] if self.caller_first else self.places[1:]
+
+    @property
     def lines(self):
         """Say what happened and where, the place to look at first."""
-        said = f"{self.type}: {self.message}" if self.type else self.message
-        places = self.places[::-1] if self.caller_first else self.places
-        return [said, *map(str, places[:1]), *(f"  see also {place}" for place in places[1:])]
+        return [self.said, *map(str, filter(None, [self.at])),
+                *(f"see also {place}" for place in self.also)]
 
-
-def kind_of(type, circular=False):
-    """Return the kind of an exception, by the name of its class."""
-    if type == "NotImplementedError":
-        return "not written"
-    if type in SYNTAX:
-        return "syntax"
-    return "circular" if circular else "error"

@@ -1,4 +1,4 @@
-"""How the grader tells a student which mistake it was; the catalogue is ``catalogue.py``.
+"""Holds the known mistakes, which ``catalogue.py`` adds.
 
 A mistake is the right set of formulas, those of the questions, with one or a few that return what
 students write instead.  It is recognised in a failed check when the check's reference, made of
@@ -12,10 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from judging.checks import FORMULAS, AnswerKey, KnownMistake, wrong_values
+from judging.checks import FORMULAS
 
 MISTAKES = []
-ANY_SEED = True  # the starter knows the answers for one seed alone
 CONSTANTS = {"np": np}  # what an expression may name, beside the right formulas
 
 
@@ -56,35 +55,3 @@ def _written(name, expression):
     """Make the formula of this name return an expression of its parameters."""
     parameters = str(inspect.signature(getattr(FORMULAS, name)))[1:-1]
     return eval(f"lambda {parameters}: ({expression})", {**CONSTANTS, **vars(FORMULAS)})
-
-
-def key_of(check, inputs):
-    """Make the AnswerKey to a check on these inputs."""
-    expected = check.expected(inputs)
-    return AnswerKey(expected, known_mistakes(check, inputs, expected))
-
-
-def known_mistakes(check, inputs, expected):
-    """Yield a KnownMistake for each mistake that leads to other values."""
-    for mistake in MISTAKES:
-        if (check.problem + ".").startswith(mistake.problem + "."):
-            values = values_of(check, inputs, expected, mistake.variants)
-            if values:
-                message = f"{mistake.message} Handout {check.problem}."
-                yield KnownMistake(mistake.id, message, values)
-
-
-def values_of(check, inputs, expected, variants):
-    """Compute the wrong values that each of these variants leads to in a check, if any."""
-    found = []
-    for variant in variants:
-        try:
-            values = check.expected(inputs, formulas_with(variant))
-        except (ValueError, TypeError, IndexError):  # it does not get as far as an answer
-            continue
-        if wrong_values(check, expected, values):
-            found.append(values)
-    return found
-
-
-import catalogue  # noqa: E402,F401 (it fills the catalogue)

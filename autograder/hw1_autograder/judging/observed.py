@@ -1,10 +1,9 @@
 """What was to be seen when a scenario ran once more, as ``inside/observer.py`` tells it."""
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from inside.describe import SHAPES
-from inside.texts import SENTENCES, Finding
 
 OUTSIDE = re.compile(r"'NoneType' object has no attribute '(apply|next_functions)'|"
                      r"outside (the|any) graph")
@@ -49,17 +48,3 @@ class Observed:
 def speaks_of_shapes(failure):
     return SHAPES.search(failure.message) or (
         failure.type == "AssertionError" and failure.message.startswith("("))
-
-
-def read_facts(values):
-    """What was observed, from what came back of the submission's process, which may be anything."""
-    texts = {name: re.sub(r"[^\w|(), ./'\[\]:+=-]", "?", value) for name, value in values.items()
-             if isinstance(value, str)}
-    found = []
-    for number in dict.fromkeys(name.partition(" ")[0] for name in texts):
-        told = {one.name: texts[f"{number} {one.name}"] for one in fields(Finding)
-                if f"{number} {one.name}" in texts}
-        if told.get("kind") in SENTENCES:
-            line = values.get(f"{number} line")
-            found.append(Finding(**dict(told, line=line if type(line) is int else 0)))
-    return Observed({text for name, text in texts.items() if name.startswith("uses ")}, found)

@@ -4,19 +4,19 @@ import textwrap
 
 import numpy as np
 
-from judging.checks import same
+from judging.checks import Unfit, same
 
 
-def relation(inputs, key, values, off):
-    """Find what the values with these names, which are off, have in common with those expected.
+def relation(inputs, key, values, wrong):
+    """Find what the values with these names, which are wrong, have in common with those expected.
 
     Returns:
         tuple or None: a name and a sentence.
     """
-    pairs = [(values.get(name), key.expected[name]) for name in off]
-    right = [name for name in key.expected if name not in off]
+    pairs = [(values.get(name), key.expected[name]) for name in wrong]
+    right = [name for name in key.expected if name not in wrong]
     if any(got is None for got, _ in pairs):
-        names = [name for name in off if values.get(name) is None]
+        names = [name for name in wrong if values.get(name) is None]
         listed = textwrap.shorten(", ".join(names), 60)
         if not all("grad" in name for name in names):
             return "None", f"{listed}: None (is a return missing?)."
@@ -28,33 +28,33 @@ def relation(inputs, key, values, off):
                 "NumPy, or from .data), it was made without requires_grad, or backward() does not "
                 "reach it.")
         return None
-    if any(str(got).startswith("an array of dtype object") for got, _ in pairs):
+    if any(isinstance(got, Unfit) and got.type == "object" for got, _ in pairs):
         return "no numbers", ("A Tensor was made of something else than numbers, such as None: is "
                               "a return missing in what makes it?")
     if not all(isinstance(a, np.ndarray) and isinstance(b, np.ndarray) for a, b in pairs):
         return None
-    return _unchanged(inputs, pairs, off) or _of_arrays(inputs, pairs, off)
+    return _unchanged(inputs, pairs, wrong) or _of_arrays(inputs, pairs, wrong)
 
 
-def _unchanged(inputs, pairs, off):
+def _unchanged(inputs, pairs, wrong):
     """Tell what that came is what was given: all of it, or parameters that did not move."""
-    found = {name: given for name, (got, _) in zip(off, pairs) for given, value in inputs.items()
+    found = {name: given for name, (got, _) in zip(wrong, pairs) for given, value in inputs.items()
              if same(got, np.asarray(value, float))}
     moving = "lr" in inputs
-    if not found or len(found) < len(off) and not moving:
+    if not found or len(found) < len(wrong) and not moving:
         return None
     question = ": is that among the parameters of the optimizer (is_parameter=True)?"
     return "unchanged", (f"{', '.join(found)}: what was given, {', '.join(found.values())}, "
                          f"unchanged{question if moving else '.'}")
 
 
-def _of_arrays(inputs, pairs, off):
+def _of_arrays(inputs, pairs, wrong):
     if any(got.size != expected.size for got, expected in pairs):
         return None
     got, expected = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     if np.unique(np.abs(expected[np.abs(expected) > 1e-3]).round(4)).size < 3:
         return None  # too little to tell one relation from another
-    names = textwrap.shorten(", ".join(off), 60)
+    names = textwrap.shorten(", ".join(wrong), 60)
     if not got.any():
         return "all zero", f"{names}: all zeros."
     if all(a.shape == b.T.shape and same(a, b.T) for a, b in pairs):
@@ -62,7 +62,7 @@ def _of_arrays(inputs, pairs, off):
     if same(got, expected):
         return "shape", f"{names}: the numbers are right, the shape is not."
     start = np.concatenate([np.ravel(inputs[name]) if name in inputs else np.zeros(pair[1].size)
-                            for name, pair in zip(off, pairs)])  # where step() began
+                            for name, pair in zip(wrong, pairs)])  # where step() began
     if not np.isfinite(got).all():
         return None
     word = (_times(inputs, got - start, expected - start)

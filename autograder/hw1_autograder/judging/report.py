@@ -48,46 +48,46 @@ class Printer:
         print(f"  {mark}  {check.number:8}{check.name:60}{result.points}/{check.points}",
               flush=True)
         if not result.passed:
-            self.explain(result)
+            self.print_failure(result)
 
-    def explain(self, result):
+    def print_failure(self, result):
         """Print what ran, on what, what came of it, what it printed, and what went wrong."""
         failure, explanation = result.answer.failure, result.explanation
-        if result.is_knock_on:
+        if result.is_consequence:
             self._lines(["=> " + explanation.message])
             return
         if result.not_written:
-            self._lines(_wrapped(result.message, most=3))
+            said = self._once(result.message, result, "not written yet, see {}")
+            self._lines(_wrapped(said, most=3))
             return
-        if failure and any(map(failure.is_like, self.failures)):
-            self._lines(_wrapped("the same as above: " + result.lines[0], most=1))
+        before = [other for other in self.failures if failure and failure.is_like(other)]
+        if before:
+            self._lines(_wrapped("the same as above: " + before[0].said, most=1))
             return
         self.failures.append(failure)
-        if failure and failure.kind == "syntax" or explanation and explanation.brief:
-            self._lines(_told(result.lines[:2]))
-        else:
-            self._details(result)
+        brief = explanation and explanation.may_be_consequence
+        if not (failure and failure.kind == "syntax" or brief):
+            self._what_ran(result)
+        self._lines(self.paint(row, "1") for row in _rows(result, brief))
         if explanation:
-            self._lines(_wrapped(f"=> {self._once(explanation, result.check.number)}", most=5))
+            self._lines(_wrapped(f"=> {self._once(explanation.message, result)}", most=5))
             if explanation.evidence:
                 self._lines(_wrapped("   seen: " + explanation.evidence, most=3))
         self._lines([f"{self.command} {result.check.number}"])
         print()
 
-    def _once(self, explanation, number):
-        """Return an explanation's message or, where it names something, where that was told."""
-        before = self.told.setdefault(explanation.message, number)
-        return (explanation.message if before == number or explanation.id is None else
-                f"the same as said of {before}.")
+    def _once(self, message, result, again="the same as said of {}."):
+        """Return a message or, if it was told before, where."""
+        before = self.told.setdefault(message, result.check.number)
+        return message if before == result.check.number else again.format(before)
 
-    def _details(self, result):
+    def _what_ran(self, result):
         for line in result.check.shown.split("\n"):
             print(INDENT + self.paint("| " + line, "36"))
         self._lines(_wrapped(shown_inputs(result.inputs), most=4))
         printed = result.answer.output.strip()
         if printed:
             self._lines(_wrapped("it printed: " + " / ".join(printed.split("\n")), most=1))
-        self._lines(self.paint(line, "1") for line in _told(result.lines))
 
     def _lines(self, lines):
         for line in lines:
@@ -103,16 +103,19 @@ def shown_inputs(inputs):
     return "; ".join(f"{name} = {shown(value)}" for name, value in inputs.items())
 
 
-def _told(lines):
-    """Wrap what went wrong and each line below it; one that is indented takes a single row."""
-    return [part for i, line in enumerate(lines)
-            for part in _wrapped(line, MORE, most=1 if line[:1] == " " else 2 if i else 3)]
+def _rows(result, brief):
+    """Return what went wrong in rows: the error and its places, or how values differ."""
+    failure = result.answer.failure
+    lines = [failure.said, failure.at] if failure else result.lines[:2 if brief else None]
+    rows = [row for i, line in enumerate(filter(None, lines))
+            for row in _wrapped(str(line), MORE, 2 if i else 3)]
+    also = failure.also if failure and not brief else []
+    return rows + [row for place in also for row in _wrapped(f"see also {place}", "", 1, "  ")]
 
 
-def _wrapped(text, more="", most=None):
-    lead = " " * (len(text) - len(text.lstrip()))
-    return textwrap.wrap(text, 71, subsequent_indent=lead + more, max_lines=most,
-                         placeholder=" ...") or [""]
+def _wrapped(text, more="", most=None, lead=""):
+    return textwrap.wrap(text, 71, initial_indent=lead, subsequent_indent=lead + more,
+                         max_lines=most, placeholder=" ...") or [""]
 
 
 def warnings_of(results):
@@ -125,25 +128,31 @@ def warnings_of(results):
 
 def entry(result):
     """Return a check as the report has it."""
-    made = {"problem": result.check.problem, "name": result.check.name, "points": result.points,
-            "out_of": result.check.points, "passed": result.passed, "message": result.message,
-            "mistake": result.explanation.id if result.explanation else None,
-            "hint": result.explanation.message if result.explanation else ""}
-    if not result.passed:
-        made.update(code=result.check.shown, inputs=shown_inputs(result.inputs))
-    if made["mistake"]:
-        of = result.explanation.of
-        made["of"] = result.check.problem if of is None else of
-    failure = result.answer.failure
+    check, explanation, failure = result.check, result.explanation, result.answer.failure
+    made = {"problem": check.problem, "name": check.name, "points": result.points,
+            "out_of": check.points, "passed": result.passed, "message": result.message,
+            "mistake": None, "hint": explanation.message if explanation else ""}
+    if result.passed:
+        return made
+    made.update(code=check.shown, inputs=shown_inputs(result.inputs))
     if result.not_written:
-        made.update(kind="not written", mistake=None)
+        made["kind"] = "not written"
     elif failure:
         made["kind"] = failure.kind
-    finding = result.explanation and result.explanation.finding
-    place = finding if finding and finding.file else failure and failure.at
+    if explanation and explanation.id and not result.not_written:
+        made.update(mistake=explanation.id,
+                    of=check.problem if explanation.of is None else explanation.of)
+    place = place_of(result)
     if place:
         made.update(file=place.file, line=place.line)
     return made
+
+
+def place_of(result):
+    """Return where to look first: the finding's place, or the failure's; None if it is unknown."""
+    finding = result.explanation and result.explanation.finding
+    return finding if finding and finding.file else (
+        result.answer.failure and result.answer.failure.at)
 
 
 def report(results, whole, seed, isolation):
@@ -183,9 +192,7 @@ def first_to_fix(failed):
     """Name what makes the most problems fail, if that is one cause; else a failed check."""
     causes = {}
     for result in failed:
-        failure = result.answer.failure
-        key, text = cause_of(next(other for other in failed if other is result or failure
-                                  and failure.is_like(other.answer.failure)))
+        key, text = cause_of(result)
         if key:
             causes.setdefault(key, (text, set()))[1].add(result.check.problem)
     text, problems = max(causes.values(), key=lambda cause: len(cause[1]), default=("", ()))
@@ -200,18 +207,15 @@ def cause_of(result):
     """Name why a check failed: a key that all with this cause share, and the words for it."""
     failure, explanation = result.answer.failure, result.explanation
     hint = textwrap.shorten(explanation.message, 250) if explanation else ""
+    finding = explanation and explanation.finding
     if result.not_written:
         return None, f"{result.message} (handout, section {result.check.problem})"
-    if result.is_knock_on:
+    if finding and not result.is_consequence:
+        return (finding.kind, finding.file, finding.line), hint
+    if result.is_consequence or not failure or not failure.at:
         return None, hint
-    found = explanation and explanation.finding
-    if found:
-        return (found.kind, found.file, found.line), hint
-    if not failure or not failure.key:
-        return None, hint
-    if explanation and explanation.brief:  # another check shows more
-        return None, failure.lines[0]
-    other = failure.places[0 if failure.caller_first else -1]
-    also = f"; see also {other.file}, line {other.line}" if other is not failure.at else ""
-    text = f"{failure.at} ({textwrap.shorten(failure.lines[0], 250)}{also})"
+    if explanation and explanation.may_be_consequence:  # another check shows more
+        return None, failure.said
+    also = "".join(f"; see also {place.file}, line {place.line}" for place in failure.also[-1:])
+    text = f"{failure.at} ({textwrap.shorten(failure.said, 250)}{also})"
     return failure.key, f"{text}: {hint}" if hint else text

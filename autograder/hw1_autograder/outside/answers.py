@@ -13,7 +13,10 @@ from typing import Optional
 
 import numpy as np
 
-from judging.failure import Failure, Place, kind_of
+from judging.checks import Unfit
+from judging.failure import OF_CODE, Failure, Place
+from judging.observed import Observed
+from judging.tools import SENTENCES, Finding
 
 LONGEST_OUTPUT = 2000  # characters of what a check printed
 DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "f16")
@@ -63,15 +66,15 @@ class Answer:
 ENDS = {"late": "it did not end in time", "full": "it made more than 100 files, or hid some"}
 
 
-def answer_of(reply):
-    """The Answer in a worker's reply."""
+def answer_of(reply, read):
+    """Return the Answer in a worker's reply; ``read`` makes its values of what a scenario sent."""
     exactly(reply, end=str, status=int, answer=str, output=str)
     more = " ..." if len(reply["output"]) > LONGEST_OUTPUT else ""
     output = clean(reply["output"][:LONGEST_OUTPUT]) + more
     if reply["end"]:
         failure = Failure(reply["end"], ENDS[reply["end"]])
     elif reply["answer"]:
-        return read_answer(reply["answer"], output)
+        return read_answer(reply["answer"], output, read)
     else:
         failure = _how_it_ended(reply["status"])
     return Answer(failure=failure, output=output)
@@ -84,18 +87,21 @@ def _how_it_ended(status):
     return Failure("ended", f"its process ended without an answer (exit code {status >> 8})")
 
 
-def read_answer(text, output):
-    """An Answer from what a child wrote; it may be anything."""
+def read_values(content):
+    """Return the arrays and facts of a scenario, by name."""
+    return {short(name, 100): decode(value) for name, value in content.items()}
+
+
+def read_answer(text, output, read=read_values):
+    """Return an Answer from what a child wrote, which may be anything."""
     try:
         content = parse(text)
         kind = "error" if type(content) is dict and "error" in content else "values"
-        exactly(content, **{kind: dict, "notes": list})
-        warnings = _warnings(content["notes"])
+        exactly(content, **{kind: dict, "warnings": list})
+        warnings = _warnings(content["warnings"])
         if kind == "error":
             return Answer(None, _failure(content["error"]), output, warnings)
-        values = {short(name, 100): decode(value)
-                  for name, value in content["values"].items()}
-        return Answer(values, None, output, warnings)
+        return Answer(read(content["values"]), None, output, warnings)
     except (ValueError, RecursionError, MemoryError):
         return Answer(None, Failure("unreadable", "its answer is none that a check can give"),
                       output)
@@ -121,23 +127,45 @@ def exactly(value, **kinds):
             raise ValueError("another type")
 
 
-def _warnings(notes):
+FINDING = [str] * 4 + [int] + [str] * 3  # the types of a Finding's parts
+
+
+def read_facts(content):
+    """Return what the observer saw, as Observed."""
+    exactly(content, uses=list, found=list)
+    return Observed(set(map(_plain, content["uses"])), list(map(_finding, content["found"])))
+
+
+def _finding(parts):
+    if type(parts) is not list or list(map(type, parts)) != FINDING or parts[0] not in SENTENCES:
+        raise ValueError("no Finding")
+    return Finding(*(_plain(part) if type(part) is str else part for part in parts))
+
+
+def _plain(text):
+    """Return a text with nothing in it that a sentence could be made another one by."""
+    if type(text) is not str:
+        raise ValueError("no text")
+    return re.sub(r"[^\w|(), ./'\[\]:+=-]", "?", short(text, 200))
+
+
+def _warnings(items):
     found = []
-    for item in notes[:50]:
+    for item in items[:50]:
         if type(item) is not list or [type(part) for part in item] != [str, str]:
-            raise ValueError("no note")
+            raise ValueError("no warning")
         if item[0] in WARNINGS:
             found.append(WARNINGS[item[0]].format(short(item[1], 60)))
     return list(dict.fromkeys(found))[:20]
 
 
 def _failure(error):
-    """What went wrong, from what a child says of it."""
-    exactly(error, type=str, message=str, places=list, caller_first=bool, late=bool,
-            circular=bool)
-    kind = re.sub(r"\W", "?", error["type"][:60] or "?")  # a report's line begins with it
-    return Failure("late" if error["late"] else kind_of(kind, error["circular"]),
-                   short(error["message"], 300), "" if error["late"] else kind,
+    """Return what went wrong, from what a child says of it."""
+    exactly(error, kind=str, type=str, message=str, places=list, caller_first=bool)
+    if error["kind"] not in OF_CODE:
+        raise ValueError("no kind")
+    return Failure(error["kind"], short(error["message"], 300),
+                   re.sub(r"\W", "?", error["type"][:60]),  # a report's line begins with it
                    list(map(_place, error["places"][:4])), error["caller_first"])
 
 
@@ -148,21 +176,26 @@ def _place(parts):
 
 
 def decode(value):
-    """Return an array or a fact; what ``values.encode`` called unfit is a text that says so."""
+    """Return an array, a fact, or an Unfit."""
     if value is None or type(value) in (bool, int, float):
         return value
     if type(value) is str:
         return short(value, 100)
-    if type(value) is dict and set(value) == {"unfit"}:
-        return short(str(value["unfit"]), 100)
+    if type(value) is dict and "unfit" in value:
+        shape = value.get("shape")
+        exactly(value, unfit=str, shape=type(None) if shape is None else list)
+        return Unfit(short(value["unfit"], 40), shape and tuple(map(_length, shape[:32])))
     exactly(value, dtype=str, shape=list, data=str)
     if value["dtype"] not in DTYPES or len(value["shape"]) > 32:
         raise ValueError("no dtype or shape")
-    if any(type(length) is not int or length < 0 for length in value["shape"]):
-        raise ValueError("no shape")
+    shape = tuple(map(_length, value["shape"]))
     data = base64.b64decode(value["data"], validate=True)
     dtype = np.dtype(value["dtype"])
-    if len(data) != math.prod(value["shape"]) * dtype.itemsize:
+    if len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError("another size")
     array = np.frombuffer(data, "u1") != 0 if dtype.kind == "b" else np.frombuffer(data, dtype)
-    return array.reshape(value["shape"])
+    return array.reshape(shape)
+
+
+def _length(value):
+    return value if type(value) is int and value >= 0 else _refuse(value)

@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from outside import wall
-from outside.answers import answer_of, parse, short
+from judging.observed import Observed
+from judging.tools import observer
+from outside.answers import answer_of, parse, read_facts, read_values, short
 from outside.submission import copy, empty, remove
 
 HOMEWORK = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -72,12 +74,23 @@ class Worker(AbstractContextManager):
         self._give(root)
 
     def run(self, source, inputs):
-        """Run a scenario on inputs (a dict of arrays and numbers); returns an Answer."""
+        """Run a scenario on inputs (a dict of arrays and numbers); return an Answer."""
+        source = f"{source}\nscenario = answering(scenario)\n"
+        return self._within_limits(source, inputs, read_values)
+
+    def observe(self, source, inputs):
+        """Run a scenario, return what was to be seen of its graph, as Observed."""
+        source = f"{observer()}\n\n{source}\nscenario = observing(scenario)\n"
+        return self._within_limits(source, inputs, read_facts).values or Observed()
+
+    def _within_limits(self, source, inputs, read):
+        """Run a scenario within the time that the checks before have left for it."""
         seconds = self.seconds / (10 if self.took > ENOUGH * self.seconds else 1)
         started = time.monotonic()
-        answer = self._check(source, inputs, seconds)
+        answer = self._check(source, inputs, seconds, read)
         if answer.failure and answer.failure.kind == "late":
-            said = f"it did not end within {seconds:.2g} seconds (an endless loop?)"
+            said = (f"it did not end within {seconds:.2g} second{'s' * (seconds != 1)} (an endless "
+                    "loop?)")
             if seconds < self.seconds:
                 said += f"; {self.seconds:g} at first, but those before took too long together"
             answer.failure.message = said
@@ -90,10 +103,10 @@ class Worker(AbstractContextManager):
         copy(root, self.given)
         self._exchange({"seconds": STARTING / 3}, STARTING)
 
-    def _check(self, source, inputs, seconds):
+    def _check(self, source, inputs, seconds, read):
         inputs = {name: np.asarray(value).tolist() for name, value in inputs.items()}
         return answer_of(self._exchange({"source": source, "inputs": inputs, "seconds": seconds},
-                                        seconds + GRACE))
+                                        seconds + GRACE), read)
 
     def _exchange(self, content, seconds):
         """Send a line; returns the worker's, if it comes in time."""
@@ -121,7 +134,7 @@ class Worker(AbstractContextManager):
             self.isolation = way.name
             self.notice = "" if way.confined else f"isolation: none, as {reasons[True]}"
             return
-        required = "a wall is required, but " * (self.wanted == "require")
+        required = "isolation is required, but " * (self.wanted == "require")
         raise OSError(required + reasons.popitem()[1])
 
     def _start(self, way):
@@ -132,8 +145,9 @@ class Worker(AbstractContextManager):
             try:
                 self._exchange(self._settings(way), STARTING)
                 self._give(TRIAL)
-                answer = self._check("from attempts import scenario", {
-                    "secret": os.path.abspath(__file__), "beside": self.given}, STARTING)
+                answer = self._check(
+                    "from attempts import scenario",
+                    {"secret": os.path.abspath(__file__), "beside": self.given}, STARTING, dict)
                 if answer.failure or way.confined and answer.values["done"]:
                     raise OSError(answer.failure.lines[0] if answer.failure
                                   else f"a check can {answer.values['done']}")

@@ -24,7 +24,7 @@ import kit
 import summary
 import uploads
 from graded import PLAIN, REPOSITORY, archive_plain, command, variant
-from inside.texts import Finding
+from judging.tools import Finding
 from judging import report
 from judging.checks import AnswerKey, KnownMistake
 from judging.explain import Explanation, fact_of, only
@@ -392,7 +392,7 @@ def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_ope
     times = [Explanation(*relation({}, AnswerKey({"x": x}, []), {"x": n * x}, ["x"]))
              for x in [np.arange(5.)] for n in (0.01, -3)]
     assert kind(times[0], "2.3") == kind(times[1], "2.3") != kind(times[0], "2.6")
-    swapped = only([KnownMistake("mul-swapped", "", [])], 1)
+    swapped = only([KnownMistake("mul-swapped", "", [])], 1, SimpleNamespace(problem="1.1.2"))
     assert kind(swapped, "2.1") == kind(swapped, "1.1.2") != kind(times[0], "1.1.2")
 
 

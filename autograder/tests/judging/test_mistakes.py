@@ -9,9 +9,12 @@ import pytest
 import runner
 from graded import REPOSITORY, checks_around, lost, results_of, side_by_side, variant, worth
 from judging.checks import CHECKS, FORMULAS
+from judging.errors import words_of
 from judging.explain import explain, known
-from judging.mistakes import MISTAKES, key_of
+from judging.keys import key_of
+from judging.mistakes import MISTAKES
 from judging.observed import Observed
+from judging.result import Result
 from outside.answers import Answer
 
 FUNCTIONAL, ENGINE, TENSOR = "nn/functional.py", "autograd_engine.py", "tensor.py"
@@ -378,11 +381,19 @@ def graded():
                          ids=["%s-%d" % (made[0], i) for i, made in enumerate(MADE)])
 def test_a_submission_with_one_mistake_is_told_its_name_and_loses_what_its_row_says(graded, index):
     mistake, problem = MADE[index][:2]
-    names = {r.explanation.id for r in graded[index] if r.explanation} - {None}
+    names = {name_of(r) for r in graded[index] if r.explanation} - {None}
     told = {part for name in names for part in name.split(" or ")}
     assert mistake in told and told - {mistake} <= ALSO.get(mistake, set())
     points = lost(graded[index])
     assert points == {problem: GOLDEN.get(mistake, points.get(problem))}
+
+
+def name_of(result):
+    """The id of the mistake that is told or, where an error's words are explained, its class."""
+    failure, explanation = result.answer.failure, result.explanation
+    if failure and failure.type and explanation.message == words_of(failure):
+        return f"error: {failure.type}"
+    return explanation.id
 
 
 def output_of(arguments, path):
@@ -408,11 +419,11 @@ def test_a_mistake_shows_the_same_numbers_when_its_check_runs_again(graded, tmp_
     for (mistake, _, *changes), results in zip(MADE, graded):
         if mistake not in GOLDEN:
             continue
-        for result in [r for r in results if r.off][:1]:
+        for result in [r for r in results if r.wrong][:1]:
             with variant(*changes) as root:
                 shown = output_of(["--submission", root, "--again", result.check.number],
                                   str(tmp_path / "output"))
-            numbers = [line for line in result.lines if not line.startswith("also off")]
+            numbers = [line for line in result.lines if not line.startswith("also wrong")]
             assert numbers and all(line in shown for line in numbers), mistake
             compared += 1
     assert compared >= len(GOLDEN)
@@ -480,7 +491,7 @@ def test_whatever_a_submission_answers_it_is_judged_and_explained():
         key = key_of(check, inputs)
         for _ in range(4):
             values = {name: strange(value, rng) for name, value in key.expected.items()}
-            result = runner.Result(check, inputs, key, Answer(values))
+            result = Result(check, inputs, key, Answer(values))
             if not result.passed:
-                result.explanation = explain(check, inputs, key, result.answer, Observed(), [])
+                result.explanation = explain(result, Observed(), [])
             assert result.passed or result.message

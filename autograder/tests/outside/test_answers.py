@@ -6,11 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from judging.checks import CHECKS
-from inside.texts import Finding
-from judging.observed import read_facts
+from judging.checks import CHECKS, Unfit
 from judging.failure import Failure, Place
-from outside.answers import decode, read_answer
+from judging.tools import Finding
+from outside.answers import decode, read_answer, read_facts
 from runner import inputs_of
 
 EIGHT = base64.b64encode(bytes(8)).decode()
@@ -20,13 +19,20 @@ def answer(**changes):
     """The text of an answer that holds one array, with changes to the array."""
     array = dict({"dtype": "f8", "shape": [1], "data": EIGHT}, **changes)
     return json.dumps({"values": {"out": {k: v for k, v in array.items() if v != "drop"}},
-                       "notes": []})
+                       "warnings": []})
 
 
 def error(**changes):
-    parts = dict({"type": "E", "message": "m", "places": [["f", 1, "c"]],
-                  "caller_first": False, "late": False, "circular": False}, **changes)
-    return json.dumps({"error": {k: v for k, v in parts.items() if v != "drop"}, "notes": []})
+    parts = dict({"kind": "error", "type": "E", "message": "m", "places": [["f", 1, "c"]],
+                  "caller_first": False}, **changes)
+    return json.dumps({"error": {k: v for k, v in parts.items() if v != "drop"}, "warnings": []})
+
+
+def unfit(**changes):
+    """The text of an answer that holds a value that is unfit."""
+    parts = dict({"unfit": "object", "shape": [2]}, **changes)
+    return json.dumps({"values": {"out": {k: v for k, v in parts.items() if v != "drop"}},
+                       "warnings": []})
 
 
 def test_an_answer_as_it_should_be_is_read():
@@ -34,18 +40,20 @@ def test_an_answer_as_it_should_be_is_read():
     failure = read_answer(error(places=[["f", 1, "c"], ["g", 2, "d"]], caller_first=True),
                           "").failure
     assert failure == Failure("error", "m", "E", [Place("f", 1, "c"), Place("g", 2, "d")], True)
-    assert failure.lines == ["E: m", "g, line 2: d", "  see also f, line 1: c"]
-    late = read_answer(error(late=True, type="E"), "").failure
+    assert failure.lines == ["E: m", "g, line 2: d", "see also f, line 1: c"]
+    late = read_answer(error(kind="late", type=""), "").failure
     assert (late.kind, late.type, late.at.file) == ("late", "", "f")
+    assert read_answer(unfit(), "").values == {"out": Unfit("object", (2,))}
+    assert str(read_answer(unfit(unfit="T", shape=None), "").values["out"]) == "a T"
 
 
 @pytest.mark.parametrize("text", [
     "", "x", "null", "[]", "1", "{}", "[" * 10 ** 6, '{"a":' * 10 ** 5, "NaN",
-    '{"values": {}, "notes": {}}', '{"values": [], "notes": []}', '{"values": {}}',
-    '{"values": {}, "notes": [], "more": 1}', '{"values": {}, "notes": [], "error": {}}',
-    '{"values": {}, "notes": [["toolbox"]]}', '{"values": {}, "notes": [["toolbox", 1]]}',
-    '{"values": {"x": %s}, "notes": []}' % ("9" * 10 ** 6),
-    '{"values": {"x": Infinity}, "notes": []}', '{"values": {"x": [1]}, "notes": []}',
+    '{"values": {}, "warnings": {}}', '{"values": [], "warnings": []}', '{"values": {}}',
+    '{"values": {}, "warnings": [], "more": 1}', '{"values": {}, "warnings": [], "error": {}}',
+    '{"values": {}, "warnings": [["toolbox"]]}', '{"values": {}, "warnings": [["toolbox", 1]]}',
+    '{"values": {"x": %s}, "warnings": []}' % ("9" * 10 ** 6),
+    '{"values": {"x": Infinity}, "warnings": []}', '{"values": {"x": [1]}, "warnings": []}',
     answer(dtype="<f8"), answer(dtype="f8,f8"), answer(dtype="O"), answer(dtype="V8"),
     answer(dtype="M8[s]"), answer(dtype="f"), answer(dtype=["f8"]), answer(dtype=None),
     answer(dtype="c8"), answer(dtype="U2"), answer(dtype="drop"), answer(more=1),
@@ -57,9 +65,10 @@ def test_an_answer_as_it_should_be_is_read():
     answer(data="*" + EIGHT), answer(shape=[0, 2 ** 63], data=""),
     error(type=1), error(message=None), error(places="f"), error(places=[1]),
     error(places=[["f", "1", "c"]]), error(places=[["f", 1, "c", 2]]), error(places=["f", 1, "c"]),
-    error(circular=1), error(type="drop"), error(more=1), error(caller_first=1),
-    error(late=0),
-    '{"error": [], "notes": []}', '{"error": "x", "notes": []}'])
+    error(type="drop"), error(more=1), error(caller_first=1), error(kind=1),
+    error(kind="died"), error(kind="drop"), unfit(unfit=1), unfit(shape=[-1]), unfit(shape="drop"),
+    unfit(more=1),
+    '{"error": [], "warnings": []}', '{"error": "x", "warnings": []}'])
 def test_anything_else_is_no_answer(text):
     read = read_answer(text, "printed")
     assert read.values is None and read.output == "printed"
@@ -71,9 +80,10 @@ def test_every_text_is_one_printable_line_of_a_bounded_length():
     place = [evil, 1, evil]
     read = read_answer(error(type=evil, message=evil, places=[place] * 9), "")
     assert len(read.failure.lines) == 5 and len("".join(read.failure.lines)) < 1500
-    values = read_answer(json.dumps(
-        {"values": {evil: evil, "u": {"unfit": evil}}, "notes": [["missing", evil]]}), "")
-    texts = list(values.values) + list(values.values.values()) + values.warnings
+    values = read_answer(json.dumps({
+        "values": {evil: evil, "u": {"unfit": evil, "shape": None}},
+        "warnings": [["missing", evil]]}), "")
+    texts = list(values.values) + list(map(str, values.values.values())) + values.warnings
     for text in texts + read.failure.lines:
         assert text.isprintable() and len(text) < 1000 and "\n" not in text
 
@@ -84,18 +94,25 @@ def test_truth_values_are_zero_or_one():
 
 
 def test_what_was_observed_is_of_a_known_kind_and_harmless():
-    finding = {"kind": "gradient's shape", "operation": "Mul", "argument": "b", "file": "a.py",
-               "line": 57, "expected": "(2,)", "got": "(3,)", "index": "(1, 2)"}
-    evil = {"kind": "forward returns", "operation": "a%\n\x1b{0}", "line": "9" * 9, "got": "b"}
-    values = {"uses 0": "Mul", "uses 1": 5, "x": "y", " ": "z", "3": "", "4 kind": "unknown",
-              **{f"1 {name}": value for name, value in finding.items()},
-              **{f"2 {name}": value for name, value in evil.items()}}
-    observed = read_facts(values)
-    assert observed.uses == {"Mul"}
-    assert observed.found == [Finding("gradient's shape", "Mul", "b", "a.py", 57, "(2,)", "(3,)",
-                                      "(1, 2)"),
-                              Finding("forward returns", "a????0?", got="b")]
+    finding = ["gradient's shape", "Mul", "b", "a.py", 57, "(2,)", "(3,)", "(1, 2)"]
+    evil = ["forward returns", "a%\n\x1b{0}", "", "", 0, "", "b", ""]
+    observed = read_facts({"uses": ["Mul", "%s"], "found": [finding, evil]})
+    assert observed.uses == {"Mul", "?s"}
+    assert observed.found == [Finding(*finding), Finding("forward returns", "a? ??0?", got="b",
+                                                         index="")]
     assert all(str(one).isprintable() for one in observed.found)
+
+
+@pytest.mark.parametrize("facts", [
+    {}, {"uses": [], "found": [], "more": []}, {"uses": "Mul", "found": []},
+    {"uses": [1], "found": []}, {"uses": [["Mul"]], "found": []}, {"uses": [], "found": [1]},
+    {"uses": [], "found": [["unknown", "", "", "", 0, "", "", ""]]},
+    {"uses": [], "found": [["forward returns", "", "", "", "0", "", "", ""]]},
+    {"uses": [], "found": [[["forward returns"], "", "", "", 0, "", "", ""]]},
+    {"uses": [], "found": [["forward returns"]]}, {"uses": [], "found": {"0": []}}])
+def test_anything_else_was_not_observed(facts):
+    text = json.dumps({"values": facts, "warnings": []})
+    assert read_answer(text, "", read_facts).failure.kind == "unreadable"
 
 
 def test_a_table_of_what_is_the_same_for_every_seed_earns_nothing():

@@ -556,7 +556,7 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, tmp_pa
         assert worker.run(ADDITION, {"a": 2., "b": 3.}).values["sum"] == 5
     assert worker.isolation == "none" and "\n" not in worker.notice
     assert worker.notice.startswith("isolation: none, as ") and said in worker.notice
-    with pytest.raises(OSError, match=f"a wall is required, but .*{said}"), \
+    with pytest.raises(OSError, match=f"isolation is required, but .*{said}"), \
             Worker(5, "require") as worker:
         worker.open(PLAIN)
 
@@ -564,7 +564,7 @@ def test_what_the_kernel_lacks_is_said_and_counts_as_no_wall(monkeypatch, tmp_pa
 @on_linux
 def test_a_wall_with_a_hole_is_no_wall_and_the_hole_is_named(monkeypatch, tmp_path):
     change_inside(monkeypatch, tmp_path, "confine.py", "socket 41 198 ", "")
-    with pytest.raises(OSError, match="a wall is required, but a check can use the network"), \
+    with pytest.raises(OSError, match="isolation is required, but a check can use the network"), \
             Worker(5, "require") as worker:
         worker.open(PLAIN)
 

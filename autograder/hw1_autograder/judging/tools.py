@@ -1,6 +1,6 @@
-"""The texts of ``mytorch/tools`` that find what is wrong with a graph, for ``observer.py``.
+"""Holds what finds faults in a graph, ``mytorch/tools``: as text for the observer, and Findings.
 
-They are read where the library is or, in a kit that ships without it, beside this file.
+It is read where the library is or, in a kit that ships without it, beside the grader's files.
 """
 
 import marshal
@@ -8,8 +8,9 @@ from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-FOLDER = HERE / "tools" if (HERE / "tools").is_dir() else HERE.parents[2] / "mytorch" / "tools"
+GRADER = Path(__file__).resolve().parents[1]
+FOLDER = next(folder / "tools" for folder in (GRADER, GRADER.parents[1] / "mytorch")
+              if (folder / "tools").is_dir())
 TOOLS = [FOLDER / f"{name}.py" for name in (
     "findings", "places", "values", "calls", "graph", "links", "recorder", "differences",
     "comparison", "diagnosis")]
@@ -21,14 +22,14 @@ Finding, SENTENCES = findings.Finding, findings.SENTENCES
 
 
 @lru_cache(maxsize=None)
-def observing():
-    """The source that stands before a scenario that is observed.
+def observer():
+    """Return the source that stands before a scenario that is observed.
 
     It holds the observer and the tools as code, compiled once: that takes longer than a check.
     """
     tools = {path.stem: code_of(path) for path in TOOLS}
-    observer = code_of(HERE / "observer.py")
-    return f"import marshal\nTOOLS = {tools!r}\nexec(marshal.loads({observer!r}))"
+    observing = code_of(GRADER / "inside" / "observer.py")
+    return f"import marshal\nTOOLS = {tools!r}\nexec(marshal.loads({observing!r}))"
 
 
 def code_of(path):

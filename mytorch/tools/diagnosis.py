@@ -223,7 +223,7 @@ class Pass:
         if step.error is not None and not isinstance(step.error, Endless):
             if backward is None or fell_in(step.error, backward):
                 if self.is_right_exchanged(step):
-                    yield Finding("saved in another order", vertex.operation, **at)
+                    yield Finding("in another order", vertex.operation, **at)
                 return
             try:  # what it returned before the engine refused it
                 result = backward(vertex.node.ctx, Tensor(step.received))
@@ -262,7 +262,7 @@ class Pass:
     def of_shape(self, step, place, expected, got, one):
         """Return why an operation hands a gradient of another shape to its argument at a place."""
         if self.is_right_exchanged(step):
-            return Finding("saved in another order", **one)
+            return Finding("in another order", **one)
         with suppress(Exception):  # it does not run again
             alone = self.comparison.repeated(step.vertex).handed(
                 self.comparison.as_gradient(step.received))[place]

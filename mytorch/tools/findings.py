@@ -70,9 +70,9 @@ SENTENCES = {
     "gradient not summed": "{operation}.backward{at} returns a gradient of shape {got} for "
                            "{argument} of shape {expected}: what was broadcast has to be summed, "
                            "in the axes where it was, see unbroadcast(), handout 2.1.",
-    "saved in another order": "{operation}.backward{at} takes the saved tensors in another order "
-                              "than forward saves them: with these exchanged its gradients have "
-                              "the shapes of the arguments.",
+    "in another order": "{operation}.backward{at} takes the saved tensors in another order than "
+                        "forward saves them, or returns its gradients in another than that of "
+                        "the arguments: exchanged, the shapes are right.",
     "changes its gradient": "{operation}.backward{at} changes the array of the gradient that it "
                             "received, which others may hold; make a new array.",
     "gradient's dtype": "{operation}.backward{at} returns a gradient of {got} for {argument}; it "

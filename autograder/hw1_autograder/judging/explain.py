@@ -3,8 +3,8 @@
 Nothing is said of a check that met NotImplementedError; what fell by the same error as one before
 it has the same explanation.  Of any other the first that fits is told:
 
-1. a check that this one rests on (``after``) failed: fix that first, unless both are of one problem
-   and the graph shows why;
+1. a check that this one rests on (``after``) failed: fix that first, unless both are of one
+   problem, it is no known mistake there, and the graph shows why;
 2. an exception: what ``observer.py`` found when the scenario ran once more, or the words of the
    error itself;
 3. wrong values: a finding with which no value can be right (DECISIVE); the one mistake of the
@@ -39,16 +39,16 @@ class Explanation:
     Attributes:
         id (str or None): the name of the mistake; None where none is recognised.
         message (str), evidence (str): a sentence or a few; a finding in numbers that goes with it.
-        of (str or None): the operation that it is said of; None: it is said of the problem.
         finding (Finding or None): the finding that it tells.
+        is_known (bool): whether it is a mistake of the catalogue.
         is_consequence (bool): whether something else fails that has to be mended first.
         may_be_consequence (bool): whether another check may be the cause, which shows more.
     """
     id: Optional[str]
     message: str
-    of: Optional[str] = None
     finding: Optional[Finding] = None
     evidence: str = ""
+    is_known: bool = False
     is_consequence: bool = False
     may_be_consequence: bool = False
 
@@ -67,10 +67,11 @@ def explain(result, observed, failed):
              and not other.is_consequence]
     if alike:  # neither is the other's cause
         return alike[0].explanation
-    first = what_failed_before(check, used_by(result.answer, observed), failed)
-    if first:
-        of_same = first.startswith(check.problem + ".")
-        told = of_same and fact_of(FINDINGS, observed, failure)
+    first, cause = what_failed_before(check, used_by(result.answer, observed), failed)
+    if cause:
+        told = (cause.check.problem == check.problem
+                and not (cause.explanation and cause.explanation.is_known)
+                and fact_of(FINDINGS, observed, failure))
         return told or Explanation(None, f"{first} fails: fix that first.", is_consequence=True)
     before = [other.check for other in failed if other.check.problem == check.problem]
     found = of_a_failure(failure, observed, before) if failure else of_values(result, observed)
@@ -92,7 +93,7 @@ def of_advice(check, values):
 
 
 def what_failed_before(check, used, failed):
-    """Find what failed before and leads to this failure: a number in the check's ``after``."""
+    """Find what failed before and leads to this failure: a number in ``after``, and its Result."""
     for number, values in check.after.items():
         for result in failed:
             asked = result.check
@@ -100,8 +101,8 @@ def what_failed_before(check, used, failed):
                     and (not asked.operation or asked.operation in used) \
                     and (result.answer.failure or values is ANY
                          or set(values) & set(result.wrong)):
-                return number
-    return None
+                return number, result
+    return None, None
 
 
 def used_by(answer, observed):
@@ -142,7 +143,8 @@ def only(mistakes, most, check):
     if len(mistakes) == 2:
         message = f"Either: {message}  Or: {mistakes[1].message}"
     where = "" if mistakes[0].id == NOT_WRITTEN else f" Handout {check.problem}."
-    return Explanation(" or ".join(mistake.id for mistake in mistakes), message + where, of="")
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message + where,
+                       is_known=True)
 
 
 def known(check, mistakes, values):
@@ -158,5 +160,4 @@ def fits(check, wrong, values):
 
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
-    return finding and Explanation(f"graph: {finding.kind}", str(finding),
-                                   of=finding.operation or None, finding=finding)
+    return finding and Explanation(f"graph: {finding.kind}", str(finding), finding)

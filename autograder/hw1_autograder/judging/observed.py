@@ -12,7 +12,7 @@ DECISIVE = (  # nothing can be right with one of these; the first that was found
     "shared list", "parents missing", "too many parents", "parents in another order",
     "parent is another", "parent is None",
     "seed is no Tensor", "seed's shape", "no parameters", "parameter twice", "gradient kept")
-OF_SHAPES = ("saved in another order", "gradient not summed", "gradient's shape")
+OF_SHAPES = ("in another order", "gradient not summed", "gradient's shape")
 FINDINGS = DECISIVE + (
     "param.data is a Tensor", "parameter replaced", "too few gradients", "gradient is None",
     "gradient is no Tensor", "gradient's dtype", "kept elsewhere", *OF_SHAPES,

@@ -140,8 +140,9 @@ def entry(result):
     elif failure:
         made["kind"] = failure.kind
     if explanation and explanation.id and not result.not_written:
+        operation = explanation.finding and explanation.finding.operation
         made.update(mistake=explanation.id,
-                    of=check.problem if explanation.of is None else explanation.of)
+                    of="" if explanation.is_known else operation or check.problem)
     place = place_of(result)
     if place:
         made.update(file=place.file, line=place.line)

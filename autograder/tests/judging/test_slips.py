@@ -203,13 +203,17 @@ SLIPS = {
                                 "        ctx.save_for_backward(b, a)\n"
                                 "        return tensor.Tensor(a.data / b.data)")),
     "operands of - saved in another order": (
-        ["2.4.2"], "Sub.backward (functional.py:37) takes the saved tensors in another order",
+        ["2.4.2"], "Sub.backward (functional.py:37) takes the saved",
         (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data - b.data)",
          "        ctx.save_for_backward(b, a)\n        return tensor.Tensor(a.data - b.data)")),
     "factors saved in another order": (
-        ["2.1.2"], "MatMul.backward (functional.py:147) takes the saved tensors in another order",
+        ["2.1.2"], "MatMul.backward (functional.py:147) takes the",
         (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data @ b.data)",
          "        ctx.save_for_backward(b, a)\n        return tensor.Tensor(a.data @ b.data)")),
+    "gradients returned in another order": (
+        ["1.2.6"], "Add.backward (functional.py:23) takes the saved",
+        (F, "return tensor.Tensor(grad_a), tensor.Tensor(grad_b)",
+         "return tensor.Tensor(grad_b), tensor.Tensor(grad_a)")),
     "state on the class of a matrix product": (
         ["2.1.3"], "MatMul.backward (functional.py:147) handed 7.",
         (F, "        ctx.save_for_backward(a, b)\n        return tensor.Tensor(a.data @ b.data)",
@@ -283,6 +287,10 @@ FIRST = {
     "a backward() that calls itself": ("mytorch/tensor.py, line 30: self.backward() (RecursionErro",
                                        (TENSOR, "autograd_engine.backward(self.grad_fn, "
                                         "Tensor(seed))", "self.backward()")),
+    "all for any": ("1.2.1 The output of an operation: requires_grad and is_leaf: The output",
+                    *SLIPS["all for any"][2:]),
+    "the same node again": ("mytorch/autograd_engine.py, line 9: backward(grad_fn, grad) (Recurs",
+                            (ENGINE, "backward(parent, grad)", "backward(grad_fn, grad)")),
     "a velocity of another shape": ("2.3.1 SGD: two steps, with gradients set by hand: b: expected",
                                     (SGD, "            if self.momentum == 0:\n                "
                                      "param.data = param.data - self.lr * param.grad.data\n"

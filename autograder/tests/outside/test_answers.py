@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from judging.checks import CHECKS, Unfit
+from judging.checks import CHECKS, Check, Unfit, wrong_values
 from judging.failure import Failure, Place
 from judging.tools import Finding
 from outside.answers import decode, read_answer, read_facts
@@ -113,6 +113,27 @@ def test_what_was_observed_is_of_a_known_kind_and_harmless():
 def test_anything_else_was_not_observed(facts):
     text = json.dumps({"values": facts, "warnings": []})
     assert read_answer(text, "", read_facts).failure.kind == "unreadable"
+
+
+def test_a_reference_may_return_numbers_and_truth_values_of_numpys():
+    class Question:
+        def inputs(rng):
+            return {}
+
+        def scenario():
+            return {}
+
+        def reference(f):
+            return {"loss": np.float64(0.5), "half": 0.5, "is leaf": np.bool_(True),
+                    "rows": np.int64(3)}
+
+    check = Check("1.1.1", "numbers", 1, Question, {}, {}, "")
+    expected = check.expected({})
+    for number in float, np.array:
+        values = {"loss": number(0.5), "half": number(0.5), "is leaf": True, "rows": number(3)}
+        assert wrong_values(check, expected, values) == []
+        assert wrong_values(check, expected, dict(values, loss=0.6, **{"is leaf": 1})) == [
+            "loss", "is leaf"]
 
 
 def test_a_table_of_what_is_the_same_for_every_seed_earns_nothing():

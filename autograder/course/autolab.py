@@ -48,7 +48,7 @@ def write(path):
 
 
 def quoted(text):
-    """Text as YAML reads it, whatever is in it: a string of JSON is one of YAML's."""
+    """Quote text for YAML, whatever is in it: a string of JSON is one of YAML's."""
     return json.dumps(text, ensure_ascii=False)
 
 

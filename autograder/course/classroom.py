@@ -64,7 +64,7 @@ def _is_table(path):
 
 
 def _called(text, found):
-    """The uploads of a student, who is called by name, by id, or by the name of the report."""
+    """Return the uploads of a student, called by name, by id, or by the report's name."""
     chosen = [upload for upload in found if text in (upload.name, upload.report) or any(
         text in (student.name, student.id) for student in upload.students)]
     if not chosen:
@@ -116,7 +116,7 @@ def workplace(place):
 
 
 def digest(path):
-    """A number for what a file or a folder holds; another one as soon as anything changes."""
+    """Hash what a file or a folder holds: its names, kinds and contents."""
     number = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         mode = file.lstat().st_mode
@@ -131,7 +131,7 @@ def digest(path):
 
 
 def nothing(reason):
-    """A report without a grade."""
+    """Make a report without a grade."""
     return {"reason": reason, "scores": {}, "checks": [], "seconds": 0.0, "note": ""}
 
 
@@ -150,7 +150,7 @@ class Class:
             Path.read_bytes, [*kit.grader_files(), *kit.TOOLS]))).hexdigest()
 
     def grade(self, jobs):
-        """All rows, in the order of names; what comes of each is said at once."""
+        """Return all rows, in the order of names; print what comes of each at once."""
         done, pool = 0, ThreadPoolExecutor(jobs)
         futures = [pool.submit(self.row_of, upload) for upload in self.uploads]
         try:
@@ -173,7 +173,7 @@ class Class:
         return [future.result() for future in futures]
 
     def row_of(self, upload):
-        """What came of an upload: its report, or why there is none."""
+        """Return what came of an upload: its report, or why there is none."""
         try:
             report = nothing(upload.problem) if upload.problem else self.report_of(upload)
         except RecursionError:
@@ -183,7 +183,7 @@ class Class:
         return dict(report, name=upload.name, students=upload.students)
 
     def report_of(self, upload):
-        """The report of before if nothing changed, else a new one."""
+        """Return the report of before if nothing changed, else a new one."""
         path = self.reports / f"{upload.report}.json"
         key = f"{self.grader} {self.isolation} {digest(upload.path)}"
         before = None if upload in self.again else self.graded_before(path, key)

@@ -22,20 +22,20 @@ def definitions(text):
 
 
 def names(text):
-    """The names that a module defines or imports."""
+    """Return the names that a module defines or imports."""
     return {*definitions(text), *(alias.asname or alias.name for node in ast.walk(parse(text))
                                   if isinstance(node, (ast.Import, ast.ImportFrom))
                                   for alias in node.names)}
 
 
 def source_of(text, name):
-    """The source of a definition, with its decorators."""
+    """Return the source of a definition, with its decorators."""
     node = definitions(text)[name]
     return "".join(text.splitlines(keepends=True)[_start(node) - 1:node.end_lineno])
 
 
 def emptied(text, name, problem, hint=""):
-    """The source of a function with signature and docstring, and the rest to be written."""
+    """Return a function's source with signature and docstring, the rest to be written."""
     node, lines = definitions(text)[name], text.splitlines(keepends=True)
     first = node.body[0]
     end = first.end_lineno if ast.get_docstring(node) is not None else first.lineno - 1
@@ -48,7 +48,7 @@ def emptied(text, name, problem, hint=""):
 
 
 def replace(text, pieces):
-    """The source with some definitions replaced, or dropped where the piece is None.
+    """Replace some definitions in a source, or drop those whose piece is None.
 
     Raises:
         LookupError: a name of ``pieces`` is not in the source.
@@ -65,7 +65,7 @@ def replace(text, pieces):
 
 
 def drop(text, leaves):
-    """The source without the definitions, at any depth, that ``leaves`` picks by their nodes."""
+    """Drop the definitions, at any depth, that ``leaves`` picks by their nodes."""
     lines = text.splitlines(keepends=True)
     for node in sorted(filter(leaves, ast.walk(parse(text))), key=_start, reverse=True):
         _remove(lines, node)
@@ -73,7 +73,7 @@ def drop(text, leaves):
 
 
 def tidied(text, before, stays):
-    """The source without what was mentioned before it was cut and no longer is, but for some."""
+    """Drop from a source what was mentioned before it was cut and no longer is, but for some."""
     while True:
         gone = mentions(before) - mentions(text)
         left = [name for name in definitions(text)
@@ -84,14 +84,14 @@ def tidied(text, before, stays):
 
 
 def mentions(text):
-    """The names that a source uses, and with a dot those of attributes."""
+    """Return the names that a source uses, and with a dot those of attributes."""
     nodes = [node for node in ast.walk(parse(text))
              if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load)]
     return {f".{node.attr}" if isinstance(node, ast.Attribute) else node.id for node in nodes}
 
 
 def keep_imports(text, keep):
-    """The source with the imported names that ``keep(module, name)`` picks; module may be None."""
+    """Keep the imported names that ``keep(module, name)`` picks; module may be None."""
     lines = text.splitlines(keepends=True)
     for node in reversed(parse(text).body):
         if isinstance(node, (ast.Import, ast.ImportFrom)):

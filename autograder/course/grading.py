@@ -105,15 +105,15 @@ def _run(arguments, show, started, scratch):
 
 
 def failures(report):
-    """The failed checks that cost points."""
+    """Return the failed checks that cost points."""
     return [check for check in report["checks"] if not check["passed"] and check["out_of"]]
 
 
 def hint(check):
-    """What to do about a failed check, or what its failure says first."""
+    """Return what to do about a failed check, or what its failure says first."""
     return check["hint"] or first_line(check)
 
 
 def first_line(check):
-    """What a failed check says first."""
+    """Return what a failed check says first."""
     return (check["message"].splitlines() or ["failed"])[0]

@@ -74,7 +74,7 @@ def new_file(path, replace=False):
 
 
 def grader_files():
-    """The grader's own files, without its data."""
+    """List the grader's own files, without its data."""
     return sorted(GRADER.rglob("*.py"))
 
 
@@ -97,7 +97,7 @@ def copy_grader(folder, *drivers):
 
 
 def _inside(folder):
-    """What is in a folder, at any depth, in an order that is the same everywhere."""
+    """List what is in a folder, at any depth, in an order that is the same everywhere."""
     return sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -162,7 +162,7 @@ BY_HAND = Problem(homework.BY_HAND, homework.BY_HAND_TITLE, homework.BY_HAND_POI
 
 
 def problems():
-    """The problems that are graded here, in their order, as the questions declare them."""
+    """List the problems that are graded here, in the order in which the questions have them."""
     from runner import CHECKS, TITLES
 
     points = {number: sum(check.points for check in CHECKS if check.problem == number)

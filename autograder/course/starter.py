@@ -40,7 +40,7 @@ def fill(folder):
 
 
 def library():
-    """The Python files that students get, by path."""
+    """Return the Python files that students get, by path."""
     names = {path.relative_to(kit.REPOSITORY).as_posix() for part in SOURCES
              for path in kit.REPOSITORY.glob(part)} - set(NOT_GIVEN)
     sources = {name: emptied(name) for name in sorted(names)}
@@ -53,7 +53,7 @@ def library():
 
 
 def _is_given(module, name, sources, unused):
-    """Whether an import stays: of what is there, and of what is used or a student will need."""
+    """Tell whether an import stays: of what is there, and is used or will be needed."""
     if not (module or name).startswith("mytorch"):
         return name not in unused or (module or name).startswith(("np", "numpy"))
     file = f"{module.replace('.', '/')}.py"
@@ -61,7 +61,7 @@ def _is_given(module, name, sources, unused):
 
 
 def emptied(name):
-    """A file as students get it, with what is asked for in it to be written."""
+    """Return a file as students get it, with what is asked for in it to be written."""
     before = (kit.REPOSITORY / name).read_text("utf-8")
     template = TEMPLATES / name
     text = template.read_text("utf-8") if template.exists() else before
@@ -76,7 +76,7 @@ def emptied(name):
 
 
 def _asked_in(name):
-    """What is asked for in a file: from a function to the problems and the hint."""
+    """Return what is asked for in a file: from a function to the problems and the hint."""
     found = {}
     for problem, places in ASKED.items():
         for file, function, *hint in places:
@@ -86,7 +86,7 @@ def _asked_in(name):
 
 
 def _with(text, before, pieces):
-    """A template with what is asked for at the end of its class, or of the file."""
+    """Add what is asked for to a template, at the end of its class or of the file."""
     for function in pieces:
         owner = function.rpartition(".")[0]
         there = cutting.definitions(text)
@@ -107,7 +107,7 @@ def _with(text, before, pieces):
 
 
 def readme():
-    """The starter's README, with a row for each problem."""
+    """Write the starter's README, with a row for each problem."""
     rows = []
     for problem in [*kit.problems(), kit.BY_HAND]:
         files = dict.fromkeys(f"`{file}`" for file, *_ in ASKED.get(problem.number, ()))
@@ -121,7 +121,7 @@ def readme():
 
 
 def certificate(folder):
-    """A line that says what the starter's own grader makes of it and of the solution.
+    """Say in a line what the starter's own grader makes of it and of the solution.
 
     Raises:
         CannotMake: it gives points to the untouched starter, or not all to the solution.
@@ -142,7 +142,7 @@ def certificate(folder):
 
 
 def _graded(folder, submission):
-    """The report of the starter's own grader."""
+    """Return the report of the starter's own grader."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "report.json")
         done = subprocess.run(

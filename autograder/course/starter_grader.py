@@ -35,7 +35,7 @@ def _is_an_answer(node):
 
 
 def keys():
-    """What judges each check at the default seed: inputs, expected values, known mistakes."""
+    """Make what judges each check at the default seed: inputs, expected values, known mistakes."""
     import runner
 
     found = {}
@@ -49,12 +49,12 @@ def keys():
 
 
 def told(mistake):
-    """A KnownMistake as JSON holds it."""
+    """Return a KnownMistake as JSON holds it."""
     return {"id": mistake.id, "message": mistake.message,
             "values": [packed(values) for values in mistake.values]}
 
 
 def packed(values):
-    """Arrays as JSON holds them; facts as they are."""
+    """Return arrays as JSON holds them, facts as they are."""
     return {name: {"dtype": value.dtype.str, "shape": value.shape, "data": value.ravel().tolist()}
             if hasattr(value, "dtype") else value for name, value in values.items()}

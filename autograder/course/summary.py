@@ -16,7 +16,7 @@ FEW = 3  # mistakes for which half of the picture would be empty
 
 
 def write_table(rows, problems, path):
-    """A line for each student; one who could not be graded has no points, but the reason.
+    """Write a line for each student; one who could not be graded has no points, but the reason.
 
     ``id`` is what the platform's gradebook is imported by, where the upload's name tells it.
     """
@@ -33,7 +33,7 @@ def write_table(rows, problems, path):
 
 
 def harmless(text):
-    """Text in which no spreadsheet finds a formula, at its start or, read as columns, inside."""
+    """Return text in which no spreadsheet finds a formula, at its start or in a column."""
     text = " ".join(text.split())
     return re.sub(r'(^|[;|])(["\s]*)(?=[=+@\-\uff1d\uff0b\uff20\uff0d])', r"\1'\2", text)
 
@@ -84,7 +84,7 @@ class Summary:
 
 
 def kind_of(check):
-    """What makes two students' mistakes the same one, whatever the numbers and shapes.
+    """Return a key that two students' checks share if their mistakes are the same.
 
     An entry of the catalogue is; a fact of the graph is if it is one of the same operation, or of
     any in the engine's own problem; anything else if it was in the same problem.
@@ -93,7 +93,7 @@ def kind_of(check):
 
 
 def as_text(rows, problems, notes=()):
-    """The summary for a terminal, with notes at its end."""
+    """Write the summary for a terminal, with notes at its end."""
     figures = Summary(rows, problems)
     graded = len(figures.rows)
     lines = [f"{graded} of {figures.size} students graded"]
@@ -120,12 +120,12 @@ def as_text(rows, problems, notes=()):
 # ---- the picture
 
 def draw(rows, problems, path):
-    """The same as a picture, for a slide."""
+    """Draw the same as a picture, for a slide."""
     picture(rows, problems).savefig(str(path), dpi=120, format="png", facecolor="white")
 
 
 def picture(rows, problems):
-    """A matplotlib Figure, 16 by 9, which needs no screen."""
+    """Make a matplotlib Figure, 16 by 9, which needs no screen."""
     from matplotlib.figure import Figure
 
     figures = Summary(rows, problems)
@@ -146,7 +146,7 @@ def picture(rows, problems):
 
 
 def _halves(figure, figures, graded):
-    """The problems, and beside them the commonest mistakes; below them, where these are few."""
+    """Draw the problems, and the commonest mistakes beside them or, if these are few, below."""
     few = len(figures.mistakes) <= FEW
     bottom = 0.1 + 0.055 * len(figures.mistakes) if few and figures.mistakes else 0.03
     means = [100 * mean / most for _, most, _, mean in figures.problems]
@@ -167,14 +167,14 @@ def _halves(figure, figures, graded):
 
 
 def _label(text):
-    """The first clause of what the grader says to one student, said of several."""
+    """Cut what the grader says to one student to a clause, and say it of several."""
     clause = re.match(r"\S+ (?:Either: )?.*?(?=[.;:](?:\s|$)|$)", text).group()
     return re.sub(r"\b([Yy])ou(r?)\b", lambda word: ("T" if word[1] == "Y" else "t") + "he" + (
         "ir" if word[2] else "y"), clause)
 
 
 def _strip(axes, totals, full):
-    """All totals: a column with its number for 0, for all points, and for each part between."""
+    """Draw all totals: a column for 0, for all points, and for each part between."""
     step = max(1, round(full / 20))
     lows = sorted({0, 1, *range(step, full, step), full})
     ends = [low - 1 for low in lows[1:]] + [full]

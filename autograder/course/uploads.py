@@ -47,7 +47,7 @@ class Upload:
 
 
 def find(folder):
-    """The uploads in a folder, one for each student or group; and what is to be said of the rest.
+    """Find the uploads in a folder, one for each student or group, and notes on the rest.
 
     Raises:
         CannotMake: there are none.
@@ -96,7 +96,7 @@ def _settle(found):
 
 
 def _named(entry):
-    """An upload as its name tells of it; None for a file that is nobody's."""
+    """Return an upload as its name tells of it; None for a file that is nobody's."""
     is_link, is_folder = entry.is_symlink(), entry.is_dir()
     can_be_graded = is_folder or bool(ARCHIVE.search(entry.name))
     parts = next(filter(None, (pattern.fullmatch(entry.name) for pattern in EXPORTED)), None)
@@ -144,7 +144,7 @@ def read_metadata(path):
 
 
 def _value(text):
-    """A scalar: plain, or in quotes."""
+    """Read a scalar: plain, or in quotes."""
     text = text.strip()
     if text.startswith('"'):
         return str(ast.literal_eval(text))  # its escapes are Python's

@@ -104,7 +104,7 @@ def values_of(check, inputs):
     """Run the scenario on copies; a debugger finds its lines as those of a file."""
     file = f"<check {check.number}>"
     linecache.cache[file] = (len(check.source), None, check.source.splitlines(True), file)
-    exec(compile(check.source, file, "exec"), vars(helpers))
+    helpers.define(check.source, file)
     copies = {name: np.copy(value) if isinstance(value, np.ndarray) else value
               for name, value in inputs.items()}
     return {name: helpers.array_of(value) for name, value in helpers.scenario(**copies).items()}

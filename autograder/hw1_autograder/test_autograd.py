@@ -13,13 +13,13 @@ from judging.checks import ANY, check, formulas, title
 
 
 def numbers(rng, *shape):
-    """Distinct multiples of 0.1 between -3 and 3, without 0."""
+    """Draw distinct multiples of 0.1 between -3 and 3, without 0."""
     values = rng.permutation(np.delete(np.arange(-30, 31), 30))[:int(np.prod(shape))]
     return values.reshape(shape) / 10
 
 
 def positive(rng, *shape):
-    """Distinct multiples of 0.1 between 0.5 and 3, without 1 and 2."""
+    """Draw distinct multiples of 0.1 between 0.5 and 3, without 1 and 2."""
     values = rng.permutation(np.delete(np.arange(5, 31), [5, 15]))[:int(np.prod(shape))]
     return values.reshape(shape) / 10
 
@@ -49,17 +49,17 @@ formulas(
 
 
 def ask_of_operation(number, name, symbol, each):
-    """The checks of one operation, where each value is worth ``each``."""
-    swap = {"Sub": name, "a - b": f"a {symbol} b"}
-    ask_of_function(number, name, each, swap)
-    ask_of_operator(number, name, each, swap)
+    """Add the checks of one operation, where each value is worth ``each``."""
+    replacing = {"Sub": name, "a - b": f"a {symbol} b"}
+    ask_of_function(number, name, each, replacing)
+    ask_of_operator(number, name, each, replacing)
 
 
-def ask_of_function(number, name, each, swap):
+def ask_of_function(number, name, each, replacing):
     forward, gradients = name.lower(), name.lower() + "_gradients"
 
     @check(number, f"F.{name}, forward and backward",
-           {"forward": each, "gradient for a": each, "gradient for b": each}, swap,
+           {"forward": each, "gradient for a": each, "gradient for b": each}, replacing,
            operation=name)
     class Function:
         advice = {"the gradients are Tensors":
@@ -90,11 +90,11 @@ def ask_of_function(number, name, each, swap):
                     "gradient for a": grad_a, "gradient for b": grad_b}
 
 
-def ask_of_operator(number, name, each, swap):
-    output = swap["a - b"]
+def ask_of_operator(number, name, each, replacing):
+    output = replacing["a - b"]
     in_graph = f"{output} is in the graph, as a + b is"
 
-    @check(number, f"{output} on Tensors", {output: each, in_graph: each}, swap,
+    @check(number, f"{output} on Tensors", {output: each, in_graph: each}, replacing,
            {f"{number}.1": ("forward",)}, operation=name)  # the operator shows what it does
     class Operator:
         unscored = ("given",)

@@ -41,7 +41,7 @@ formulas(
 
 @formula
 def network(f, x, w1, b1, w2, b2, gradient=np.ones_like, relu=False):
-    """The output of two linear layers, and the gradients of parameters ``gradient(out)`` gives."""
+    """Return what two linear layers give, and their gradients where ``gradient(out)`` comes in."""
     z = f.linear(x, w1, b1)
     h = f.relu(z) if relu else z
     out = f.linear(h, w2, b2)
@@ -126,7 +126,7 @@ formulas(
 
 
 def of_both_signs(rng):
-    """Three numbers above 0 and three below."""
+    """Draw three numbers above 0 and three below."""
     return positive(rng, 2, 3) * rng.permutation([1, 1, 1, -1, -1, -1]).reshape(2, 3)
 
 
@@ -178,7 +178,7 @@ class ReluBackward:
 @check("2.2", "Linear, ReLU, Linear in a Sequential, forward and backward", 1, after=NETWORK)
 class ReluNetwork:
     def inputs(rng):
-        """Odd eighths as bias: W x is a multiple of 1/4, so that nothing is near 0."""
+        """Draw odd eighths as bias: W x is a multiple of 1/4, so that nothing is near 0."""
         arrays = {name: rng.permutation(np.delete(np.arange(-6, 7), 6))[:6] / 2
                   for name in ("x", "w1", "w2")}
         return {"x": arrays["x"].reshape(3, 2), "w1": arrays["w1"].reshape(3, 2),
@@ -214,7 +214,7 @@ formulas(
 
 @formula
 def momentum_step(w, v, g, lr, beta):
-    """The new weight and the new velocity."""
+    """Return the new weight and the new velocity."""
     v = beta * v - lr * g
     return w + v, v
 
@@ -237,15 +237,15 @@ def stepping(f, lr, momentum, count):
     return step
 
 
-def ask_of_steps(problem, name, points, count, options, swap):
-    """The check of an optimizer with these options by itself."""
-    @check(problem, f"{name}: {count} steps, with gradients set by hand", points, swap)
+def ask_of_steps(problem, name, points, count, options, replacing):
+    """Add the check of an optimizer with these options by itself."""
+    @check(problem, f"{name}: {count} steps, with gradients set by hand", points, replacing)
     class ByHand:
         advice = {".grad is left to zero_grad()":
                   "step() changes the gradients that it uses; clearing is what zero_grad() is for"}
 
         def inputs(rng):
-            """Gradients of positive numbers: their mean is not 0."""
+            """Draw gradients of positive numbers: their mean is not 0."""
             g = positive(rng, {"two": 2, "three": 3}[count], 2)
             return dict(some(rng, w=(2,), b=(1,)), g=g, **options)
 
@@ -267,9 +267,9 @@ def ask_of_steps(problem, name, points, count, options, swap):
             return {"w": w, "b": b, **leaf, **f.velocities()}
 
 
-def ask_of_training(problem, name, points, options, swap):
-    """The check of an optimizer with these options that trains a network."""
-    @check(problem, f"{name}: two linear layers, two steps", points, swap, after=NETWORK)
+def ask_of_training(problem, name, points, options, replacing):
+    """Add the check of an optimizer with these options that trains a network."""
+    @check(problem, f"{name}: two linear layers, two steps", points, replacing, after=NETWORK)
     class Network:
         def inputs(rng):
             return dict(some(rng, x=(2, 3, 2), w1=(2, 2), b1=(2,), w2=(1, 2), b2=(1,)), **options)
@@ -327,7 +327,7 @@ def batchnorm_gradients(x, gamma, g):
 
 
 def spread(rng):
-    """(4, 2), and each column varies so much that eps does not matter."""
+    """Draw (4, 2) numbers, each column varying so much that eps does not matter."""
     columns = [[-30, -8, 6, 19], [-14, -1, 12, 27]]
     x = np.stack([rng.permutation(column) for column in columns], axis=-1)
     return x * rng.integers(5, 16) / 10
@@ -416,7 +416,7 @@ class BatchNormRunning:
 @check("2.4", "BatchNorm in evaluation, with running estimates set by hand", 1, after=FORWARD)
 class BatchNormEval:
     def inputs(rng):
-        """One of the variances is so small that eps matters."""
+        """Draw one of the variances so small that eps matters."""
         var = positive(rng, 2) * rng.permutation([100, 1e-4])
         return dict(batch(rng), mean=10 * numbers(rng, 2), var=var)
 
@@ -464,7 +464,7 @@ formulas(
 
 
 def logits_and_target(rng, rows=3, classes=4):
-    """The largest logit of each row is neither that of the label nor of a class beside it."""
+    """Draw rows whose largest logit is neither the label's nor that of a class beside it."""
     logits = numbers(rng, rows, classes) + rng.permutation(np.arange(1, 10))[:classes] / 100
     target = rng.permutation(classes)[:rows]
     for row, label in zip(logits, target):

@@ -34,7 +34,7 @@ class Unusable(Exception):
 
 
 def load_mnist(path=DATA):
-    """MNIST in the handout's split.
+    """Load MNIST in the handout's split.
 
     Returns:
         dict: "train", "val" and "test", each a pair of images (n, 784), float32 in [0, 1], and

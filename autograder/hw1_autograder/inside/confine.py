@@ -58,7 +58,7 @@ IN_PART = "prlimit64 302 261  fcntl 72 25  open 2 -  openat 257 56"
 
 
 def numbers(table):
-    """The numbers on this machine of the calls in a table, by name; those that it has."""
+    """Return the numbers that the calls in a table have on this machine, by name."""
     words, column = table.split(), ARCHITECTURES[MACHINE][1]
     return {words[i]: int(words[i + column]) for i in range(0, len(words), 3)
             if words[i + column] != "-"}
@@ -96,7 +96,7 @@ def die_with_parent():
 # ---- which files
 
 def landlock(handled, *rules):
-    """From now on, have these rights only where a rule gives them; on Linux alone.
+    """Give up these rights for good but where a rule gives them; on Linux alone.
 
     Args:
         handled (int): the rights.
@@ -130,13 +130,13 @@ def load(offset):
 
 
 def call_is(number, argument, *decisions):
-    """What to answer to a call, by one of its arguments; else it is allowed."""
+    """Decide on a call by one of its arguments; else it is allowed."""
     body = sum(decisions, load(ARGUMENTS + 8 * argument)) + [(RETURN, 0, 0, ALLOW)]
     return [(EQUAL, 0, len(body), number)] + body
 
 
 def make_filter():
-    """The filter as the kernel reads it; an OSError where it can have none."""
+    """Return the filter as the kernel reads it; raise OSError where it can have none."""
     if MACHINE not in ARCHITECTURES or not LINUX or sys.maxsize < 1 << 32:
         raise OSError(f"there is no filter of system calls for {os.uname().sysname} on {MACHINE}")
     part = numbers(IN_PART)
@@ -157,7 +157,7 @@ def make_filter():
 
 
 def filter_calls(code):
-    """From now on, refuse the calls that a check has no use for; ``drop`` has to come first."""
+    """Refuse for good the calls that a check has no use for; ``drop`` has to come first."""
     kept = ctypes.create_string_buffer(code)
     system("prctl", SET_SECCOMP, FILTER,
            struct.pack("HP", len(code) // 8, ctypes.addressof(kept)), 0, 0)

@@ -80,7 +80,7 @@ def own_names(root):
 
 
 def imported(tree, without):
-    """The modules that a file imports, but for what is inside statements of some kinds."""
+    """Yield the modules that a file imports, but for what is inside statements of some kinds."""
     nodes = [tree]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -132,7 +132,7 @@ def enter(root):
 
 
 def install(root):
-    """From now on, imports are met as this file says."""
+    """Install the finders, the code that is compiled, and NumPy's old names."""
     own = own_names(root)
     outright = {name.partition(".")[0] for name in known["outright"]} - own
     sys.meta_path.insert(0, Absent("toolbox", set(TOOLBOXES) - own, outright))

@@ -20,7 +20,7 @@ MOST = 12  # Findings that are told
 
 
 def observing(scenario):
-    """The scenario, returning what was seen in place of its values."""
+    """Make a scenario return what was seen in place of its values."""
     def observe(**inputs):
         with suppress(Exception):
             load_tools()
@@ -70,7 +70,7 @@ def note(kind, operation="", **fields):
 
 
 def stepped(original, optimizer, *args):
-    """One step of an optimizer."""
+    """Watch a step of an optimizer."""
     before = list(optimizer.params)
     if not before:
         note("no parameters")
@@ -85,7 +85,7 @@ def stepped(original, optimizer, *args):
 
 
 def cleared(original, optimizer, *args):
-    """One call of zero_grad()."""
+    """Watch a call of zero_grad()."""
     result = original(optimizer, *args)
     if any(tools.values.is_numeric(grad) and grad.any() for grad in (
             tools.values.array_of(param.grad) for param in optimizer.params)):
@@ -94,7 +94,7 @@ def cleared(original, optimizer, *args):
 
 
 def applied(original, cls, args):
-    """One call of Function.apply."""
+    """Watch a call of Function.apply."""
     uses.setdefault(cls.__name__)
     try:
         output = original(cls, *args)
@@ -129,7 +129,7 @@ def look_at_forward(cls, args):
 
 
 def passed_back(original, tensor, *args):
-    """One backward pass, recorded."""
+    """Record a backward pass."""
     try:
         names = {name: value for name, value in sys._getframe(2).f_locals.items()
                  if isinstance(value, type(tensor))}  # of whoever calls backward()

@@ -115,7 +115,7 @@ def end_group(child):
 
 
 def is_full():
-    """Whether a check has made more files than it may, or hides some."""
+    """Tell whether a check has made more files than it may, or hides some."""
     hidden = []
     folders = islice(os.walk(SCRATCH, onerror=hidden.append), MOST_FILES + 1)
     count = sum(len(names) + len(files) for _, names, files in folders)
@@ -163,13 +163,13 @@ def limit(folder, confined):
 
 
 def failure(error):
-    """An exception as the grader reads it."""
+    """Return an exception as the grader reads it."""
     told = describe.describe(error, GIVEN, LIMITS)
     return dict(told, message=without_place(told["message"]))
 
 
 def without_place(text):
-    """A text without the folder where the submission lies."""
+    """Drop the folder where the submission lies from a text."""
     return text.replace(GIVEN + os.sep, "")
 
 
@@ -193,7 +193,7 @@ def run_scenario(source, inputs):
     random.seed(0)
     sys.argv = [os.path.join(GIVEN, "submission")]
     imports.enter(GIVEN)
-    exec(compile(source, "<the check>", "exec"), vars(helpers))
+    helpers.define(source, "<the check>")
     return helpers.scenario(**inputs)
 
 

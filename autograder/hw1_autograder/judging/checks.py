@@ -3,7 +3,6 @@
 The checks themselves are in ``test_autograd.py`` and ``test_mlp.py``.
 """
 
-import ast
 import inspect
 import sys
 import textwrap
@@ -14,7 +13,6 @@ from typing import Iterable, Optional
 import numpy as np
 
 import homework
-from inside import helpers
 
 ANY = object()  # of the values that a check rests on
 CHECKS = []
@@ -62,26 +60,25 @@ class Check:
             affected by it.
     """
 
-    def __init__(self, problem, name, points, plan, swap, after, operation):
+    def __init__(self, problem, name, points, question, replacing, after, operation):
         self.problem = problem
         self.number = f"{problem}.{1 + sum(c.problem == problem for c in CHECKS)}"
         self.name = name
         self.shares = points if isinstance(points, dict) else {}
         self.points = sum(self.shares.values()) if self.shares else points
-        self.inputs = plan.inputs
-        self.reference = getattr(plan, "reference", None)  # the starter has keys instead
-        self.advice = getattr(plan, "advice", {})
-        self.unscored = getattr(plan, "unscored", ())
-        self.forward = getattr(plan, "forward", ("forward", "out", "loss", "y", "e"))
-        self.asks_for_facts = getattr(plan, "asks_for_facts", False)
+        self.inputs = question.inputs
+        self.reference = getattr(question, "reference", None)  # the starter has keys instead
+        self.advice = getattr(question, "advice", {})
+        self.unscored = getattr(question, "unscored", ())
+        self.forward = getattr(question, "forward", ("forward", "out", "loss", "y", "e"))
+        self.asks_for_facts = getattr(question, "asks_for_facts", False)
         self.after = after
         self.operation = operation
-        scenario = textwrap.dedent(inspect.getsource(plan.scenario))
-        for old, new in swap.items():
+        scenario = textwrap.dedent(inspect.getsource(question.scenario))
+        for old, new in replacing.items():
             scenario = scenario.replace(old, new)
+        self.source = scenario
         self.shown = textwrap.dedent(scenario.partition("\n")[2]).rstrip()
-        names = {node.id for node in ast.walk(ast.parse(scenario)) if isinstance(node, ast.Name)}
-        self.source = f"bring({sorted(names & set(helpers.PLACES))!r})\n\n{scenario}\n"
 
     def expected(self, inputs, formulas=FORMULAS):
         """Return the values that are right, arrays and Python's facts; True for advice."""
@@ -119,20 +116,21 @@ def title(number, text):
     TITLES[number] = text
 
 
-def check(problem, name, points, swap=(), after=(), operation=""):
+def check(problem, name, points, replacing=(), after=(), operation=""):
     """Make a check of a class with inputs, scenario and reference (a decorator).
 
-    ``points`` is a number, or a dict from the names of values to what each is worth; ``swap``
-    says what to write instead in the text of the scenario.
+    ``points`` is a number, or a dict from the names of values to what each is worth;
+    ``replacing`` says what to write instead in the text of the scenario.
     """
     if problem == homework.BY_HAND:
         print(f"cannot grade here: homework.py: BY_HAND is {problem}, which has checks: {name}",
               file=sys.stderr)
         sys.exit(2)
 
-    def add(plan):
-        CHECKS.append(Check(problem, name, points, plan, dict(swap), dict(after), operation))
-        return plan
+    def add(question):
+        CHECKS.append(Check(problem, name, points, question, dict(replacing), dict(after),
+                            operation))
+        return question
     return add
 
 

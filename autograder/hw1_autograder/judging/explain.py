@@ -87,7 +87,7 @@ def explain(result, observed, failed):
 
 
 def of_advice(check, values):
-    """The advice on a value that is not scored, but may be why the others are wrong."""
+    """Explain by a value that is not scored, but may be why the others are wrong."""
     advice = check.advice_on(values)
     return Explanation(None, advice[0]) if advice else None
 
@@ -106,7 +106,7 @@ def what_failed_before(check, used, failed):
 
 
 def used_by(answer, observed):
-    """The operations that a scenario used, or wanted to."""
+    """Return the operations that a scenario used, or wanted to."""
     wanted = re.match(r"unsupported operand type\(s\) for (\S+):",
                       answer.failure.message if answer.failure else "")
     return observed.uses | {OPERATORS.get(wanted.group(1)) if wanted else None}
@@ -148,7 +148,7 @@ def only(mistakes, most, check):
 
 
 def known(check, mistakes, values):
-    """The known mistakes that lead to these values."""
+    """Return the known mistakes that lead to these values."""
     return [mistake for mistake in mistakes
             if any(fits(check, wrong, values) for wrong in mistake.values)]
 

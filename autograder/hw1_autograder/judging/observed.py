@@ -34,7 +34,7 @@ class Observed:
     found: list = field(default_factory=list)  # Findings
 
     def first(self, kinds, failure=None):
-        """The first Finding, in the order of the kinds, that could lead to a failure."""
+        """Return the first Finding, in the order of the kinds, that could lead to a failure."""
         for kind in kinds:
             for finding in self.found:
                 unfit = failure and (

@@ -31,18 +31,18 @@ WARNINGS = {
 
 
 def clean(text):
-    """Text from a submission, safe to show: no control characters, nothing unprintable."""
+    """Make a submission's text safe to show: no control characters, nothing unprintable."""
     text = text.replace("\t", "    ")
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def one_line(text):
-    """The same, without line breaks."""
+    """Do the same, without line breaks."""
     return " ".join(clean(text).split())
 
 
 def short(text, length):
-    """One line of a bounded length."""
+    """Make one line of it, of a bounded length."""
     return one_line(text[:4 * length])[:length]
 
 
@@ -81,7 +81,7 @@ def answer_of(reply, read):
 
 
 def _how_it_ended(status):
-    """The Failure of a check whose process gave no answer."""
+    """Return the Failure of a check whose process gave no answer."""
     if status & 127:
         return Failure("died", f"its process died: {signal.strsignal(status & 127)}")
     return Failure("ended", f"its process ended without an answer (exit code {status >> 8})")

@@ -67,7 +67,7 @@ class Worker(AbstractContextManager):
         remove(self.folder)
 
     def open(self, root):
-        """From now on, run the submission in the folder ``root``."""
+        """Take the submission in the folder ``root`` for what is run next."""
         self.took = 0.
         if self.process is None:
             self._decide()
@@ -123,32 +123,32 @@ class Worker(AbstractContextManager):
     # ---- starting and stopping
 
     def _decide(self):
-        """Start in the best way, before the submission is opened."""
-        reasons = {True: "was chosen"}  # by whether there is a wall: why the last way did not do
-        for way in wall.ways(self.wanted, FIRST_USER + os.getpid() % USERS):
+        """Start in the best isolation there is, before the submission is opened."""
+        reasons = {True: "was chosen"}  # why the last did not do, by whether it confines
+        for isolation in wall.isolations(self.wanted, FIRST_USER + os.getpid() % USERS):
             try:
-                self._start(way)
+                self._start(isolation)
             except OSError as error:
-                reasons[way.confined] = short(str(error), 200)
+                reasons[isolation.confined] = short(str(error), 200)
                 continue
-            self.isolation = way.name
-            self.notice = "" if way.confined else f"isolation: none, as {reasons[True]}"
+            self.isolation = isolation.name
+            self.notice = "" if isolation.confined else f"isolation: none, as {reasons[True]}"
             return
         required = "isolation is required, but " * (self.wanted == "require")
         raise OSError(required + reasons.popitem()[1])
 
-    def _start(self, way):
-        """Start in a way and run the grader's own submission; an OSError if that does not do."""
-        os.chown(self.scratch, os.geteuid() if way.user is None else way.user, -1)
+    def _start(self, isolation):
+        """Start and run the grader's own submission; raise OSError if that does not do."""
+        os.chown(self.scratch, os.geteuid() if isolation.user is None else isolation.user, -1)
         with tempfile.TemporaryFile() as errors:
-            self.process = self._popen(way, errors)
+            self.process = self._popen(isolation, errors)
             try:
-                self._exchange(self._settings(way), STARTING)
+                self._exchange(self._settings(isolation), STARTING)
                 self._give(TRIAL)
                 answer = self._check(
                     "from attempts import scenario",
                     {"secret": os.path.abspath(__file__), "beside": self.given}, STARTING, dict)
-                if answer.failure or way.confined and answer.values["done"]:
+                if answer.failure or isolation.confined and answer.values["done"]:
                     raise OSError(answer.failure.lines[0] if answer.failure
                                   else f"a check can {answer.values['done']}")
             except OSError as error:
@@ -157,19 +157,20 @@ class Worker(AbstractContextManager):
                 said = errors.read(4096).decode(errors="replace").strip() or str(error)
                 raise OSError(said.splitlines()[-1].rpartition("Error: ")[2]) from None
 
-    def _popen(self, way, errors):
+    def _popen(self, isolation, errors):
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         return subprocess.Popen(
-            way.command(self.scratch) + [wall.python(), "-s", "-S", "-B", "-m", "inside.worker"],
+            [*isolation.command(self.scratch), wall.python(), "-s", "-S", "-B", "-m",
+             "inside.worker"],
             cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True,
             env=dict(kept, PYTHONHASHSEED="0", MPLBACKEND="Agg", PATH=os.defpath, HOME=self.scratch,
                      TMPDIR=self.scratch, MPLCONFIGDIR=self.scratch, **ONE_THREAD))
 
-    def _settings(self, way):
-        """What the process has to know: who it is, and what it may do with which files."""
-        return {"user": way.user, "given": self.given, "scratch": self.scratch,
-                "rules": way.confined and wall.rules(self.given, self.scratch, REPOSITORY),
+    def _settings(self, isolation):
+        """Return what the process has to know: who it is, and what it may do with which files."""
+        return {"user": isolation.user, "given": self.given, "scratch": self.scratch,
+                "rules": isolation.confined and wall.rules(self.given, self.scratch, REPOSITORY),
                 "sites": wall.sites()}
 
     def _stop(self):

@@ -9,7 +9,7 @@ def signals():  # Windows lacks some, and calls none of this
 
 
 def clean_up_first():
-    """From now on, these signals raise an exception; but not one that is ignored, as by nohup."""
+    """Let these signals raise an exception, but for one that is ignored, as by nohup."""
     for number in signals():
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, end)

@@ -55,7 +55,7 @@ def opened(path):
 
 
 def _found(path, name, scratch, nested=False):
-    """The folder that holds ``mytorch``; ``name`` is what messages call the path."""
+    """Find the folder that holds ``mytorch``; ``name`` is what messages call the path."""
     top = path if os.path.isdir(path) else _unpacked(path, name, scratch)
     levels, folders = [], [top]
     for _ in range(3):
@@ -78,7 +78,7 @@ def _found(path, name, scratch, nested=False):
 
 
 def _nearest(levels, wanted):
-    """The paths of what is wanted, on the first level that has any."""
+    """Return the paths of what is wanted, on the first level that has any."""
     found = ([entry.path for entry in level if wanted(entry)] for level in levels)
     return next(filter(None, found), [])
 
@@ -91,7 +91,7 @@ def _is_package(entry):
 
 
 def _only(paths, top, name, what):
-    """The only one of the paths."""
+    """Return the only one of the paths; refuse several."""
     if len(paths) > 1:
         names = " and ".join(os.path.relpath(path, top) for path in paths[:2])
         raise UnusableSubmission(f"{name} holds {len(paths)} {what}: {names}; hand in one")

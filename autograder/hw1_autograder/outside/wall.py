@@ -1,4 +1,4 @@
-"""What a submission may see of this machine, and the ways to start a process that sees no more.
+"""Decides what a submission may see of this machine, and starts a process that sees no more.
 
 The process confines itself (``inside/confine.py``), unless that is not possible and was not
 required.  Where bubblewrap (``bwrap``) is installed and works, it also has a network and process
@@ -22,8 +22,8 @@ DEVICES = ["/dev/null", "/dev/zero", "/dev/urandom"]
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to start the process that runs checks.
+class Isolation:
+    """How the process that runs checks is kept from this machine.
 
     Attributes:
         bubblewrap (str or None): the program, if it is used.
@@ -42,7 +42,7 @@ class Way:
         return ("bubblewrap" if self.bubblewrap else "kernel") + root
 
     def command(self, scratch):
-        """What to put before a command so that it runs in this way, writing into ``scratch``."""
+        """Return what to put before a command so that it runs like this, writing to ``scratch``."""
         if not self.bubblewrap:
             return []
         users = (["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if self.user is not None
@@ -53,19 +53,19 @@ class Way:
                 *(word for name in DEVICES for word in ("--dev-bind", name, name))]
 
 
-def ways(isolation, user):
-    """The ways to start, the best first.
+def isolations(wanted, user):
+    """Return what to try, the best first.
 
     Args:
-        isolation (str): with "none", checks are not confined; with "auto", rather so than not run.
+        wanted (str): with "none", checks are not confined; with "auto", rather so than not run.
         user (int): the number of a user that nobody else is: checks are never root if they need
             not be.
     """
     users = [None] if os.geteuid() else [user, None]  # another user may not be able to read Python
     programs = [bubblewrap(), None] if bubblewrap() else [None]
-    confined = [Way(program, user) for user in users for program in programs]
-    return (confined * (isolation != "none")
-            + [Way(None, user, confined=False) for user in users] * (isolation != "require"))
+    confined = [Isolation(program, user) for user in users for program in programs]
+    return (confined * (wanted != "none")
+            + [Isolation(None, user, confined=False) for user in users] * (wanted != "require"))
 
 
 def bubblewrap():
@@ -73,19 +73,19 @@ def bubblewrap():
 
 
 def python():
-    """The interpreter itself, not a virtual environment's link to it."""
+    """Return the interpreter itself, not a virtual environment's link to it."""
     return os.path.realpath(sys.executable)
 
 
 def sites():
-    """The folders that packages are imported from."""
+    """Return the folders that packages are imported from."""
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     found = site.getsitepackages() + user + [os.path.dirname(os.path.dirname(np.__file__))]
     return [folder for folder in dict.fromkeys(found) if os.path.isdir(folder)]
 
 
 def rules(given, scratch, hidden):
-    """What a check may do with files, as pairs: rights, and files and folders with all below them.
+    """List what a check may do: pairs of rights and of files and folders, with all below them.
 
     It reads Python, its packages and the submission in the folder ``given``, but nothing of the
     folder ``hidden`` and no toolbox, and writes into ``scratch``.

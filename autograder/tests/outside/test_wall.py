@@ -390,18 +390,19 @@ TABLES = {"reading": READING, "programs": PROGRAMS, "reaching": REACHING, "writi
           "carrying": CARRYING}
 USER = 61184
 WAYS = {f"{'bubblewrap' if program else 'a process'}, {'a' if user else 'the same'} user":
-        wall.Way(program, user) for program in [wall.bubblewrap(), None][not wall.bubblewrap():]
+        wall.Isolation(program, user)
+        for program in [wall.bubblewrap(), None][not wall.bubblewrap():]
         for user in ([None] if os.geteuid() else [USER, None])}
 
 
 @contextlib.contextmanager
 def in_one_way(way):
     """Workers that start in here have no choice."""
-    plain, wall.ways = wall.ways, lambda isolation, user: [way]
+    plain, wall.isolations = wall.isolations, lambda isolation, user: [way]
     try:
         yield
     finally:
-        wall.ways = plain
+        wall.isolations = plain
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -412,7 +413,7 @@ def tried(request):
         try:
             worker.open(root)
         except OSError as error:
-            if WAYS[request.param] == wall.Way(None, None):  # which nothing keeps from working
+            if WAYS[request.param] == wall.Isolation(None, None):  # nothing keeps it from working
                 raise
             pytest.skip(str(error))
         found = {kind: attacks(worker, table, outside.constants())
@@ -598,7 +599,7 @@ def test_a_submission_that_others_cannot_read_changes_nothing_about_the_wall(mod
         except UnusableSubmission as error:
             assert os.geteuid() and "cannot be read" in str(error)
         else:
-            assert worker.run(ADDITION, {"a": 2., "b": 3.}).failure.type == "ImportError"
+            assert worker.run(ADDITION, {"a": 2., "b": 3.}).failure.type == "AttributeError"
         finally:
             os.chmod(folder, 0o700)
         assert worker.isolation == other.isolation

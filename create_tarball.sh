@@ -9,7 +9,7 @@ rm -f handin.tar
 # No caches, no hidden files, and none of the extra files that macOS would add.
 COPYFILE_DISABLE=1 tar -cf handin.tar --exclude='__pycache__' --exclude='*.pyc' --exclude='.*' \
     mytorch hw1
-echo "handin.tar holds:"
+echo "$PWD/handin.tar holds:"
 tar -tf handin.tar | grep -v '/$' | sed 's/^/  /'
 if [ ! -f hw1/validation_accuracy.png ]; then
     echo "warning: hw1/validation_accuracy.png is missing; ./grade.sh m makes it (it is graded by hand)" >&2

@@ -11,6 +11,7 @@ REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
 ENGINE = os.sep + "autograd_engine.py"
 HEIGHTS = {"autograd_engine.py": 0, "tensor.py": 1, "functional.py": 1}  # all others: 2
 CIRCLE = re.compile(r"partially initialized module '([\w.]+)'")  # in Python's words
+OF_ARGUMENTS = (TypeError, ValueError, IndexError, AttributeError)
 SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
 RULE = ("a check reads the submission and Python's packages, writes only into a folder of its own, "
         "and starts no program, process or connection")
@@ -133,10 +134,12 @@ def places(frames, root, error=None):
     first = who_handed_it_over(frames, error)
     callers = [line for line in frames[first:-1] if line.name != "__call__"
                and (line.name != "apply" or line is frames[first])]
-    to_blame = any(line.is_operation() for line in frames[first:])
+    to_blame = bool(callers) and any(line.is_operation() for line in frames[first:])
+    if not callers and isinstance(error, OF_ARGUMENTS):  # it may still be what was handed over
+        callers = [line for line in frames[:-1] if not line.is_of_engine()
+                   and line.name not in ("apply", "backward", "__call__")][-1:]
     told = frames[-1:] + callers[::-1][:3 if to_blame else 1]
-    return {"places": [as_data(line, root) for line in told],
-            "caller_first": to_blame and bool(callers)}
+    return {"places": [as_data(line, root) for line in told], "caller_first": to_blame}
 
 
 def who_handed_it_over(frames, error):

@@ -18,7 +18,7 @@ MORE = "... "  # at the start of a line that goes on: a submission's words never
 
 
 class Printer:
-    """Prints for a person: in colour on a terminal, unless NO_COLOR is set.
+    """Prints for a person: in colour on a terminal that has some, unless NO_COLOR is set.
 
     Args:
         options (list of str or None): the command's own, which the line that runs a check again
@@ -26,7 +26,8 @@ class Printer:
     """
 
     def __init__(self, options=()):
-        self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.colour = (sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+                       and os.environ.get("TERM") != "dumb")
         lead = ("to run it alone, with print() and a debugger" if options is not None else
                 "at home, on other numbers, with print() and a debugger")
         self.command = " ".join([f"{lead}: ./grade.sh 1", *map(shlex.quote, options or ()),

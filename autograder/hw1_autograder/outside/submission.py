@@ -269,7 +269,7 @@ def _unpacked(path, name, scratch):
     if done.returncode:
         reason = (done.stdout[-400:].decode(errors="replace")
                   or "its content takes more memory or time than it may")
-        raise UnusableSubmission(f"the archive {name} cannot be unpacked: {reason}")
+        raise UnusableSubmission(f"{name} cannot be unpacked: {reason}")
     return folder
 
 

@@ -213,14 +213,17 @@ def test_an_endless_loop_is_interrupted_where_it_is_when_a_check_runs_again():
 def test_ok_and_fail_have_a_colour_on_a_terminal_alone(monkeypatch, capsys):
     result = grade(PLAIN, [CHECKS[2]])[0]
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     report.Printer().show(result)
     assert "\x1b" not in capsys.readouterr().out
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     report.Printer().show(result)
     assert "\x1b[32mok  \x1b[0m" in capsys.readouterr().out
-    monkeypatch.setenv("NO_COLOR", "1")
-    report.Printer().show(result)
-    assert "\x1b" not in capsys.readouterr().out
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            report.Printer().show(result)
+        assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_failed_check_has_its_place_and_kind_in_the_report(tmp_path):

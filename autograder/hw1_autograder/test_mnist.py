@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 import traceback
+from contextlib import suppress
 
 try:
     import numpy as np
@@ -93,8 +94,8 @@ class Training:
 
         def train_watched(model, optimizer, *args, **kwargs):
             self.model, self.optimizer = model, optimizer
-            model.forward = watched(model.forward, self.note_mode)
-            optimizer.step = watched(optimizer.step, self.note_step)
+            watch(model, "forward", self.note_mode)
+            watch(optimizer, "step", self.note_step)
             return train(model, optimizer, *args, **kwargs)
 
         def validate_watched(*args, **kwargs):
@@ -105,7 +106,7 @@ class Training:
             return accuracy
 
         module.train, module.validate = train_watched, validate_watched
-        Tensor.backward = watched(backward, self.note_backward)
+        watch(Tensor, "backward", self.note_backward)
         try:
             self.accuracies = module.mnist(*data["train"], *data["val"])
         finally:
@@ -162,12 +163,15 @@ class Training:
                    f"every 100th, counted from 0, have {VALIDATIONS}.")
 
 
-def watched(method, note):
-    """Return a method that calls ``note`` first."""
+def watch(owner, name, note):
+    """Have ``note`` called ahead of a method, if the owner has one and lets it be replaced."""
     def noted(*args, **kwargs):
         note()
         return method(*args, **kwargs)
-    return noted
+
+    with suppress(AttributeError):
+        method = getattr(owner, name)
+        setattr(owner, name, noted)
 
 
 def plot(accuracies, path=PLOT):

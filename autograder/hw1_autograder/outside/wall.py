@@ -9,8 +9,10 @@ import glob
 import os
 import shutil
 import site
+import stat
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -61,11 +63,16 @@ def isolations(wanted, user):
         user (int): the number of a user that nobody else is: checks are never root if they need
             not be.
     """
-    users = [None] if os.geteuid() else [user, None]  # another user may not be able to read Python
+    users = [user, None] if not os.geteuid() and is_open_to_all(python()) else [None]
     programs = [bubblewrap(), None] if bubblewrap() else [None]
     confined = [Isolation(program, user) for user in users for program in programs]
     return (confined * (wanted != "none")
             + [Isolation(None, user, confined=False) for user in users] * (wanted != "require"))
+
+
+def is_open_to_all(path):
+    """Tell whether every user may enter the folders above a file."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(path).parents)
 
 
 def bubblewrap():

@@ -186,11 +186,15 @@ class Pass:
                           **at)
         elif first.types[0] is not Tensor and (not isinstance(start, np.ndarray) or
                                                self.comparison.needs_tensors(self.root)):
-            yield Finding("seed is no Tensor", got=first.types[0].__name__, **at)
+            yield self.of_the_seed()
         elif start.shape != shape:
             yield Finding("seed's shape", expected=shape, got=start.shape, **at)
         elif (start != 1).any():
             yield Finding("seed's values", expected=np.ones(shape), got=start, **at)
+
+    def of_the_seed(self):
+        return Finding("seed is no Tensor", got=self.type.__name__,
+                       **place_of(type(self.output).backward))
 
     def of_operation(self, vertex, steps):
         """Return what is wrong with what an operation receives and hands on."""
@@ -252,7 +256,8 @@ class Pass:
             if grad is None:
                 yield Finding("gradient is None", **one)
             elif types[place] is not self.type and self.goes_on_as_it_is(vertex.parents[place]):
-                yield Finding("gradient is no Tensor", got=types[place].__name__, **one)
+                yield (Finding("gradient is no Tensor", got=types[place].__name__, **one)
+                       if types[place] is not Tensor else self.of_the_seed())
             elif array is not None and np.shape(grad) != np.shape(array):
                 yield self.of_shape(step, place, np.shape(array), np.shape(grad), one)
             elif not is_numeric(grad):

@@ -49,8 +49,9 @@ SENTENCES = {
                       "and of each node that next_functions lists.",
     "starts elsewhere": "Tensor.backward(){at} starts at {got}; it has to start at the output's "
                         "own node, {expected}.",
-    "seed is no Tensor": "Tensor.backward(){at} starts with a value of type {got}; it has to hand "
-                         "a Tensor of ones to autograd_engine.backward().",
+    "seed is no Tensor": "The first node gets a value of type {got}: Tensor.backward(){at} has to "
+                         "hand a Tensor of ones to autograd_engine.backward(), and that hands it "
+                         "to the node.",
     "seed's shape": "Tensor.backward(){at} starts with a gradient of shape {got}; it has to be "
                     "ones of the tensor's own shape, {expected} (section 0.1.5, step 1).",
     "seed's values": "Tensor.backward(){at} starts with {got}; it has to start with ones.",
@@ -171,6 +172,12 @@ class Finding:
             operation=self.operation, argument=self.argument, at=self.at,
             place=f" at {self.index}" if self.index else "",
             expected=shown(self.expected), got=shown(self.got))
+
+    @property
+    def general(self):
+        """The sentence without places and values, the same for all who make the mistake."""
+        return SENTENCES[self.kind].format(operation=self.operation, at="", place="",
+                                           argument="...", expected="...", got="...")
 
 
 def shown(value):

@@ -19,6 +19,7 @@ class Vertex:
     node: object  # the engine's; None for a constant
     tensor: Tensor  # the leaf, the constant or the operation's output; None if it is not known
     name: str = ""
+    call: object = None  # the Call of an operation, if it is known
     parents: list = None  # for each argument, the Vertex that it comes from, or None
 
     @property
@@ -37,18 +38,13 @@ class Vertex:
         """The function that differentiates an operation, or None if it has none."""
         return getattr(self.node.cls, "backward", None)
 
-    @property
-    def call(self):
-        """The Call of an operation, or None if it is not known."""
-        return call_of(getattr(self.node, "ctx", None))
-
     def grad(self):
         """Return a copy of the gradient that a leaf has now."""
         return copy_of(getattr(self.tensor, "grad", None))
 
     def arguments(self):
         """Return the Argument at each entry of an operation's next_functions; None if not known."""
-        number = len(self.node.next_functions)
+        number = len(self.node.next_functions if self.parents is None else self.parents)
         return self.call.arguments_of(number) if self.call else [None] * number
 
     def argument_names(self):
@@ -87,7 +83,8 @@ def graph_of(output, names=None):
         place = object() if node is None and tensor is None else key_of(node, tensor)
         kind = "constant" if is_constant else kind_of(node, tensor)
         key = (place, "constant") if is_constant else place  # it may be a leaf later
-        vertex = found.setdefault(key, Vertex(key, kind, node, tensor, names.get(place, "")))
+        vertex = found.setdefault(key, Vertex(key, kind, node, tensor, names.get(place, ""),
+                                              call_of(getattr(node, "ctx", None))))
         if vertex.tensor is None:
             vertex.tensor = tensor
         return vertex

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -108,6 +109,8 @@ class Recorder:
             self._is_inside = True
             try:
                 result = apply(node, *grads, **options)
+                if isinstance(result, Iterator):  # it can be gone through once
+                    result = tuple(result)
                 self._hand_on(step, result)
                 return result
             except Exception as error:

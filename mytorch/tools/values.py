@@ -1,5 +1,7 @@
 """Gradients as plain values: copied, compared and described."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mytorch.tensor import Tensor
@@ -12,7 +14,7 @@ def array_of(grad):
 
 def grads_in(returned):
     """Return what a ``backward`` returned, one gradient or several, as a list."""
-    return list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    return list(returned) if isinstance(returned, (tuple, list, Iterator)) else [returned]
 
 
 def copy_of(grad):

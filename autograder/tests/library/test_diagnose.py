@@ -453,6 +453,20 @@ FAULTS = [
 NAMES = [f"{number} {kind.strip()} on {name}" for number, (name, _, kind, *_) in enumerate(FAULTS)]
 
 
+@pytest.mark.parametrize("changes", [
+    [(ENGINE, "    for parent, grad in zip(grad_fn.next_functions, grads):",
+      "    parents, grad_fn.next_functions, grad_fn.ctx = grad_fn.next_functions, [], None\n"
+      "    for parent, grad in zip(parents, grads):")],
+    [(F, "        return (tensor.Tensor(unbroadcast(mul_a, a.shape)),\n"
+      "                tensor.Tensor(unbroadcast(mul_b, b.shape)))",
+      "        return map(tensor.Tensor, (mul_a, mul_b))"),
+     (ENGINE, "    if not isinstance(grads, tuple):", "    if not hasattr(grads, '__iter__'):")]],
+    ids=["a graph that is freed", "gradients that come one by one"])
+def test_nothing_is_found_in_right_programs_on_other_engines(changes, capsys):
+    with engine(changes) as load:
+        assert load("tools").diagnose(elementwise("*")(load)) is None, capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name, program, told, changes", [
     (name, program, told, changes) for name, program, told, *changes in FAULTS], ids=NAMES)
 def test_one_fault_is_found_where_it_is(name, program, told, changes, capsys):

@@ -72,24 +72,15 @@ class Summary:
         return f"{number} {title}", points, share, statistics.mean(scores)
 
     def _mistakes(self):
-        count, texts = Counter(), {}
+        """Count how many made each mistake, at the first of each one's checks that shows it."""
+        count, problems = Counter(), {}
         for row in self.rows:
-            made = {kind_of(check): check for check in row["checks"]
+            made = {check["general"]: check["problem"] for check in reversed(row["checks"])
                     if check["mistake"]}
             count.update(made.keys())
-            for kind, check in made.items():
-                texts.setdefault(kind, f"{check['problem']} {check['hint']}")
-        return [(number, texts[kind])
-                for kind, number in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
-
-
-def kind_of(check):
-    """Return a key that two students' checks share if their mistakes are the same.
-
-    An entry of the catalogue is; a fact of the graph is if it is one of the same operation, or of
-    any in the engine's own problem; anything else if it was in the same problem.
-    """
-    return check["mistake"], check["of"] if check["problem"] != "1.2" else ""
+            problems = {**made, **problems}
+        return [(number, f"{problems[said]} {said}") for said, number in sorted(
+            count.items(), key=lambda item: (-item[1], problems[item[0]], item[0]))]
 
 
 def as_text(rows, problems, notes=()):

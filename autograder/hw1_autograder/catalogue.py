@@ -87,6 +87,8 @@ BELONGS = ("what forward keeps belongs into ctx, not on the class or in a global
            "next call replaces it.")
 mistake("state-on-class", "1.2", "The second product's values are used for the first one's "
         "gradients: " + BELONGS, product_gradients="d, c")
+mistake("unbroadcast-sums-equal-shapes", "1.1", "The gradient is summed although the shapes are "
+        "equal: unbroadcast() sums only what was broadcast.", summed="grad.sum(axis=0)")
 for problem, words, changed in (
         ("1.1", "operation's", [dict(operands_kept="g[0], g[0]", summed=way)
                                 for way in ("grad", "grad.sum(axis=0)")]),
@@ -280,6 +282,9 @@ mistake("bn-running-exchanged", "2.4", "running_mean and running_var are exchang
         *[dict(start, running_mean=_moved("mean", var), running_var=_moved("var", "x.mean(axis=0)"))
           for var in ("x.var(axis=0, ddof=1)", "x.var(axis=0)")
           for start in ({}, dict(running_start="np.ones(n), np.zeros(n)"))])
+mistake("bn-running-less-one", "2.4", "1 is subtracted from the variance, not from m: divide the "
+        "sum of the squares by (m - 1), in parentheses.",
+        running_var=_moved("var", "(x.var(axis=0) - 1)"))
 mistake("bn-running-divided-twice", "2.4", "The variance for the running estimate is divided by m "
         "and by m - 1; it is the sum of the squares, divided by m - 1 alone: var * m / (m - 1).",
         running_var=_moved("var", "x.var(axis=0) / (len(x) - 1)"))
@@ -344,6 +349,12 @@ mistake("bn-std-for-var", "2.4", "The root is taken twice, or of the standard de
 mistake("bn-eps-wrong", "2.4", "eps is not 1e-5, which is the default in __init__: use self.eps.",
         batchnorm=[_normalised(root="np.sqrt({var} + %s)" % eps)
                    for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)])
+mistake("bn-mean-alone-divided", "2.4", "Only the mean is divided by the root: (x - mean) / "
+        "sqrt(var + eps), with parentheses.",
+        batchnorm="gamma * (x - x.mean(axis=0) / np.sqrt(x.var(axis=0) + EPS)) + beta",
+        batchnorm_eval="gamma * (x - mean / np.sqrt(var + EPS)) + beta")
+mistake("bn-beta-scaled", "2.4", "beta is multiplied by gamma: y = gamma * x_hat + beta.",
+        batchnorm="batchnorm(x, gamma, gamma * beta)")
 mistake("bn-sign", "2.4", "The sign of x_hat is wrong: x - mean, not mean - x.",
         batchnorm="batchnorm(x, -gamma, beta)",
         batchnorm_eval="batchnorm_eval(x, -gamma, beta, mean, var)")
@@ -432,6 +443,9 @@ mistake("xe-small-constant-in-log", "2.5", "A small constant in the logarithm (o
 mistake("xe-maximum-not-added-back", "2.5", "The maximum that was subtracted is not added back: "
         "log sum exp(x) = max + log sum exp(x - max), Appendix B.1.",
         log_softmax="log_softmax(x) + x.max(axis=1, keepdims=True)")
+mistake("xe-exponentials-not-shifted", "2.5", "The exponentials are those of the logits; subtract "
+        "the maximum there too: shifted - log(sum(exp(shifted))), Appendix B.1.",
+        log_softmax=f"{SHIFTED} - np.log(np.exp(x).sum(axis=1, keepdims=True))")
 mistake("xe-maximum-of-the-batch", "2.5", "The maximum that is subtracted is taken over the batch "
         "(axis 0); it is each row's own (axis 1, keepdims=True).",
         log_softmax="log_softmax(x - x.max(axis=0))")

@@ -277,7 +277,7 @@ def ask_of_training(problem, name, points, options, replacing):
         def scenario(x, w1, b1, w2, b2, lr, momentum):
             one, two = linear(w1, b1), linear(w2, b2)
             net = Sequential(one, two)
-            optimizer = SGD(net.parameters(), lr=lr, momentum=momentum)
+            optimizer = SGD(net.parameters(), lr, momentum)
             for batch in x:
                 optimizer.zero_grad()
                 net(Tensor(batch, requires_grad=True)).backward()
@@ -363,17 +363,19 @@ class BatchNormBackward:
     inputs = batch
     unscored = ("out",)
     advice = {"operations keep nothing on their classes":
-              "{} is set while an operation runs, and the next one replaces it: what backward "
-              "needs belongs into ctx, not on the class (handout 0.1.5)"}
+              "{} is set by each call of an operation, and read in backward: what backward "
+              "needs belongs into ctx, not on the class, where the next call replaces it "
+              "(handout 0.1.5)"}
 
     def scenario(x, gamma, beta):
-        before = on_classes()
         bn, x = batchnorm(gamma, beta), Tensor(x, requires_grad=True)
-        out, _ = bn(x), bn(Tensor(2 * x.data[::-1]))
+        out, before = bn(x), on_classes()
+        bn(Tensor(2 * x.data[::-1]))
+        replaced = replaced_since(before)
         out.log().backward()
         return {"x.grad": x.grad, "gamma.grad": flat(bn.gamma.grad),
                 "beta.grad": flat(bn.beta.grad), "out": out,
-                "operations keep nothing on their classes": set_since(before)}
+                "operations keep nothing on their classes": replaced}
 
     def reference(f, x, gamma, beta):
         out = f.batchnorm(x, gamma, beta)
@@ -481,9 +483,10 @@ class CrossEntropyForward:
               "new one (handout 2.5)"}
 
     def scenario(logits, target):
-        x = Tensor(logits.copy())
-        return {"loss": flat(CrossEntropyLoss()(x, Tensor(target))),
-                "the logits are as they were": holds(x, logits)}
+        x, y = Tensor(logits.copy()), Tensor(target.copy())
+        return {"loss": flat(CrossEntropyLoss()(x, y)),
+                "the logits are as they were":
+                    holds(x, logits) and holds(y, target)}
 
     def reference(f, logits, target):
         return {"loss": np.array([f.cross_entropy(f.log_softmax(logits), target)])}

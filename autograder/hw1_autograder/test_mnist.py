@@ -72,13 +72,14 @@ class Training:
         accuracies (list of float): what it returned.
         model (Module or None): what it handed to ``train``, if it has one.
         validations, steps (int): how often ``validate`` and the optimizer's ``step`` were called.
+        without (int): how many steps found no gradients.
         modes (set): pairs of booleans of the model's calls: in a validation, in training mode.
         adds_up (bool): whether ``backward`` ever began with the gradients of an earlier step.
     """
 
     def __init__(self):
         self.accuracies, self.model, self.optimizer = [], None, None
-        self.validations = self.steps = 0
+        self.validations = self.steps = self.without = 0
         self.modes, self.adds_up = set(), False
         self.validating = self.stepped = False
 
@@ -121,13 +122,17 @@ class Training:
     def note_step(self):
         self.steps += 1
         self.stepped = True
+        self.without += not self.gradients()
 
     def note_backward(self):
         """Look for gradients that are left from before the last step."""
-        if self.stepped:
-            self.adds_up |= any(np.any(getattr(param.grad, "data", 0))
-                                for param in getattr(self.optimizer, "params", ()))
+        self.adds_up |= self.stepped and self.gradients()
         self.stepped = False
+
+    def gradients(self):
+        """Tell whether the optimizer's parameters have gradients, other than 0."""
+        return any(np.any(getattr(param.grad, "data", 0))
+                   for param in getattr(self.optimizer, "params", ()))
 
     def tell(self, accuracy):
         """Print a validation; what is no share ends the run."""
@@ -144,6 +149,9 @@ class Training:
         best, last, count = max(self.accuracies), self.accuracies[-1], len(self.accuracies)
         if self.model is not None and not self.steps:
             yield "optimizer.step() is never called, so that nothing is learned."
+        elif self.without > 1:
+            yield ("optimizer.step() finds no gradients: the order is zero_grad(), backward(), "
+                   "step().")
         elif self.adds_up:
             yield ("backward() begins with the gradients of the batch before: call "
                    "optimizer.zero_grad() first, or those of all batches add up.")

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 REFUSED = (errno.EPERM, errno.EACCES, errno.EROFS)
 ENGINE = os.sep + "autograd_engine.py"
-HEIGHTS = {"autograd_engine.py": 0, "tensor.py": 1, "functional.py": 1}  # all others: 2
+HEIGHTS = {"autograd_engine.py": 0, "tensor.py": 1, "functional.py": 1, "module.py": 2}
 CIRCLE = re.compile(r"partially initialized module '([\w.]+)'")  # in Python's words
 OF_ARGUMENTS = (TypeError, ValueError, IndexError, AttributeError)
 SHAPES = re.compile(r"shape|broadcast|dimension|mismatch|size", re.IGNORECASE)
@@ -43,7 +43,8 @@ class Line:
         """Name the types of what the function got, but for Tensors, which are always right."""
         found = {type(value).__name__ for name, value in self.arguments()
                  if name not in ("self", "cls", "ctx")} - {"Tensor", "type"}
-        return found | {"memoryview"} if "ndarray" in found else found  # the .data of an array
+        alike = {"ndarray": "memoryview", "method": "function"}  # in errors of what they hold
+        return found.union(alike[name] for name in found & set(alike))
 
     def is_operation(self):
         """Tell whether this is ``Function.apply``, a class method, or a method of Tensor."""
@@ -152,6 +153,8 @@ def who_handed_it_over(frames, error):
     of_shapes = (isinstance(error, ValueError) and SHAPES.search(str(error))
                  and "output operand" not in str(error))
     index = len(frames) - 1
+    if frames and frames[-1].name == "apply":  # which takes any argument
+        return index
     while index > 0 and not frames[index].is_of_engine() and (
             words & frames[index].types() or of_shapes and (
             frames[index].is_operation() or frames[index - 1].is_operation())):
@@ -184,7 +187,7 @@ def circle_of(error, frames):
 
 def to_blame(circle):
     """Return the line that closes a circle: where what all rests on imports what rests on it."""
-    heights = [HEIGHTS.get(os.path.basename(line.file), 2) for line in circle]
+    heights = [HEIGHTS.get(os.path.basename(line.file), 3) for line in circle]
     lowest = min(heights)
     return circle[heights.index(lowest) if heights.count(lowest) == 1 else -1]
 

@@ -112,10 +112,16 @@ def on_classes():
     return {cls: dict(vars(cls)) for cls in classes}
 
 
-def set_since(before):
-    """Name an attribute of an operation's class that was set since then; True if none was."""
+def replaced_since(before):
+    """Name an attribute that an operation's backward reads and that was replaced on its class or
+    on Function since then; True if there is none.
+    """
+    read = {cls: names_in(cls.backward.__code__) for cls in before
+            if hasattr(getattr(cls, "backward", None), "__code__")}
     return next((f"{cls.__name__}.{name}" for cls, held in before.items()
-                 for name, value in vars(cls).items() if held.get(name, cls) is not value), True)
+                 for name, value in vars(cls).items() if held.get(name, cls) is not value
+                 and any(name in names for other, names in read.items() if issubclass(other, cls))
+                 ), True)
 
 
 def velocities(optimizer):
@@ -165,9 +171,10 @@ def count(x, *names):
     for options in ({}, *({name: 0.5} for name in names)):
         with suppress(TypeError):  # there is no such argument
             layer = BatchNorm1d(x.shape[1], **options)  # noqa: F821
+            put(layer, "gamma", np.ones(x.shape[1]))
             layer.train()
             found.append(joined(layer(Tensor(x)), layer.running_mean))  # noqa: F821
-    return not any(np.array_equal(found[0], other) for other in found[1:])
+    return found[0] is None or not any(np.array_equal(found[0], other) for other in found[1:])
 
 
 def batchnorm(gamma, beta):

@@ -206,8 +206,9 @@ def import_in_order(bare):
 
 def forget(bare):
     """Forget the submission's modules, of which some are half imported, but for bare packages."""
-    for module in [one for one in sys.modules if one.partition(".")[0] == "mytorch"]:
-        del sys.modules[module]
+    for name, module in list(sys.modules.items()):  # also under a nickname
+        if "mytorch" in (name.partition(".")[0], getattr(module, "__name__", "").partition(".")[0]):
+            del sys.modules[name]
     sys.modules.update(bare)
 
 

@@ -158,7 +158,8 @@ def told():
     root = os.path.dirname(os.path.dirname(sys.modules["mytorch.autograd_engine"].__file__))
     facts = []
     for finding in found[:MOST]:
-        parts = dict(vars(finding), file=finding.file and os.path.relpath(finding.file, root),
+        is_own = finding.file.startswith(root + os.sep)
+        parts = dict(vars(finding), file=os.path.relpath(finding.file, root) if is_own else "",
                      index=finding.index or "")
         facts.append([value if name == "line" else tools.findings.shown(value)
                       for name, value in parts.items()])

@@ -15,6 +15,8 @@ def encode(value):
     """Return what stands for a value in JSON."""
     if value is None or type(value) in (bool, int, str):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if type(value) is float and math.isfinite(value):
         return value
     if isinstance(value, (float, np.ndarray, np.generic)):

@@ -174,6 +174,7 @@ def same(got, expected):
         got = np.asarray(got) if type(got) in (int, float) else got
         return (isinstance(got, np.ndarray) and got.shape == expected.shape
                 and np.allclose(got, expected, RTOL, ATOL, equal_nan=True))
+    got = got.item() if isinstance(got, np.ndarray) and not got.ndim else got
     return type(got) is type(expected) and got == expected
 
 

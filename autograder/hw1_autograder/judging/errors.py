@@ -25,8 +25,9 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
      "This ctx holds nothing: forward has to save into the ctx that it gets, and Function.apply() "
      "has to give it the one of the node."),
     ("ValueError", r"too many values to unpack", "saved_tensors",
-     "This ctx holds more than its forward saved: did another save into the same list, one of the "
-     "class or a default argument? Each context makes its own, in __init__."),
+     "This ctx holds more than is unpacked here: did its forward save more, or another one save "
+     "into the same list, of the class or a default argument? Each context makes its own, in "
+     "__init__."),
     ("ValueError", r"not enough values to unpack \(expected \d, got \d\)", "saved_tensors",
      "Is this ctx.saved_tensors? It holds what forward gave to ctx.save_for_backward()."),
     ("AttributeError", r"'(?:list|tuple)' object has no attribute 'data'", ENGINES,
@@ -38,9 +39,12 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
      "backward() of the engine goes from node to node: Tensor.backward() starts it with "
      "self.grad_fn, and next_functions holds nodes, not Tensors."),
     ("TypeError", r".* got (?:method|function)", "", FUNCTION),
-    ("TypeError", r"(?:\w+\.)?(?:forward|backward)\(\) (?:missing|takes) ", "",
+    ("TypeError", r"(?:\w+\.)?(?:forward|backward)\(\) (?:missing|takes) ", ENGINES,
      "forward takes ctx and what apply() got, backward takes ctx and one gradient, and both are "
      "static methods."),
+    ("TypeError", r"(?:\w+\.)?(\w+)\(\) (?:missing|takes) ", "",
+     "The def of {0} and its call do not fit: a method has self as its first parameter, then what "
+     "it is called with."),
     ("AttributeError", r"'(\w+)' object has no attribute 'backward'", "",
      "There is a value of type {0} in place of a Tensor: what makes it has to return one."),
     ("IndexError", r".*out of (?:range|bounds)", "momentums",

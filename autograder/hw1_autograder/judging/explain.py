@@ -29,6 +29,9 @@ from judging.relations import relation
 from judging.tools import Finding
 
 OPERATORS = {"-": "Sub", "*": "Mul", "/": "Div"}
+CIRCLE = ("Files import each other in a circle. The engine needs none of the others, and tensor.py "
+          "no layer; elsewhere import the module in place of a name from it, or import it in the "
+          "function that needs it.")
 NOT_WRITTEN = "not written"  # the id of what is no mistake, but was not begun
 
 
@@ -39,6 +42,7 @@ class Explanation:
     Attributes:
         id (str or None): the name of the mistake; None where none is recognised.
         message (str), evidence (str): a sentence or a few; a finding in numbers that goes with it.
+        general (str): what all have in common who make this mistake.
         finding (Finding or None): the finding that it tells.
         is_known (bool): whether it is a mistake of the catalogue.
         is_consequence (bool): whether something else fails that has to be mended first.
@@ -46,6 +50,7 @@ class Explanation:
     """
     id: Optional[str]
     message: str
+    general: str = ""
     finding: Optional[Finding] = None
     evidence: str = ""
     is_known: bool = False
@@ -58,7 +63,7 @@ def explain(result, observed, failed):
 
     Args:
         observed (Observed): what was seen when the scenario ran once more.
-        failed (list of Result): the checks that failed before.
+        failed (list of Result): the checks before that failed, or that there are warnings of.
     """
     check, failure = result.check, result.answer.failure
     if failure and failure.kind == "not written":
@@ -67,17 +72,23 @@ def explain(result, observed, failed):
              and not other.is_consequence]
     if alike:  # neither is the other's cause
         return alike[0].explanation
-    first, cause = what_failed_before(check, used_by(result.answer, observed), failed)
+    used = used_by(result.answer, observed)
+    first, cause = what_failed_before(check, used, failed)
     if cause:
         told = (cause.check.problem == check.problem
                 and not (cause.explanation and cause.explanation.is_known)
                 and fact_of(FINDINGS, observed, failure))
         return told or Explanation(None, f"{first} fails: fix that first.", is_consequence=True)
-    before = [other.check for other in failed if other.check.problem == check.problem]
+    before = [other.check for other in failed if other.check.problem == check.problem
+              and not other.passed]
     found = of_a_failure(failure, observed, before) if failure else of_values(result, observed)
     if not found and before:
         return Explanation(None, f"{before[0].number} ({before[0].name}) fails too, which may be "
                            "the cause.", may_be_consequence=True)
+    warned = None if found else rests_on_warned(check, used, failed)
+    if warned:
+        return Explanation(None, f"{warned.number} ({warned.name}) has a warning, which may be the "
+                           "cause.", may_be_consequence=True)
     if set(check.forward) & set(result.wrong) or failure and failure.type == "RecursionError":
         return found  # whose message says more than any number
     numbers = fact_of(NUMBERS, observed)
@@ -98,11 +109,17 @@ def what_failed_before(check, used, failed):
         for result in failed:
             asked = result.check
             if number in (asked.number, asked.problem) and asked is not check \
-                    and (not asked.operation or asked.operation in used) \
+                    and not result.passed and (not asked.operation or asked.operation in used) \
                     and (result.answer.failure or values is ANY
                          or set(values) & set(result.wrong)):
                 return number, result
     return None, None
+
+
+def rests_on_warned(check, used, failed):
+    """Find a check that this one rests on, that passed and that there is a warning of."""
+    return next((other.check for other in failed if other.passed and other.check.operation in used
+                 and {other.check.number, other.check.problem} & set(check.after)), None)
 
 
 def used_by(answer, observed):
@@ -114,10 +131,7 @@ def used_by(answer, observed):
 
 def of_a_failure(failure, observed, before):
     if failure.kind == "circular":
-        return Explanation("circular import", "Files import each other in a circle. The engine "
-                           "needs none of the others, and tensor.py no layer; elsewhere import "
-                           "the module in place of a name from it, or import it in the function "
-                           "that needs it.")
+        return Explanation("circular import", CIRCLE, CIRCLE)
     words = None if before else words_of(failure)
     return fact_of(FINDINGS, observed, failure) or words and Explanation(None, words)
 
@@ -132,7 +146,7 @@ def of_values(result, observed):
     told = (only(fitting, 1, check) or fact_of(FINDINGS + ENGINE, observed)
             or only(fitting, 2, check) or of_advice(check, values))
     related = None if told else relation(result.inputs, result.key, values, result.wrong)
-    return told or related and Explanation(*related)
+    return told or related and Explanation(*related, f"{', '.join(result.wrong)}: {related[0]}")
 
 
 def only(mistakes, most, check):
@@ -143,7 +157,7 @@ def only(mistakes, most, check):
     if len(mistakes) == 2:
         message = f"Either: {message}  Or: {mistakes[1].message}"
     where = "" if mistakes[0].id == NOT_WRITTEN else f" Handout {check.problem}."
-    return Explanation(" or ".join(mistake.id for mistake in mistakes), message + where,
+    return Explanation(" or ".join(mistake.id for mistake in mistakes), message + where, message,
                        is_known=True)
 
 
@@ -160,4 +174,4 @@ def fits(check, wrong, values):
 
 def fact_of(kinds, observed, failure=None):
     finding = observed.first(kinds, failure)
-    return finding and Explanation(f"graph: {finding.kind}", str(finding), finding)
+    return finding and Explanation(f"graph: {finding.kind}", str(finding), finding.general, finding)

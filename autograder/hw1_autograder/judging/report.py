@@ -130,9 +130,10 @@ def warnings_of(results):
 def entry(result):
     """Return a check as the report has it."""
     check, explanation, failure = result.check, result.explanation, result.answer.failure
-    made = {"problem": check.problem, "name": check.name, "points": result.points,
-            "out_of": check.points, "passed": result.passed, "message": result.message,
-            "mistake": None, "hint": explanation.message if explanation else ""}
+    made = {"problem": check.problem, "number": check.number, "name": check.name,
+            "points": result.points, "out_of": check.points, "passed": result.passed,
+            "message": result.message, "mistake": None,
+            "hint": explanation.message if explanation else ""}
     if result.passed:
         return made
     made.update(code=check.shown, inputs=shown_inputs(result.inputs))
@@ -141,9 +142,7 @@ def entry(result):
     elif failure:
         made["kind"] = failure.kind
     if explanation and explanation.id and not result.not_written:
-        operation = explanation.finding and explanation.finding.operation
-        made.update(mistake=explanation.id,
-                    of="" if explanation.is_known else operation or check.problem)
+        made.update(mistake=explanation.id, general=explanation.general)
     place = place_of(result)
     if place:
         made.update(file=place.file, line=place.line)

@@ -55,5 +55,6 @@ class Result:
         """Say all that is known of a failed check."""
         said = [self.explanation.message, self.explanation.evidence] if self.explanation else []
         if self.not_written:
-            return f"not written yet: {said[0] if said else self.answer.failure.message}"
+            failure = self.answer.failure
+            return f"not written yet: {said[0] if said else failure.message or failure.at}"
         return "\n".join(filter(None, self.lines + said))

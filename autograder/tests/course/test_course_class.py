@@ -11,9 +11,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -25,11 +23,6 @@ import summary
 import uploads
 from graded import PLAIN, REPOSITORY, archive_plain, command, variant
 from judging.tools import Finding
-from judging import report
-from judging.checks import AnswerKey, KnownMistake
-from judging.explain import Explanation, fact_of, only
-from judging.observed import Observed
-from judging.relations import relation
 
 COURSE = Path(REPOSITORY, "autograder", "course", "course.py")
 FULL = str(sum(problem.points for problem in kit.problems()))
@@ -377,29 +370,23 @@ def test_the_digest_sees_every_change_and_stops_at_nothing_odd(tmp_path):
 
 
 def test_mistakes_are_the_same_whatever_their_numbers_and_never_those_of_two_operations():
-    def kind(explanation, problem):
-        check = SimpleNamespace(problem=problem, name="", points=1, shown="")
-        return summary.kind_of(report.entry(SimpleNamespace(
-            check=check, points=0, passed=False, message="", explanation=explanation, inputs={},
-            not_written=False, answer=SimpleNamespace(failure=None))))
+    def general(operation, line, got):
+        return Finding("gradient's shape", operation, "b", "a.py", line, (2,), got).general
 
-    def fact(operation, got, problem):
-        finding = Finding("gradient's shape", operation, "b", expected=(2,), got=got)
-        return kind(fact_of([finding.kind], Observed(found=[finding])), problem)
+    assert general("Add", 3, (3, 2)) == general("Add", 4, (1, 4)) != general("MatMul", 3, (3, 2))
 
-    assert fact("Add", (3, 2), "2.1") == fact("Add", (1, 4), "2.4") != fact("MatMul", (1,), "2.1")
-    assert fact("Add", (3, 2), "1.2") == fact("Mul", (3, 2), "1.2")
-    times = [Explanation(*relation({}, AnswerKey({"x": x}, []), {"x": n * x}, ["x"]))
-             for x in [np.arange(5.)] for n in (0.01, -3)]
-    assert kind(times[0], "2.3") == kind(times[1], "2.3") != kind(times[0], "2.6")
-    swapped = only([KnownMistake("mul-swapped", "", [])], 1, SimpleNamespace(problem="1.1.2"))
-    assert kind(swapped, "2.1") == kind(swapped, "1.1.2") != kind(times[0], "1.1.2")
+
+def test_a_mistake_that_many_checks_show_counts_once_at_the_first_of_them():
+    rows = rows_of(2, "files in a circle")
+    shown = [check for row in rows for check in row["checks"]]
+    rows[1]["checks"] = [dict(shown[0], problem=problem) for problem in ("1.1.2", "2.4", "2.6")]
+    assert summary.Summary(rows, kit.problems()).mistakes == [(1, "1.1.2 files in a circle")]
 
 
 def rows_of(size, *hints):
     """A class in which every second student makes all of these mistakes."""
     scores = {problem.number: problem.points for problem in kit.problems()}
-    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "hint": hint, "of": ""} for hint in hints]
+    checks = [{"problem": "1.2", "mistake": f"a-{hint}", "general": hint} for hint in hints]
     return [{"name": "x", "students": [uploads.Student("x")], "reason": "", "scores": scores,
              "total": sum(scores.values()), "checks": checks if number % 2 else []}
             for number in range(size)]

@@ -202,6 +202,15 @@ def test_after_appending_mytorch_to_the_path_its_modules_are_the_same_ones():
                              "assert F2 is mytorch.nn.functional")) == {}
 
 
+def test_a_nickname_of_a_half_imported_module_is_forgotten_with_it():
+    assert lost(results_of(
+        ("nn/functional.py", "import mytorch.tensor as tensor",
+         "import sys\nsys.path.append('./mytorch')\nfrom tensor import Tensor as T\n"
+         "import mytorch.tensor as tensor"),
+        ("tensor.py", "import mytorch.nn.functional as", "from mytorch.nn import functional as"),
+        checks=checks_around(set()))) == {}
+
+
 # ---- the handout's NumPy
 
 @pytest.mark.parametrize("use", [

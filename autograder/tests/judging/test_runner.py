@@ -73,8 +73,8 @@ def test_a_report_is_written_as_the_interface_says(tmp_path):
     assert report["scores"] == scores_of(process)
     failed = [c for c in report["checks"] if not c["passed"]]
     assert [c["problem"] for c in failed] == ["2.3", "2.3"]
-    assert set(failed[0]) == {"problem", "name", "points", "out_of", "passed", "message", "mistake",
-                              "hint", "code", "inputs", "of"}
+    assert set(failed[0]) == {"problem", "number", "name", "points", "out_of", "passed", "message",
+                              "mistake", "general", "hint", "code", "inputs"}
     assert failed[0]["code"].startswith("w, b = (Tensor(") and "lr = " in failed[0]["inputs"]
     assert failed[0]["mistake"] == "sgd-uphill" and "with a minus" in failed[0]["message"]
     assert "First fix: 2.3.1 SGD: two steps, with gradients set by hand: The" in process.stdout

@@ -85,7 +85,7 @@ SLIPS = {
                                       "        return output\n        for arg in args:")),
     "the tensor for its node": (["1.2.2"], "Tensor.backward() starts it with self.grad_fn",
                                 (TENSOR, "backward(self.grad_fn,", "backward(self,")),
-    "one list for all contexts": (["1.1.1"], "This ctx holds more than its forward saved",
+    "one list for all contexts": (["1.1.1"], "This ctx holds more than is unpacked here",
                                   (ENGINE, "    def __init__(self):\n        self.saved_tensors = "
                                    "[]", "    saved_tensors = []"),
                                   (ENGINE, "self.saved_tensors = [tensor for tensor in tensors]",
@@ -221,7 +221,7 @@ SLIPS = {
         (F, "        a, b = ctx.saved_tensors\n        return (tensor.Tensor(grad_output.data @",
          "        a, b = MatMul.a, MatMul.b\n        return (tensor.Tensor(grad_output.data @")),
     "a shape on the class of a sum": (
-        ["2.4.2"], "Sum.shape is set while an operation runs", (
+        ["2.4.2"], "Sum.shape is set by each call of an operation", (
             F, "ctx.shape = a.shape\n        return tensor.Tensor(a.data.sum",
             "Sum.shape = a.shape\n        return tensor.Tensor(a.data.sum"),
         (F, "np.ones(ctx.shape)", "np.ones(Sum.shape)")),
@@ -249,6 +249,19 @@ SLIPS = {
          "    mask = np.zeros(predicted.shape)\n    mask[np.arange(classes), target.data] = 1\n")),
     "@ for * in a variance": (["2.4.1"], "The shapes of these two do not fit: print both",
                               (BN, "centred * centred", "centred @ centred.T()")),
+    "a sum of what was not broadcast": (["1.1.2"], "is summed although the shapes are equal",
+                                        (F, "while grad.ndim > len", "while grad.ndim >= len")),
+    "no self": (["2.2.1"], "a method has self as its first parameter",
+                ("nn/activations.py", "def forward(self, x)", "def forward(x)")),
+    "an engine that strips gradients": (["2.1.2"], "The first node gets a value of type ndarray",
+                                        (ENGINE, "grad_fn.apply(grad_of_outputs)",
+                                         "grad_fn.apply(grad_of_outputs.data)")),
+    "the same node once": (["1.2.4"], "next_functions of Add has 1 entries for 2 Tensor(s)",
+                           (ENGINE, "            node.next_functions.append(parent)",
+                            "            if parent not in node.next_functions:\n"
+                            "                node.next_functions.append(parent)")),
+    "labels in place": (["2.5.1"], "the cross entropy changes the array of its input",
+                        (F, "    return loss\n", "    target.data *= 0\n    return loss\n")),
     "whole columns": (["2.5.3"], "1 is subtracted in whole columns",
                       (F, "    return loss\n", LOSS % "[:, target.data] -= 1")),
     "1 added": (["2.5.3"], "1 is added at the right class",
@@ -289,6 +302,11 @@ FIRST = {
                                         "Tensor(seed))", "self.backward()")),
     "all for any": ("1.2.1 The output of an operation: requires_grad and is_leaf: The output",
                     *SLIPS["all for any"][2:]),
+    "an argument that is no Tensor": ("mytorch/autograd_engine.py, line 20: if arg.requires_grad:",
+                                      (ENGINE, 'if hasattr(arg, "requires_grad") and arg', "if arg")
+                                      ),
+    "a transpose that is not called": ("mytorch/nn/linear.py, line 15: out = x @ self.weight.T",
+                                       (LINEAR, "self.weight.T()", "self.weight.T")),
     "the same node again": ("mytorch/autograd_engine.py, line 9: backward(grad_fn, grad) (Recurs",
                             (ENGINE, "backward(parent, grad)", "backward(grad_fn, grad)")),
     "a velocity of another shape": ("2.3.1 SGD: two steps, with gradients set by hand: b: expected",
@@ -344,6 +362,29 @@ def test_a_circle_of_imports_is_told_file_by_file(firsts):
     failure = firsts["an import that fails elsewhere"][0].answer.failure
     assert failure.message.endswith("(a circle: mytorch/autograd_engine.py, line 1; "
                                     "mytorch/nn/functional.py, line 4)")
+
+
+def test_a_warning_of_what_a_check_rests_on_is_named_where_nothing_else_is_known():
+    with variant((F, "return tensor.Tensor(a.data - b.data)",
+                  "a.data = a.data - b.data\n        return tensor.Tensor(a.data)")) as root:
+        results = grade(root, [check for check in CHECKS if check.number in ("1.1.1.1", "2.4.4")],
+                        seed=1)
+    assert results[0].passed and results[0].advice
+    assert results[1].explanation.message.startswith(
+        "1.1.1.1 (F.Sub, forward and backward) has a warning, which may be the cause")
+
+
+@pytest.mark.parametrize("line", ["Sum.calls = getattr(Sum, 'calls', 0) + 1",
+                                  "Function.last = Sum.__name__ + 'again'",
+                                  "Sum.ones = getattr(Sum, 'ones', np.ones(1))"])
+def test_what_a_class_keeps_and_no_backward_reads_anew_is_no_state_of_an_operation(line):
+    changes = [(F, "        ctx.shape = a.shape\n        return tensor.Tensor(a.data.sum",
+                f"        {line}\n        ctx.shape = a.shape\n        return tensor.Tensor("
+                "a.data.sum"),
+               (F, "np.ones(ctx.shape)", "np.ones(ctx.shape) * getattr(Sum, 'ones', 1)")]
+    with variant(*changes) as root:
+        result, = grade(root, [check for check in CHECKS if check.number == "2.4.2"])
+    assert result.passed and result.advice == []
 
 
 def test_an_error_of_the_engine_is_not_laid_at_the_operations_door(firsts):

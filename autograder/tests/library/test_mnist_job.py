@@ -201,6 +201,8 @@ SHORT = "There are 3 validations"
     ("train_step", "", "", []),
     ("train_step", "    optimizer.zero_grad()\n", "", ["call optimizer.zero_grad() first"]),
     ("train_step", "    optimizer.step()\n", "", ["optimizer.step() is never called"]),
+    ("train_step", "    optimizer.step()\n", "    optimizer.zero_grad()\n    optimizer.step()\n",
+     ["optimizer.step() finds no gradients"]),
     ("validate", "    model.eval()\n", "", ["call model.eval() first"]),
     ("train", "                model.train()\n", "", ["call model.train() first"])])
 def test_what_a_training_leaves_out_is_seen(name, old, new, words, monkeypatch):

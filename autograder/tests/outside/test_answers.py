@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from judging.checks import CHECKS, Check, Unfit, wrong_values
+from inside.values import encode
 from judging.failure import Failure, Place
 from judging.tools import Finding
 from outside.answers import decode, read_answer, read_facts
@@ -134,6 +135,24 @@ def test_a_reference_may_return_numbers_and_truth_values_of_numpys():
         assert wrong_values(check, expected, values) == []
         assert wrong_values(check, expected, dict(values, loss=0.6, **{"is leaf": 1})) == [
             "loss", "is leaf"]
+
+
+def test_a_question_may_draw_and_answer_numbers_of_numpys():
+    class Question:
+        def inputs(rng):
+            return {"n": rng.integers(3, 4)}
+
+        def scenario(n):
+            return {"n": n + np.int64(0), "is 3": np.bool_(n == 3)}
+
+        def reference(f, n):
+            return {"n": n, "is 3": np.equal(n, 3)}
+
+    check = Check("1.1.1", "numbers", 1, Question, {}, {}, "")
+    inputs = inputs_of(check, 1)
+    assert type(inputs["n"]) is int
+    values = {name: decode(encode(value)) for name, value in Question.scenario(**inputs).items()}
+    assert wrong_values(check, check.expected(inputs), values) == []
 
 
 def test_a_table_of_what_is_the_same_for_every_seed_earns_nothing():

@@ -92,6 +92,6 @@ case "$task" in
     starter | autolab | gradescope | class)
         exec "$python" "$staff/course.py" "$task" "$@" ;;
     test) cd "$here" || exit 2
-        [ $# -gt 0 ] || exec "$python" autograder/tests/halves.py
+        [ $# -gt 0 ] || exec "$python" autograder/tests/run_all.py
         exec "$python" -m pytest -q "$@" ;;
 esac

@@ -68,10 +68,9 @@ def explain(result, observed, failed):
     check, failure = result.check, result.answer.failure
     if failure and failure.kind == "not written":
         return None  # as the report says
-    alike = [other for other in failed if failure and failure.is_like(other.answer.failure)
-             and not other.is_consequence]
-    if alike:  # neither is the other's cause
-        return alike[0].explanation
+    before = fell_alike(failure, failed)
+    if before:  # neither is the other's cause
+        return before.explanation
     used = used_by(result.answer, observed)
     first, cause = what_failed_before(check, used, failed)
     if cause:
@@ -95,6 +94,12 @@ def explain(result, observed, failed):
     if not failure and found and not found.finding and numbers:  # two findings would contradict
         found.evidence = numbers.message
     return found or numbers
+
+
+def fell_alike(failure, failed):
+    """Find a check that fell by the same error before, and not as a consequence."""
+    return next((other for other in failed if failure and failure.is_like(other.answer.failure)
+                 and not other.is_consequence), None)
 
 
 def of_advice(check, values):

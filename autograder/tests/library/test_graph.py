@@ -2,6 +2,7 @@
 
 import _thread
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -165,6 +166,15 @@ def test_the_trace_of_a_deep_graph_takes_linear_time_and_short_lines(capsys):
     assert max(map(len, capsys.readouterr().out.splitlines())) < 120
 
 
+@pytest.fixture
+def heeding_interrupts():
+    """Take SIGINT for what it is, also where a shell's background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 @pytest.mark.parametrize("file, old, loop, steps, line", [
     (ENGINE, "    grads = grad_fn.apply", "    while True:\n        pass\n", 0, "[23]"),
     (F, "        mul_a = grad", "        while True:\n            pass\n", 2, "5[34]")])
@@ -179,6 +189,7 @@ def test_the_trace_of_a_loop_that_calls_nothing_ends_and_says_where(
     assert capsys.readouterr().out.count("Step") == steps
 
 
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_a_trace_that_somebody_interrupts_is_interrupted():
     def interrupt(self):
         _thread.interrupt_main()

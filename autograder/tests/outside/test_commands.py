@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-import halves
+import run_all
 from graded import REPOSITORY, scores
 
 SCRIPTS = ("grade.sh", "create_tarball.sh", "sandbox.py", "requirements.txt")
@@ -35,15 +35,14 @@ def run(*command, **options):
                           env=environment, **options)
 
 
-@pytest.mark.parametrize("failing", ["COMMANDS", "OTHERS"])
-def test_the_tests_fail_where_one_of_their_halves_does(failing, monkeypatch, capfd):
-    fails = getattr(halves, failing)
+@pytest.mark.parametrize("failing", range(len(run_all.PARTS)))
+def test_the_tests_fail_where_one_of_their_parts_does(failing, monkeypatch, capfd):
+    fails = run_all.PARTS[failing]
     program = f"import sys; print(*sys.argv[1:]); sys.exit(sys.argv[1:] == {fails})"
-    monkeypatch.setattr(halves, "PYTEST", [sys.executable, "-c", program])
-    assert halves.main() == 1
-    shown = capfd.readouterr().out
-    assert " ".join(halves.OTHERS) in shown.partition("The second half")[0]
-    assert " ".join(halves.COMMANDS) in shown.partition("The second half")[2]
+    monkeypatch.setattr(run_all, "PYTEST", [sys.executable, "-c", program])
+    assert run_all.main() == 1
+    said = capfd.readouterr().out.split("\nPart ")
+    assert all(" ".join(part) in text for part, text in zip(run_all.PARTS, said))
 
 
 @pytest.mark.parametrize("arguments", [[], ["2"], ["--help"], ["m", "extra"], ["M"]])

@@ -2,7 +2,7 @@
 
     ./grade.sh test
 
-Much of a test's time is waiting, for a process or a limit: on two cores it takes half as long.
+Most of a test's time is waiting, for a process or a limit: on two cores it takes half as long.
 """
 
 import os
@@ -13,19 +13,19 @@ import tempfile
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 TESTS = "autograder/tests"
 COMMANDS = [f"{TESTS}/{part}" for part in ("course", "outside", "library/test_readme.py")]
+PARTS = [f"--ignore={path}" for path in COMMANDS], COMMANDS
 # NumPy's threads would wait for each other, busily, where both cores have work.
 ONE_THREAD = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-OTHERS = [f"--ignore={path}" for path in COMMANDS]
 
 
 def main():
-    print("The tests take about two minutes on two cores, in two halves; what the second says "
-          "is shown at its end.", file=sys.stderr)
+    print("The tests take about two minutes on two cores, in two parts; what the second says is "
+          "shown at its end.", file=sys.stderr)
     with tempfile.TemporaryFile() as shown, \
-            subprocess.Popen(PYTEST + COMMANDS, stdout=shown, stderr=shown,
+            subprocess.Popen(PYTEST + PARTS[1], stdout=shown, stderr=shown,
                              env=ONE_THREAD) as second:
-        first = subprocess.call(PYTEST + OTHERS, env=ONE_THREAD)
-        print("\nThe second half:", flush=True)
+        first = subprocess.call(PYTEST + PARTS[0], env=ONE_THREAD)
+        print("\nPart 2:", flush=True)
         second.wait()
         shown.seek(0)
         sys.stdout.buffer.write(shown.read())
@@ -37,5 +37,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # both halves got it too
+    except KeyboardInterrupt:  # both parts got it too
         sys.exit(130)

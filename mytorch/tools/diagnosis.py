@@ -35,8 +35,8 @@ def diagnose(output, names=None):
     operation by itself (what its ``backward`` hands on, against central differences of its own
     ``forward``), and whether what was handed on arrives, once, and is accumulated.  Nothing is
     left behind: gradients, random numbers and classes are as before.  A gradient that is meant to
-    be another than that of its forward, such as a straight-through one, is reported; a loop in a
-    ``backward`` that does not end is not stopped.
+    be another than that of its forward, such as a straight-through one, is reported; a loop
+    that does not end is stopped by ``trace``, not here.
 
     Args:
         output (Tensor): the tensor to differentiate, such as a loss.

@@ -421,11 +421,12 @@ def _averaged_or_not(*gradients):
 
 
 mistake("xe-sum", "2.5", "The losses are summed; divide by the batch size N.", *_scaled("N")[:2])
-mistake("xe-divided-by-classes", "2.5", "The sum of the losses is divided by the number of "
-        "classes C; divide by the batch size N.", *_scaled("N / C"))
-mistake("xe-divided-by-all", "2.5", "The sum of the losses is divided by N * C; divide by the "
-        "batch size N.", *_scaled("1 / C"))
-mistake("xe-divided-twice", "2.5", "The mean is taken twice: divide by the batch size N once.",
+mistake("xe-divided-by-classes", "2.5", "The sum of the losses, or the gradient, is divided "
+        "by the number of classes C; divide by the batch size N.", *_scaled("N / C"))
+mistake("xe-divided-by-all", "2.5", "The sum of the losses, or the gradient, is divided by N * "
+        "C; divide by the batch size N.", *_scaled("1 / C"))
+mistake("xe-divided-twice", "2.5", "The mean is taken twice, of the losses or in the gradient: "
+        "divide by the batch size N once.",
         *_scaled("1 / N"))
 mistake("xe-size-fixed", "2.5", "The number of rows is fixed in the code: divide by the batch size "
         "N, logits.shape[0].", cross_entropy="cross_entropy(log_p, target) * len(log_p) / 3")

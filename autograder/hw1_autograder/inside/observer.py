@@ -87,8 +87,8 @@ def stepped(original, optimizer, *args):
 def cleared(original, optimizer, *args):
     """Watch a call of zero_grad()."""
     result = original(optimizer, *args)
-    if any(tools.values.is_numeric(grad) and grad.any() for grad in (
-            tools.values.array_of(param.grad) for param in optimizer.params)):
+    grads = [tools.values.array_of(param.grad) for param in optimizer.params]
+    if any(grad.any() if tools.values.is_numeric(grad) else grad is not None for grad in grads):
         note("gradient kept")
     return result
 

@@ -76,6 +76,8 @@ SLIPS = {
                                ("optim/optimizer.py", "list(params)", "2 * list(params)")),
     "gradients that stay": (["2.3.2"], "zero_grad() leaves a gradient",
                             ("optim/optimizer.py", "param.grad = None", "grad = None")),
+    "gradients that become 0": (["2.3.2"], "zero_grad() leaves a gradient",
+                                ("optim/optimizer.py", "param.grad = None", "param.grad = 0")),
     "a bias of one number": (["2.1.1"], "one number for each output",
                              (LINEAR, "np.zeros(out_features)", "np.zeros(1)")),
     "operands the wrong way round": (["1.1.1.2"], "What is computed is b - a, not a - b",

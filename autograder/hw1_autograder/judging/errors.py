@@ -42,7 +42,7 @@ ERRORS = [  # the exception's type and message, what is of the lines where it fe
     ("TypeError", r"(?:\w+\.)?(?:forward|backward)\(\) (?:missing|takes) ", ENGINES,
      "forward takes ctx and what apply() got, backward takes ctx and one gradient, and both are "
      "static methods."),
-    ("TypeError", r"(?:\w+\.)?(\w+)\(\) (?:missing|takes) ", "",
+    ("TypeError", r"(?:\w+\.)?(\w+)\(\) (?:missing|takes (?:from )?\d)", "",
      "The def of {0} and its call do not fit: a method has self as its first parameter, then what "
      "it is called with."),
     ("AttributeError", r"'(\w+)' object has no attribute 'backward'", "",

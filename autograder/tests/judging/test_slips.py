@@ -253,6 +253,8 @@ SLIPS = {
                               (BN, "centred * centred", "centred @ centred.T()")),
     "a sum of what was not broadcast": (["1.1.2"], "is summed although the shapes are equal",
                                         (F, "while grad.ndim > len", "while grad.ndim >= len")),
+    "an operation that is called": (["2.2.1"], "An operation is run by its apply()",
+                                    ("nn/activations.py", "F.ReLU.apply(x)", "F.ReLU(x)")),
     "no self": (["2.2.1"], "a method has self as its first parameter",
                 ("nn/activations.py", "def forward(self, x)", "def forward(x)")),
     "an engine that strips gradients": (["2.1.2"], "The first node gets a value of type ndarray",

@@ -117,7 +117,8 @@ class Training:
                            f"{self.accuracies!r:.60}")
 
     def note_mode(self):
-        self.modes.add((self.validating, bool(getattr(self.model, "is_train", False))))
+        if hasattr(self.model, "is_train"):
+            self.modes.add((self.validating, bool(self.model.is_train)))
 
     def note_step(self):
         self.steps += 1

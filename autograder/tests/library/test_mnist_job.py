@@ -218,6 +218,13 @@ def test_what_a_training_leaves_out_is_seen(name, old, new, words, monkeypatch):
     assert all(one in text for one, text in zip(words, told))
 
 
+def test_of_a_model_without_modes_nothing_is_said():
+    training = job.Training()
+    training.model = object()
+    training.note_mode()
+    assert training.modes == set()
+
+
 def test_what_was_watched_is_as_before():
     backward, train, validate = Tensor.backward, mnist.train, mnist.validate
     job.Training().run(mnist, {"train": digits(300), "val": digits(50)})

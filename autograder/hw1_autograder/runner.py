@@ -33,7 +33,7 @@ for _name in homework.QUESTIONS:
     importlib.import_module(_name)  # its checks register themselves
 from again import run_again  # noqa: E402
 from judging.checks import CHECKS, TITLES  # noqa: E402
-from judging.explain import explain, fell_alike  # noqa: E402
+from judging.explain import explain  # noqa: E402
 from judging.keys import ANY_SEED, key_of  # noqa: E402
 from judging.observed import Observed  # noqa: E402
 from judging.report import Printer, conclude, report  # noqa: E402
@@ -62,18 +62,21 @@ def grade(worker, root, checks, seed):
     for check in checks:
         inputs = inputs_of(check, seed)
         result = Result(check, inputs, key_of(check, inputs), worker.run(check.source, inputs))
-        if not result.passed:
-            result.explanation = explain(result, observe(worker, result, failed), failed)
+        alike = result.fell_like(failed)
+        if alike:  # neither is the other's cause
+            result.explanation = alike.explanation
+        elif not result.passed:
+            result.explanation = explain(result, observe(worker, result), failed)
         if not result.passed or result.advice:
             failed.append(result)
         yield result
 
 
-def observe(worker, result, failed):
+def observe(worker, result):
     """Run a failed scenario once more and collect what is to be seen of its graph."""
     failure = result.answer.failure
-    if fell_alike(failure, failed) or failure and not failure.type:  # it took too long, or died
-        return Observed()
+    if failure and not failure.type:
+        return Observed()  # it took too long, died or broke a rule
     return worker.observe(result.check.source, result.inputs)
 
 

@@ -175,7 +175,7 @@ class Finding:
 
     @property
     def general(self):
-        """The sentence without places and values, the same for all who make the mistake."""
+        """Return the sentence without places and values, which all share who make the mistake."""
         return SENTENCES[self.kind].format(operation=self.operation, at="", place="",
                                            argument="...", expected="...", got="...")
 

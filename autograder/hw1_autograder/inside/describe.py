@@ -135,12 +135,12 @@ def places(frames, root, error=None):
     first = who_handed_it_over(frames, error)
     callers = [line for line in frames[first:-1] if line.name != "__call__"
                and (line.name != "apply" or line is frames[first])]
-    to_blame = bool(callers) and any(line.is_operation() for line in frames[first:])
+    caller_first = bool(callers) and any(line.is_operation() for line in frames[first:])
     if not callers and isinstance(error, OF_ARGUMENTS):  # it may still be what was handed over
         callers = [line for line in frames[:-1] if not line.is_of_engine()
                    and line.name not in ("apply", "backward", "__call__")][-1:]
-    told = frames[-1:] + callers[::-1][:3 if to_blame else 1]
-    return {"places": [as_data(line, root) for line in told], "caller_first": to_blame}
+    told = frames[-1:] + callers[::-1][:3 if caller_first else 1]
+    return {"places": [as_data(line, root) for line in told], "caller_first": caller_first}
 
 
 def who_handed_it_over(frames, error):

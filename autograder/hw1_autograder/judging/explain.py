@@ -1,7 +1,6 @@
 """Explains a failed check: by what it rests on, a finding in the graph, a mistake or a relation.
 
-Nothing is said of a check that met NotImplementedError; what fell by the same error as one before
-it has the same explanation.  Of any other the first that fits is told:
+Nothing is said of a check that met NotImplementedError.  Of any other the first that fits is told:
 
 1. a check that this one rests on (``after``) failed: fix that first, unless both are of one
    problem, it is no known mistake there, and the graph shows why;
@@ -11,7 +10,7 @@ it has the same explanation.  Of any other the first that fits is told:
    catalogue whose values are exactly those that came; another finding; two mistakes, of which
    either fits; an array of the caller's that changed; a relation of the values that came to those
    expected, such as "times -1";
-4. a failed check of the same problem, which may be the cause;
+4. a failed check of the same problem, or a warning of an operation, which may be the cause;
 5. a finding in numbers, of an operation against differences of its forward, or of what arrives:
    of values only where the forward ones are right; below 3, if that is no finding, as evidence.
 
@@ -68,9 +67,6 @@ def explain(result, observed, failed):
     check, failure = result.check, result.answer.failure
     if failure and failure.kind == "not written":
         return None  # as the report says
-    before = fell_alike(failure, failed)
-    if before:  # neither is the other's cause
-        return before.explanation
     used = used_by(result.answer, observed)
     first, cause = what_failed_before(check, used, failed)
     if cause:
@@ -94,12 +90,6 @@ def explain(result, observed, failed):
     if not failure and found and not found.finding and numbers:  # two findings would contradict
         found.evidence = numbers.message
     return found or numbers
-
-
-def fell_alike(failure, failed):
-    """Find a check that fell by the same error before, and not as a consequence."""
-    return next((other for other in failed if failure and failure.is_like(other.answer.failure)
-                 and not other.is_consequence), None)
 
 
 def of_advice(check, values):

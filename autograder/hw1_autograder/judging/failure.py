@@ -69,4 +69,3 @@ class Failure:
         """Say what happened and where, the place to look at first."""
         return [self.said, *map(str, filter(None, [self.at])),
                 *(f"see also {place}" for place in self.also)]
-

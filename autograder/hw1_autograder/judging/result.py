@@ -40,6 +40,12 @@ class Result:
     def is_consequence(self):
         return bool(self.explanation and self.explanation.is_consequence)
 
+    def fell_like(self, failed):
+        """Find a check that fell by the same error before, and not as a consequence of another."""
+        failure = self.answer.failure
+        return next((other for other in failed if failure and failure.is_like(other.answer.failure)
+                     and not other.is_consequence), None)
+
     @property
     def lines(self):
         """Say what went wrong and where, or how values differ."""

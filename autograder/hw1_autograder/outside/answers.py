@@ -20,6 +20,7 @@ from judging.tools import SENTENCES, Finding
 
 LONGEST_OUTPUT = 2000  # characters of what a check printed
 DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "f16")
+FINDING = [str] * 4 + [int] + [str] * 3  # the types of a Finding's parts
 WARNINGS = {
     "toolbox": "{} is imported; deep learning toolboxes are only allowed for testing, and using "
                "one fails the check (handout, Directions)",
@@ -127,9 +128,6 @@ def exactly(value, **kinds):
             raise ValueError("another type")
 
 
-FINDING = [str] * 4 + [int] + [str] * 3  # the types of a Finding's parts
-
-
 def read_facts(content):
     """Return what the observer saw, as Observed."""
     exactly(content, uses=list, found=list)
@@ -143,7 +141,7 @@ def _finding(parts):
 
 
 def _plain(text):
-    """Return a text with nothing in it that a sentence could be made another one by."""
+    """Replace in a text what has no place in the sentence of a Finding."""
     if type(text) is not str:
         raise ValueError("no text")
     return re.sub(r"[^\w|(), ./'\[\]:+=-]", "?", short(text, 200))

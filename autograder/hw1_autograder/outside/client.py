@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 
-from outside import wall
 from judging.observed import Observed
 from judging.tools import observer
+from outside import wall
 from outside.answers import answer_of, parse, read_facts, read_values, short
 from outside.submission import copy, empty, remove
 

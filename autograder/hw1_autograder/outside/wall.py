@@ -1,4 +1,4 @@
-"""Decides what a submission may see of this machine, and starts a process that sees no more.
+"""Decides what a submission may see of this machine, and how to start what sees no more.
 
 The process confines itself (``inside/confine.py``), unless that is not possible and was not
 required.  Where bubblewrap (``bwrap``) is installed and works, it also has a network and process
